@@ -1,0 +1,160 @@
+"""Every error that DMS raises, drawn once.
+
+    DmsError                     error               anything below
+    ├── InvalidInput             invalid             what a caller gave can't be right; also a ValueError
+    │   ├── InvalidTask          invalid_task        a task's definition
+    │   ├── InvalidTrigger       invalid_trigger     a trigger's definition
+    │   │   └── InvalidCron      invalid_cron        a cron expression; knows the offset of the fault
+    │   └── InvalidDuration      invalid_duration    a length of time
+    ├── NotFound                 not_found           no task, key or operation of that name; also a LookupError
+    ├── Conflict                 conflict            it clashes with what is there or what runs
+    ├── Refused                  refused             not allowed here, or not to this caller
+    ├── ShuttingDown             shutting_down       the node is stopping; ask again later
+    ├── WaitTimeout              timeout             a caller waited long enough; also a TimeoutError
+    ├── ConfigError              configuration       a configuration that can't be used; carries its findings
+    ├── StoreError               store               the database
+    │   ├── FolderInUse          folder_in_use       another node holds the data folder
+    │   ├── StoreBroken          store_broken        the file is not a database, or is damaged; it is left as it was
+    │   └── StoreTooNew          store_too_new       written by a newer DMS; it is left as it was
+    ├── NoNode                   no_node             no node answers at the data folder
+    ├── RemoteError              (the node's code)   what a node answered, as the client raises it
+    └── Misuse                   misuse              a call that can't be made there or then; also a RuntimeError
+
+The code is stable: scripts may depend on it. Each door translates it once into its own form.
+"""
+
+from typing import ClassVar
+
+
+class DmsError(Exception):
+    """The root: `except DmsError` catches whatever DMS raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidInput(DmsError, ValueError):
+    """What a caller gave can't be right; the message says what, where and what to do."""
+
+    code = "invalid"
+
+
+class InvalidTask(InvalidInput):
+    """A task's definition can't work; the message names the field."""
+
+    code = "invalid_task"
+
+
+class InvalidTrigger(InvalidInput):
+    """A trigger's definition can't work; the message names the field."""
+
+    code = "invalid_trigger"
+
+
+class InvalidCron(InvalidTrigger):
+    """A cron expression that can't be read or that never fires.
+
+    `offset` is the index of the faulty character in the expression (0 where the whole is at fault).
+    """
+
+    code = "invalid_cron"
+
+    def __init__(self, message: str, offset: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class InvalidDuration(InvalidInput):
+    """A length of time that can't be read, such as `5 parsecs`."""
+
+    code = "invalid_duration"
+
+
+class NotFound(DmsError, LookupError):
+    """No task, key or operation goes by that name."""
+
+    code = "not_found"
+
+
+class Conflict(DmsError):
+    """The request clashes with what exists or with what is running."""
+
+    code = "conflict"
+
+
+class Refused(DmsError):
+    """Not allowed here, or not to this caller; the message says how it could be."""
+
+    code = "refused"
+
+
+class ShuttingDown(DmsError):
+    """The node or the scheduler is stopping and takes nothing new."""
+
+    code = "shutting_down"
+
+
+class WaitTimeout(DmsError, TimeoutError):
+    """The caller's own patience ran out; what it waited for goes on."""
+
+    code = "timeout"
+
+
+class ConfigError(DmsError):
+    """A configuration that can't be used.
+
+    `findings` holds one line a problem, each with its place (`file:line:column  key: what is wrong`).
+    """
+
+    code = "configuration"
+
+    def __init__(self, message: str, findings: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings or (message,)
+
+
+class StoreError(DmsError):
+    """The database can't do what was asked of it."""
+
+    code = "store"
+
+
+class FolderInUse(StoreError):
+    """Another node holds the data folder; the message names it and its process."""
+
+    code = "folder_in_use"
+
+
+class StoreBroken(StoreError):
+    """The file is not a database or is damaged; nothing of it was touched."""
+
+    code = "store_broken"
+
+
+class StoreTooNew(StoreError):
+    """A newer DMS wrote the file; nothing of it was touched."""
+
+    code = "store_too_new"
+
+
+class NoNode(DmsError):
+    """No node answers at the data folder."""
+
+    code = "no_node"
+
+
+class RemoteError(DmsError):
+    """What a node answered: `reason` is its stable code, `number` the JSON-RPC code, `data` the rest."""
+
+    code = "remote"
+
+    def __init__(self, message: str, *, reason: str, number: int, data: dict[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.number = number
+        self.data = data or {}
+
+
+class Misuse(DmsError, RuntimeError):
+    """A call that can't be made there or then, such as a blocking wait on the loop's own thread."""
+
+    code = "misuse"
