@@ -1,0 +1,133 @@
+"""ExecutionStore: what the scheduler needs from a disk. `dms.adapters` has the implementations."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import msgspec
+
+from dms.background_tasks.task import Execution
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """How far one time trigger has come.
+
+    `anchor` is the wall time that intervals and delays count from, `anchor_boot` the same moment in boot time while the
+    machine runs under `boot_id`. `done` is the number of the last interval that fired, or the wall time of the last
+    calendar fire.
+    """
+
+    anchor: int
+    anchor_boot: int
+    boot_id: str
+    done: int
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """A task is held back: since when, until when (wall microseconds; None: until resumed), and why."""
+
+    since: int
+    until: int | None = None
+    reason: str = ""
+
+
+class TaskState(msgspec.Struct, frozen=True):
+    """What the scheduler remembers of a task beside its definition.
+
+    `finished` is the number of the process start in which a one-time task ended; None while it lives.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    pause: Pause | None = None
+    skipped: Mapping[str, int] = {}
+    finished: int | None = None
+
+
+class StoredTask(msgspec.Struct, frozen=True):
+    """A task as it is kept: its definition in plain values (see `definition.py`) and its state."""
+
+    id: int
+    name: str
+    definition: Mapping[str, Any]
+    state: TaskState
+
+
+class PutTask(msgspec.Struct, frozen=True):
+    """Keep a task, new or changed."""
+
+    task: StoredTask
+
+
+class PutState(msgspec.Struct, frozen=True):
+    """Keep a task's state; its definition stays."""
+
+    task_id: int
+    state: TaskState
+
+
+class DropTask(msgspec.Struct, frozen=True):
+    """Forget a task; its executions stay."""
+
+    task_id: int
+
+
+class PutExecution(msgspec.Struct, frozen=True, gc=False):
+    """Keep an execution as it is now; a later one of the same ID replaces it."""
+
+    execution: Execution
+
+
+class PutSchedulerPause(msgspec.Struct, frozen=True):
+    """Keep that the scheduler as a whole is held back, or (None) is not."""
+
+    pause: Pause | None
+
+
+Change = PutTask | PutState | DropTask | PutExecution | PutSchedulerPause
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """All that a scheduler needs to go on: tasks, executions without a final state, the last execution of each task
+    (by task ID), the highest task ID ever given, and `starts`, the number of this start of a process (1 at the first)."""
+
+    tasks: Sequence[StoredTask]
+    unfinished: Sequence[Execution]
+    last: Mapping[int, Execution]
+    highest_task_id: int
+    starts: int
+    pause: Pause | None = None
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Executions to look up: of a task by name (None: of all), newest first, at most `limit`, older than the execution
+    whose ID is `before`."""
+
+    task: str | None = None
+    limit: int = 50
+    before: str | None = None
+
+
+class ExecutionStore(Protocol):
+    """Keeps tasks and executions. Every method may be called from any thread; none blocks but `load` and `close`."""
+
+    def load(self) -> Stored:
+        """Everything a scheduler needs at its start, once a process; counts the start. StoreError where it can't."""
+        ...
+
+    def save(self, changes: Sequence[Change]) -> "Future[None]":
+        """Write the changes in one transaction, in the order of the calls; on disk when the future is done.
+        The future fails with a StoreError, and then nothing of it was written."""
+        ...
+
+    def executions(self, query: Query) -> "Future[list[Execution]]":
+        """Look executions up, by a reader that waits for no writer. NotFound where `before` names none."""
+        ...
+
+    def retain(self, max_age: int, max_count: int, now: int) -> "Future[int]":
+        """Delete final executions that ended more than `max_age` microseconds before `now` (wall) or beyond the newest
+        `max_count` of their task, in small steps; never a task's last. Gives how many."""
+        ...
+
+    def close(self) -> None:
+        """Write what is still queued, then let the file go."""
+        ...

@@ -1,0 +1,273 @@
+"""What a task is: its definition, its executions, their states and policies."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from dms.background_tasks.retry import NO_RETRY, RetryPolicy
+from dms.background_tasks.trigger import EventTrigger, Trigger, check_trigger
+from dms.errors import InvalidTask
+from dms.instant import parse_duration, to_datetime
+
+_NAME = re.compile(r"(?!\d+$)[a-z0-9][a-z0-9_-]{0,62}").fullmatch
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*").fullmatch
+
+_NAME_RULE = "1 to 63 of a-z, 0-9, _ and -, not starting with _ or -, not digits alone"
+
+
+class Overlap(StrEnum):
+    """What happens to a fire that comes while the task still runs, or waits for a slot."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    CANCEL_RUNNING = "cancel_running"
+    ALLOW = "allow"
+
+
+class CatchUp(StrEnum):
+    """Which of the fires that were missed, while the node was off or busy, still run."""
+
+    ONE = "one"
+    ALL = "all"
+    NONE = "none"
+
+
+class Durability(StrEnum):
+    """What is on disk before the function runs, and what a crash means for a run that was under way."""
+
+    NONE = "none"
+    AT_MOST_ONCE = "at_most_once"
+    AT_LEAST_ONCE = "at_least_once"
+
+
+class Lane(StrEnum):
+    """Whose slots a task uses: the users', or the node's own beside them."""
+
+    USER = "user"
+    NODE = "node"
+
+
+class Status(StrEnum):
+    """The states of an execution; the first three change, the rest are final."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    ABANDONED = "abandoned"
+
+    @property
+    def final(self) -> bool:
+        """Whether an execution in this state is over."""
+        return self not in _CHANGING
+
+
+_CHANGING = frozenset({Status.WAITING, Status.STARTING, Status.RUNNING})
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened: its topic, what came with it (plain JSON values), and when, in wall microseconds."""
+
+    topic: str
+    payload: Any = None
+    at: int = 0
+
+
+class Execution(msgspec.Struct, frozen=True, gc=False):
+    """One attempt of one run, as it is or as it ended. Times are wall microseconds; `due_at`, `started_at` and
+    `ended_at` give them as `datetime`s in UTC.
+
+    `id` is BOOT-COUNTER and unique in a store; attempts of one run share `run_id`. `cause` is what fired it:
+    schedule, start, event, operator, retry, catch_up or crash. `retry_at` is when the next attempt comes, where one does.
+    """
+
+    id: str
+    run_id: str
+    task: str
+    task_id: int
+    attempt: int
+    status: Status
+    due: int
+    started: int | None = None
+    ended: int | None = None
+    error: str | None = None
+    event: Event | None = None
+    results: Any = None
+    cause: str = "schedule"
+    retry_at: int | None = None
+    failures: int = 0
+
+    @property
+    def due_at(self) -> datetime:
+        """When it was to start."""
+        return to_datetime(self.due)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its function was started."""
+        return None if self.started is None else to_datetime(self.started)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it reached its final state."""
+        return None if self.ended is None else to_datetime(self.ended)
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A program to run: `argv[0]` is looked up on the PATH, nothing goes through a shell.
+
+    `cwd` is its working folder (None: the scheduler's), `env` is added to the scheduler's own environment.
+    InvalidTask where `argv` is not a list of text.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str | None = None
+    env: Mapping[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be started."""
+        if isinstance(self.argv, str):
+            raise InvalidTask(f"run: {self.argv!r} is text; give a list, such as [sh, -c, {self.argv!r}]")
+        argv = tuple(self.argv)
+        if not argv or not all(isinstance(word, str) for word in argv) or not argv[0]:
+            raise InvalidTask("run: give a list of text with the program first, such as [df, -h, /]")
+        if any("\0" in word for word in argv):
+            raise InvalidTask("run: an argument holds a NUL character, which no program can be given")
+        force_setattr(self, "argv", argv)
+
+
+class Registration(Protocol):
+    """What a registered task asks its scheduler for."""
+
+    def next_fire(self, task_id: int) -> datetime | None:
+        """When it next comes due by itself."""
+
+    def execution_history(self, name: str) -> list[Execution]:
+        """Its executions, newest first."""
+
+
+class _Called(msgspec.Struct, eq=False):
+    """The part of a Task that may be given by position."""
+
+    name: str
+    function: Any
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = {}
+
+
+class Task(_Called, kw_only=True, eq=False):
+    """Work with a name: what to call, when, and what to do when it fails, overlaps or is missed.
+
+    `function` is a coroutine function, a function, `"package.module:name"` or a `Program`. A parameter called `run`
+    receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more
+    urgent work; `timeout` counts from the start of an attempt; `kill_after` is what a cancelled attempt gets to end
+    by itself. `durability` None means at_most_once where the scheduler has a store and none without one.
+    InvalidTask names the field that can't be. `id` is assigned by `add_task`.
+    """
+
+    description: str = ""
+    triggers: Sequence[Trigger] = ()
+    retry_policy: RetryPolicy = NO_RETRY
+    enabled: bool = True
+    priority: int = 0
+    timeout: timedelta | str | float | None = None
+    kill_after: timedelta | str | float = timedelta(seconds=10)
+    overlap: Overlap | str = Overlap.SKIP
+    queue_limit: int = 1
+    max_instances: int = 1
+    catch_up: CatchUp | str = CatchUp.ONE
+    catch_up_limit: int = 1
+    catch_up_window: timedelta | str | float | None = None
+    durability: Durability | str | None = None
+    lane: Lane = Lane.USER
+    origin: str = "code"
+    parked: str = ""
+    id: int | None = None
+    _registration: Registration | None = None
+
+    def __post_init__(self) -> None:
+        """Check and normalise each field, then the fields against each other."""
+        check_name(self.name)
+        check_function(self.function)
+        self.triggers = (self.triggers,) if hasattr(self.triggers, "is_ready") else tuple(self.triggers)
+        for trigger in self.triggers:
+            check_trigger(trigger)
+        for field, choice in (("overlap", Overlap), ("catch_up", CatchUp), ("durability", Durability)):
+            self._choose(field, choice)
+        for field, lowest in (("queue_limit", 1), ("max_instances", 1), ("catch_up_limit", 1), ("priority", -1000)):
+            self._check_whole(field, lowest)
+        for field in ("timeout", "kill_after", "catch_up_window"):
+            self._read_duration(field)
+        self._check_together()
+
+    def _choose(self, field: str, choice: type[StrEnum]) -> None:
+        value = getattr(self, field)
+        if value is None or isinstance(value, choice):
+            return
+        try:
+            setattr(self, field, choice(value))
+        except ValueError:
+            raise InvalidTask(f"{field}: {value!r} is not one of {', '.join(choice)}") from None
+
+    def _check_whole(self, field: str, lowest: int) -> None:
+        value = getattr(self, field)
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= 1_000_000:
+            raise InvalidTask(f"{field}: {value!r} is not a whole number from {lowest} to 1000000")
+
+    def _read_duration(self, field: str) -> None:
+        value = getattr(self, field)
+        if value is not None and not isinstance(value, timedelta):
+            setattr(self, field, parse_duration(value, field))
+
+    def _check_together(self) -> None:
+        if self.timeout == timedelta(0):
+            raise InvalidTask("timeout: 0 would end every attempt at once; leave it out for no limit")
+        if self.max_instances > 1 and self.overlap is not Overlap.ALLOW:
+            raise InvalidTask("max_instances: more than 1 needs overlap: allow")
+        if self.queue_limit > 1 and self.overlap is not Overlap.QUEUE:
+            raise InvalidTask("queue_limit: more than 1 needs overlap: queue")
+        if self.catch_up_limit > 1 and self.catch_up is not CatchUp.ALL:
+            raise InvalidTask("catch_up_limit: more than 1 needs catch_up: all")
+        if isinstance(self.function, Program) and (self.args or self.kwargs):
+            raise InvalidTask("args: a program takes its arguments in its own list")
+
+    @property
+    def next_fire(self) -> datetime | None:
+        """When it next comes due by itself; None where it does not, or is not registered."""
+        if self._registration is None or self.id is None:
+            return None
+        return self._registration.next_fire(self.id)
+
+    @property
+    def execution_history(self) -> list[Execution]:
+        """Its executions, newest first; with a store this reads from it."""
+        return [] if self._registration is None else self._registration.execution_history(self.name)
+
+    @property
+    def event_triggers(self) -> list[EventTrigger]:
+        """Those of its triggers that wait for an event."""
+        return [trigger for trigger in self.triggers if isinstance(trigger, EventTrigger)]
+
+
+def check_name(name: object) -> None:
+    """InvalidTask unless it can name a task."""
+    if not isinstance(name, str) or not _NAME(name):
+        raise InvalidTask(f"name: {name!r} can't name a task; use {_NAME_RULE}")
+
+
+def check_function(function: object) -> None:
+    """InvalidTask unless it can be run."""
+    if isinstance(function, str):
+        if not _REFERENCE(function):
+            raise InvalidTask(f"function: {function!r} is not of the form package.module:function")
+    elif not isinstance(function, Program) and not callable(function):
+        raise InvalidTask(f"function: {function!r} can't be called; give a function, package.module:function or a Program")

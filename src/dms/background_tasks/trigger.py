@@ -1,0 +1,410 @@
+"""When a task comes due: after an interval, by a calendar, once, on an event, or as a third party's object says.
+
+A trigger is a definition. The agenda keeps what happened so far (anchors, marks) in a timetable of its own, so that one
+definition may stand in many tasks. `is_ready` and `reset` make each usable by itself too.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dms.background_tasks.cron import CronExpression
+from dms.errors import InvalidTrigger
+from dms.instant import SECOND, duration_text, from_datetime, microseconds, to_datetime
+
+
+class Trigger(Protocol):
+    """The least that a trigger is. One with `next_after(now)` too is asked for its next time; one without is polled."""
+
+    def is_ready(self, now: datetime) -> bool:
+        """Whether it is due, as of `now`."""
+        ...
+
+    def reset(self, now: datetime) -> None:
+        """It has fired; what follows counts from `now`."""
+        ...
+
+
+class SubscribableChannel(Protocol):
+    """What an EventTrigger listens to; `dms.Channel` is one."""
+
+    topic: str
+
+    def connect(self, emit: Callable[[str, Any], None]) -> None:
+        """Hand everything that is sent, and what was sent before, to `emit(topic, payload)`."""
+        ...
+
+
+class Mode(StrEnum):
+    """What an interval is counted from: its anchor, so that it never drifts, or the end of the last run."""
+
+    FIXED_RATE = "fixed_rate"
+    FIXED_DELAY = "fixed_delay"
+
+
+class _Resettable:
+    """`is_ready` and `reset` of a trigger that knows its next time after any other."""
+
+    __slots__ = ("_since",)
+    _since: datetime | None
+
+    def is_ready(self, now: datetime) -> bool:
+        """Whether a time of it has come since the last `reset`, or since it was first asked."""
+        if self._since is None:
+            self._since = now
+        due = self.next_after(self._since)
+        return due is not None and due <= now
+
+    def reset(self, now: datetime) -> None:
+        """It has fired; the next time is the first after `now`."""
+        self._since = now
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """The first time strictly after `now`; None where nothing comes."""
+        raise NotImplementedError
+
+    def definition(self) -> dict[str, Any]:
+        """Its fields as plain values."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.definition() == other.definition()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(repr(self.definition()))
+
+
+class PeriodicTrigger(_Resettable):
+    """Again and again: each `interval`, or by a `cron` expression in a time zone; exactly one of the two.
+
+    `interval` and `jitter` are text ("5m"), seconds or `timedelta`. An interval fires at anchor + n * interval, n from 1;
+    the anchor is `start`, which is then itself the first fire, or the moment when the task was added. `at_start` adds
+    one fire at once. `mode="fixed_delay"` counts from the end of the last run. `timezone` is an IANA name or a `tzinfo`;
+    None takes the scheduler's. `jitter` delays each fire by a stable share of it. Nothing fires before `start` or
+    after `end`. InvalidTrigger or InvalidCron says which field is wrong.
+
+    >>> PeriodicTrigger(cron="0 3 * * *", timezone="Europe/Helsinki").next_after(
+    ...     datetime(2026, 11, 25, 12, tzinfo=UTC)).isoformat()
+    '2026-11-26T03:00:00+02:00'
+    """
+
+    __slots__ = ("at_start", "cron", "end", "interval", "jitter", "mode", "start", "timezone")
+
+    def __init__(
+        self,
+        interval: timedelta | str | float | None = None,
+        *,
+        cron: str | None = None,
+        timezone: str | tzinfo | None = None,
+        jitter: timedelta | str | float = 0,
+        at_start: bool = False,
+        mode: Mode | str = Mode.FIXED_RATE,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> None:
+        if (interval is None) == (cron is None):
+            raise InvalidTrigger("interval, cron: give exactly one of the two")
+        self.interval = None if interval is None else _interval(interval)
+        self.cron = cron
+        self.timezone = timezone
+        self.jitter = microseconds(jitter, "jitter") if jitter else 0
+        self.at_start = at_start
+        self.mode = _mode(mode)
+        self.start, self.end = _moment(start, "start"), _moment(end, "end")
+        self._since = None
+        if cron is not None:
+            self._check_cron(cron)
+        elif timezone is not None:
+            raise InvalidTrigger("timezone: an interval has none; it belongs to cron")
+
+    def _check_cron(self, cron: str) -> None:
+        if self.at_start:
+            raise InvalidTrigger("at_start: a calendar has no start; give a second trigger with cron '@reboot'")
+        if self.mode is not Mode.FIXED_RATE:
+            raise InvalidTrigger("mode: fixed_delay belongs to an interval, not to cron")
+        cron_expression(cron, zone_of(self.timezone) or UTC)
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """The first time strictly after `now`, aware, in the trigger's zone or else that of `now`; None where
+        nothing comes. An interval without `start` counts from `now`."""
+        at = max(from_datetime(_aware(now)), (self.start or 0) - 1)
+        zone = zone_of(self.timezone) or now.tzinfo or UTC
+        due = self._after(at, zone)
+        if due is None or (self.end is not None and due > self.end):
+            return None
+        return to_datetime(due).astimezone(zone)
+
+    def _after(self, at: int, zone: tzinfo) -> int | None:
+        if self.cron is not None:
+            return cron_expression(self.cron, zone).next_after(at)
+        assert self.interval is not None
+        anchor = at if self.start is None else self.start
+        return anchor + ((at - anchor) // self.interval + 1) * self.interval
+
+    def definition(self) -> dict[str, Any]:
+        """Its fields as plain values, for the store and to tell a change."""
+        zone = self.timezone if self.timezone is None or isinstance(self.timezone, str) else str(self.timezone)
+        return {
+            "type": "periodic",
+            "interval": self.interval,
+            "cron": self.cron,
+            "timezone": zone,
+            "jitter": self.jitter,
+            "at_start": self.at_start,
+            "mode": self.mode.value,
+            "start": self.start,
+            "end": self.end,
+        }
+
+    def __str__(self) -> str:
+        if self.interval is not None:
+            return f"every {duration_text(self.interval)}"
+        return cron_expression(str(self.cron), zone_of(self.timezone) or UTC).description(zone_name(self.timezone))
+
+
+class OneTimeTrigger(_Resettable):
+    """Once: `delay` after the task was added, or `at` a moment; exactly one of the two.
+
+    `at` is an aware `datetime`, or a naive one or ISO 8601 text together with a `timezone`. A local time that the
+    clocks skip means the first instant after the gap, one that comes twice the first of both.
+    InvalidTrigger says which field is wrong.
+    """
+
+    __slots__ = ("at", "delay")
+
+    def __init__(
+        self,
+        delay: timedelta | str | float | None = None,
+        *,
+        at: datetime | str | None = None,
+        timezone: str | tzinfo | None = None,
+    ) -> None:
+        if (delay is None) == (at is None):
+            raise InvalidTrigger("delay, at: give exactly one of the two")
+        if at is None and timezone is not None:
+            raise InvalidTrigger("timezone: a delay has none; it belongs to at")
+        self.delay = None if delay is None else microseconds(delay, "delay")
+        self.at = None if at is None else _resolve(_read_moment(at), zone_of(timezone))
+        self._since = None
+
+    def next_after(self, now: datetime) -> datetime | None:
+        """Its one time, where that lies after `now`; a delay counts from `now`."""
+        moment = from_datetime(_aware(now))
+        due = self.at if self.delay is None else moment + self.delay
+        if due is None or (self.delay is None and due <= moment):
+            return None
+        return to_datetime(due).astimezone(now.tzinfo)
+
+    def is_ready(self, now: datetime) -> bool:
+        """Whether its time has come and it was not `reset` since; a delay counts from the first time it is asked."""
+        moment = from_datetime(_aware(now))
+        if self._since is None:
+            self._since = now
+        elif self._since.max == self._since:
+            return False
+        due = self.at if self.delay is None else from_datetime(self._since) + self.delay
+        return due is not None and due <= moment
+
+    def reset(self, now: datetime) -> None:
+        """It has fired and won't again."""
+        self._since = datetime.max
+
+    def definition(self) -> dict[str, Any]:
+        """Its fields as plain values, for the store and to tell a change."""
+        return {"type": "one_time", "delay": self.delay, "at": self.at}
+
+    def __str__(self) -> str:
+        if self.delay is not None:
+            return f"once after {duration_text(self.delay)}"
+        return f"once at {to_datetime(self.at or 0):%Y-%m-%d %H:%M:%S} UTC"
+
+
+class EventTrigger:
+    """On an event: whatever is emitted under `topic`, such as `task.backup.success`, or sent to a `Channel`.
+
+    The event reaches the run as `run.event`. InvalidTrigger where the topic can't be one.
+    """
+
+    __slots__ = ("_set", "channel", "topic")
+
+    def __init__(
+        self, topic: "str | SubscribableChannel | None" = None, *, channel: "SubscribableChannel | None" = None
+    ) -> None:
+        if topic is not None and not isinstance(topic, str):
+            topic, channel = None, topic
+        if (topic is None) == (channel is None):
+            raise InvalidTrigger("topic, channel: give exactly one of the two")
+        self.channel = channel
+        self.topic = check_topic(topic) if topic is not None else channel.topic  # type: ignore[union-attr]
+        self._set = False
+
+    def mark_triggered(self) -> None:
+        """An event has come; for whoever uses the trigger by itself."""
+        self._set = True
+
+    def is_ready(self, now: datetime) -> bool:
+        """Whether an event has come since the last `reset`."""
+        return self._set
+
+    def reset(self, now: datetime) -> None:
+        """It has fired."""
+        self._set = False
+
+    def definition(self) -> dict[str, Any]:
+        """Its fields as plain values, for the store and to tell a change."""
+        return {"type": "event", "topic": self.topic if self.channel is None else "channel"}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EventTrigger) and (other.topic, other.channel) == (self.topic, self.channel)
+
+    def __hash__(self) -> int:
+        return hash(self.topic)
+
+    def __str__(self) -> str:
+        match self.topic.split("."):
+            case ["task", name, ending]:
+                return f"after {name} {ending}"
+        return f"on {self.topic}" if self.channel is None else "on its channel"
+
+
+def check_trigger(trigger: object) -> None:
+    """InvalidTrigger unless it has the two methods that every trigger has."""
+    for method in ("is_ready", "reset"):
+        if not callable(getattr(trigger, method, None)):
+            raise InvalidTrigger(f"triggers: {trigger!r} has no {method}(now); see dms.Trigger")
+
+
+def check_topic(topic: str) -> str:
+    """The topic, or InvalidTrigger: words of letters, digits, _ and - joined by dots, 200 characters at most."""
+    words = topic.split(".")
+    if len(topic) > 200 or not all(word and word.replace("_", "").replace("-", "").isalnum() for word in words):
+        raise InvalidTrigger(f"topic: {topic!r} is not words joined by dots, such as task.backup.success")
+    return topic
+
+
+def definition_of(trigger: Trigger) -> dict[str, Any]:
+    """A trigger's fields as plain values; of a third party's only its class is known."""
+    definition = getattr(trigger, "definition", None)
+    if isinstance(trigger, (PeriodicTrigger, OneTimeTrigger, EventTrigger)) and definition:
+        return trigger.definition()
+    return {"type": "foreign", "class": f"{type(trigger).__module__}:{type(trigger).__qualname__}"}
+
+
+def trigger_from(definition: dict[str, Any]) -> Trigger | None:
+    """The trigger that `definition_of` described; None for a third party's and for one with a channel."""
+    fields = dict(definition)
+    match fields.pop("type"):
+        case "periodic":
+            interval = fields.pop("interval")
+            return PeriodicTrigger(
+                None if interval is None else timedelta(microseconds=interval),
+                jitter=timedelta(microseconds=fields.pop("jitter")),
+                start=_optional_datetime(fields.pop("start")),
+                end=_optional_datetime(fields.pop("end")),
+                **fields,
+            )
+        case "one_time":
+            if fields["delay"] is not None:
+                return OneTimeTrigger(timedelta(microseconds=fields["delay"]))
+            return OneTimeTrigger(at=to_datetime(fields["at"]))
+        case "event" if fields["topic"] != "channel":
+            return EventTrigger(fields["topic"])
+    return None
+
+
+@lru_cache(maxsize=10_000)
+def cron_expression(text: str, zone: tzinfo) -> CronExpression:
+    """A cron expression in a zone, read once."""
+    return CronExpression.parse(text, zone)
+
+
+def zone_of(timezone: str | tzinfo | None) -> tzinfo | None:
+    """The zone of an IANA name; InvalidTrigger where there is none of that name."""
+    if timezone is None or isinstance(timezone, tzinfo):
+        return timezone
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        raise InvalidTrigger(f"timezone: {timezone!r} is not a time zone; give a name such as Europe/Helsinki") from None
+
+
+def zone_name(timezone: str | tzinfo | None) -> str:
+    """How people call a zone: `Helsinki` for Europe/Helsinki; empty where none is named."""
+    return "" if timezone is None else str(timezone).rpartition("/")[2].replace("_", " ")
+
+
+def _interval(given: timedelta | str | float) -> int:
+    interval = microseconds(given, "interval")
+    if interval < 1000:
+        raise InvalidTrigger(f"interval: {given!r} is shorter than a millisecond")
+    return interval
+
+
+def _mode(given: Mode | str) -> Mode:
+    try:
+        return Mode(given)
+    except ValueError:
+        raise InvalidTrigger(f"mode: {given!r} is neither fixed_rate nor fixed_delay") from None
+
+
+def _aware(now: datetime) -> datetime:
+    if now.tzinfo is None:
+        raise InvalidTrigger(f"now: {now.isoformat()} has no UTC offset")
+    return now
+
+
+def _moment(given: datetime | None, what: str) -> int | None:
+    if given is None:
+        return None
+    try:
+        return from_datetime(given)
+    except ValueError as error:
+        raise InvalidTrigger(f"{what}: {error}") from None
+
+
+def _optional_datetime(wall: int | None) -> datetime | None:
+    return None if wall is None else to_datetime(wall)
+
+
+def _read_moment(given: datetime | str) -> datetime:
+    if isinstance(given, datetime):
+        return given
+    try:
+        return datetime.fromisoformat(given)
+    except (ValueError, TypeError):
+        raise InvalidTrigger(f"at: {given!r} is not a moment such as 2026-12-24T18:00") from None
+
+
+def _resolve(moment: datetime, zone: tzinfo | None) -> int:
+    """A moment as wall microseconds; a naive one is read in `zone`, at the end of a gap where it falls into one."""
+    if moment.tzinfo is not None:
+        return from_datetime(moment)
+    if zone is None:
+        raise InvalidTrigger(f"at: {moment.isoformat()} has neither a UTC offset nor a timezone beside it")
+    local = moment.replace(tzinfo=zone, fold=0)
+    due = from_datetime(local)
+    if to_datetime(due).astimezone(zone).replace(tzinfo=None) == moment:
+        return due
+    return _end_of_gap(from_datetime(local.replace(fold=1)), due, zone)
+
+
+def _end_of_gap(before: int, after: int, zone: tzinfo) -> int:
+    """The instant between the two, to the second, at which the zone's offset changes."""
+    offset = to_datetime(before).astimezone(zone).utcoffset()
+    low, high = before // SECOND, after // SECOND
+    while high - low > 1:
+        middle = (low + high) // 2
+        if to_datetime(middle * SECOND).astimezone(zone).utcoffset() == offset:
+            low = middle
+        else:
+            high = middle
+    return high * SECOND
+
+
+def is_time_trigger(trigger: object) -> bool:
+    """Whether it can be asked for its next time, so that it needs no polling."""
+    return callable(getattr(trigger, "next_after", None))
+
