@@ -23,4 +23,4 @@ nightly:
 
 # one arena of bench/ (none: lists them)
 bench *ARGUMENTS:
-    BENCH_PROJECT=. .venv/bin/python bench/bench.py {{ ARGUMENTS }}
+    bench/bench.py {{ ARGUMENTS }}
