@@ -5,10 +5,12 @@
     │   ├── InvalidTask          invalid_task        a task's definition
     │   ├── InvalidTrigger       invalid_trigger     a trigger's definition
     │   │   └── InvalidCron      invalid_cron        a cron expression; knows the offset of the fault
-    │   └── InvalidDuration      invalid_duration    a length of time
+    │   ├── InvalidDuration      invalid_duration    a length of time
+    │   └── Malformed            malformed           a text that can't be read at all; knows line and column
     ├── NotFound                 not_found           no task, key or operation of that name; also a LookupError
     ├── Conflict                 conflict            it clashes with what is there or what runs
     ├── Refused                  refused             not allowed here, or not to this caller
+    ├── Overloaded               overloaded          too much at once from this caller; ask again later
     ├── ShuttingDown             shutting_down       the node is stopping; ask again later
     ├── WaitTimeout              timeout             a caller waited long enough; also a TimeoutError
     ├── ConfigError              configuration       a configuration that can't be used; carries its findings
@@ -23,6 +25,7 @@
 The code is stable: scripts may depend on it. Each door translates it once into its own form.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -69,10 +72,47 @@ class InvalidDuration(InvalidInput):
     code = "invalid_duration"
 
 
+class Malformed(InvalidInput):
+    """A text that can't be read at all, such as broken YAML; `line` and `column` count from 1."""
+
+    code = "malformed"
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+class InvalidParameters(InvalidInput):
+    """A command's parameters can't be right; `fields` names those at fault, as paths such as `event.topic`."""
+
+    code = "invalid_params"
+
+    def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
 class NotFound(DmsError, LookupError):
     """No task, key or operation goes by that name."""
 
     code = "not_found"
+
+
+class UnknownMethod(NotFound):
+    """No command goes by that name."""
+
+    code = "method_not_found"
+
+
+class CursorExpired(NotFound):
+    """What came after the cursor is no longer kept; `oldest` is the first cursor that still works."""
+
+    code = "cursor_expired"
+
+    def __init__(self, message: str, oldest: str) -> None:
+        super().__init__(message)
+        self.oldest = oldest
 
 
 class Conflict(DmsError):
@@ -85,6 +125,12 @@ class Refused(DmsError):
     """Not allowed here, or not to this caller; the message says how it could be."""
 
     code = "refused"
+
+
+class Overloaded(DmsError):
+    """Too much at once from one caller; nothing was done, and asking again later is right."""
+
+    code = "overloaded"
 
 
 class ShuttingDown(DmsError):
@@ -158,3 +204,15 @@ class Misuse(DmsError, RuntimeError):
     """A call that can't be made there or then, such as a blocking wait on the loop's own thread."""
 
     code = "misuse"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """What to add to a message about an unknown word: ` Did you mean retry?`, or nothing where none is near.
+
+    >>> did_you_mean("retires", ["retry", "timeout"])
+    ' Did you mean retry?'
+    """
+    from difflib import get_close_matches  # costs 10 ms, and only a mistake needs it
+
+    near = get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""
