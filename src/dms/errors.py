@@ -6,8 +6,11 @@
     │   ├── InvalidTrigger       invalid_trigger     a trigger's definition
     │   │   └── InvalidCron      invalid_cron        a cron expression; knows the offset of the fault
     │   ├── InvalidDuration      invalid_duration    a length of time
+    │   ├── InvalidParameters    invalid_params      a command's parameters; knows the fields at fault
     │   └── Malformed            malformed           a text that can't be read at all; knows line and column
     ├── NotFound                 not_found           no task, key or operation of that name; also a LookupError
+    │   ├── UnknownMethod        method_not_found    no such command
+    │   └── CursorExpired        cursor_expired      what came after the cursor is no longer kept; knows the oldest one
     ├── Conflict                 conflict            it clashes with what is there or what runs
     ├── Refused                  refused             not allowed here, or not to this caller
     ├── Overloaded               overloaded          too much at once from this caller; ask again later
