@@ -1,0 +1,96 @@
+"""The immutable snapshot: reading a value is a plain attribute."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dms.config.schema import GeneralSection, ObservabilitySection, SchedulerSection, ShutdownSection
+from dms.config.setting import Machine, Section, is_section, keys_of, section_of_map
+from dms.config.task_declaration import TaskDeclaration
+from dms.instant import duration_text
+
+Sections = Mapping[str, Any]
+"""Sections by name: a Section class, or `dict[str, Section]` for a map of many by name."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The effective configuration, one attribute a section; sections that others bring are attributes too."""
+
+    general: GeneralSection
+    scheduler: SchedulerSection
+    observability: ObservabilitySection
+    shutdown: ShutdownSection
+    tasks: dict[str, TaskDeclaration]
+
+
+BUILT_IN: Sections = {
+    "general": GeneralSection,
+    "scheduler": SchedulerSection,
+    "observability": ObservabilitySection,
+    "shutdown": ShutdownSection,
+    "tasks": dict[str, TaskDeclaration],
+}
+"""The sections that every node has."""
+
+
+def default_values(sections: Sections, machine: Machine) -> dict[str, Any]:
+    """What the schema says where nobody says anything."""
+    return {
+        name: {key.name: key.setting.default_on(machine) for key in keys_of(kind).values()} if is_section(kind) else {}
+        for name, kind in sections.items()
+    }
+
+
+def build_config(values: Mapping[str, Any], sections: Sections, machine: Machine) -> Config:
+    """The snapshot of values that were checked before."""
+    built = {name: _build(kind, values.get(name, {}), machine) for name, kind in sections.items()}
+    return _class_for(sections)(**built)
+
+
+def build_section(kind: type[Section], values: Mapping[str, Any], machine: Machine) -> Section:
+    """A section of checked values; what they leave out takes its default."""
+    fields = {}
+    for key in keys_of(kind).values():
+        value = values.get(key.name)
+        if value is None and key.name not in values:
+            value = key.setting.default_on(machine)
+        fields[key.name] = _build(key.type, value, machine)
+    return kind(**fields)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can carry it, spelt as in the configuration."""
+    match value:
+        case timedelta():
+            return duration_text(value)
+        case Path():
+            return str(value)
+        case Section():
+            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+        case Config():
+            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+        case dict():
+            return {name: plain(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner) for inner in value]
+    return value
+
+
+def _build(kind: Any, value: Any, machine: Machine) -> Any:
+    if is_section(kind) and isinstance(value, Mapping):
+        return build_section(kind, value, machine)
+    inner = section_of_map(kind)
+    if inner is not None:
+        return {name: build_section(inner, fields, machine) for name, fields in value.items()}
+    return value
+
+
+def _class_for(sections: Sections) -> type[Config]:
+    """Config, or for a node with further sections a subclass with an attribute for each."""
+    further = [(name, kind) for name, kind in sections.items() if name not in BUILT_IN]
+    if not further:
+        return Config
+    return msgspec.defstruct("Config", further, bases=(Config,), frozen=True)  # type: ignore[return-value]

@@ -1,0 +1,109 @@
+"""Questions about a loaded configuration: what a key is, and why."""
+
+from typing import Any
+
+import msgspec
+
+from dms.config.config import plain
+from dms.config.document import KeyPath
+from dms.config.finding import did_you_mean, key_path
+from dms.config.layer import ABSENT, Layer, LayerName, value_at
+from dms.config.reading import Loaded
+from dms.config.setting import Key, is_section, keys_of, section_of_map
+from dms.errors import NotFound
+
+
+class LayerValue(msgspec.Struct, frozen=True):
+    """What one layer says of a key: the value, where it stands, and whether it is in force."""
+
+    layer: LayerName
+    value: Any
+    place: str
+    in_force: bool
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """A key's value, each layer's (the highest first), and what the key is; empty texts for a whole section."""
+
+    key: str
+    value: Any
+    layers: list[LayerValue]
+    summary: str
+    why: str
+    unit: str
+    example: str
+    applies: str
+    scope: str
+
+
+def get(loaded: Loaded, key: str) -> dict[str, Any]:
+    """A key or a section as plain values: `key`, `value`, `origin` (the layer; `several` for a section to which more
+    than one adds) and `place`; for a section also `origins`, by key. NotFound where there is no such key.
+    """
+    path = key_path(key)
+    value = _value(loaded, path)
+    if not isinstance(value, dict) or not value:
+        origin = loaded.merged.origin(path)
+        return {"key": key, "value": value, "origin": origin.layer.value, "place": str(origin)}
+    origins = {".".join(leaf): loaded.merged.origin(path + leaf).layer.value for leaf in _leaves(value)}
+    layers = set(origins.values())
+    return {"key": key, "value": value, "origin": layers.pop() if len(layers) == 1 else "several", "origins": origins}
+
+
+def explain(loaded: Loaded, key: str) -> Explanation:
+    """Every layer's value of a key and which is in force. NotFound where there is no such key."""
+    path = key_path(key)
+    value = _value(loaded, path)
+    in_force = loaded.merged.layer_of(path)
+    said = [_said(layer, path, layer is in_force) for layer in reversed(loaded.layers)]
+    layers = [one for one in said if one is not None]
+    known = _key(loaded, path)
+    if known is None:
+        return Explanation(key, value, layers, "", "", "", "", "", "")
+    if not layers or layers[-1].layer is not LayerName.DEFAULT:
+        default = plain(known.setting.default_on(loaded.machine))
+        layers.append(LayerValue(LayerName.DEFAULT, default, LayerName.DEFAULT, not layers))
+    setting = known.setting
+    return Explanation(
+        key, value, layers, setting.summary, setting.why, setting.unit, setting.example, setting.applies, setting.scope
+    )
+
+
+def _said(layer: Layer, path: KeyPath, in_force: bool) -> LayerValue | None:
+    value = value_at(layer.values, path)
+    if value is ABSENT:
+        return None
+    return LayerValue(layer.name, plain(value), str(layer.origin(path)), in_force)
+
+
+def _value(loaded: Loaded, path: KeyPath) -> Any:
+    value: Any = plain(loaded.config)
+    for depth, part in enumerate(path):
+        if not isinstance(value, dict) or part not in value:
+            known = value if isinstance(value, dict) else ()
+            inside = f" in {'.'.join(map(str, path[:depth]))}" if depth else ""
+            raise NotFound(f"{'.'.join(map(str, path))}: no key {part}{inside}.{did_you_mean(str(part), known)}")
+        value = value[part]
+    return value
+
+
+def _leaves(value: dict[str, Any]) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name, inner in value.items():
+        nested = _leaves(inner) if isinstance(inner, dict) and inner else [()]
+        found += [(name, *rest) for rest in nested]
+    return found
+
+
+def _key(loaded: Loaded, path: KeyPath) -> Key | None:
+    """The declaration of a key; None for a whole section, and inside a free map."""
+    kind: Any = loaded.sections.get(str(path[0]))
+    found: Key | None = None
+    for part in path[1:]:
+        inner = section_of_map(kind)
+        if inner is not None:
+            kind, found = inner, None
+            continue
+        found = keys_of(kind).get(str(part)) if is_section(kind) else None
+        kind = None if found is None else found.type
+    return found

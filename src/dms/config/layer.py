@@ -1,0 +1,124 @@
+"""Layers of settings, what they come to, and where each value comes from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from dms.config.document import KeyPath, Mark
+
+
+class LayerName(StrEnum):
+    """The layers, the lowest first."""
+
+    DEFAULT = "default"
+    FILE = "main file"
+    ENVIRONMENT = "environment"
+    ARGUMENTS = "command line"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a value comes from. `source` is a file, a variable or an argument; `line` and `column` are 0 where the
+    source has none.
+
+    >>> str(Origin(LayerName.FILE, "dms_config.yaml", 7, 23))
+    'dms_config.yaml:7:23'
+    """
+
+    layer: LayerName
+    source: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source or self.layer
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One layer's values. A file's have `marks`; in the environment and on the command line each key has a source of
+    its own in `sources`. `folder` is what relative paths start from."""
+
+    name: LayerName
+    values: Mapping[str, Any]
+    source: str = ""
+    marks: Mapping[KeyPath, Mark] = {}
+    sources: Mapping[KeyPath, str] = {}
+    folder: str = ""
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Where the value at `path` stands, or what it is a part of."""
+        for known in _ancestors(path):
+            if known in self.marks:
+                mark = self.marks[known]
+                return Origin(self.name, self.source, mark.line, mark.column)
+            if known in self.sources:
+                return Origin(self.name, self.sources[known])
+        return Origin(self.name, self.source)
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """What layers come to: the values, and from which layer each is."""
+
+    values: Mapping[str, Any]
+    layers: Sequence[Layer]
+
+    def layer_of(self, path: KeyPath) -> Layer | None:
+        """The highest layer that says something at `path`; None where none does."""
+        for layer in reversed(self.layers):
+            if value_at(layer.values, path) is not ABSENT:
+                return layer
+        return None
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Where the value in force at `path` comes from; the default where no layer says it."""
+        layer = self.layer_of(path)
+        return Origin(LayerName.DEFAULT) if layer is None else layer.origin(path)
+
+
+ABSENT: Any = msgspec.UNSET
+"""Stands for a value that is not there."""
+
+
+def merge(layers: Sequence[Layer]) -> Merged:
+    """The layers, lowest first, laid over each other: maps merge key by key, everything else (lists too) is replaced
+    by the higher layer's.
+
+    >>> low = Layer(LayerName.DEFAULT, {"a": {"x": 1, "y": [1, 2]}})
+    >>> high = Layer(LayerName.FILE, {"a": {"y": []}})
+    >>> merge([low, high]).values
+    {'a': {'x': 1, 'y': []}}
+    """
+    values: Mapping[str, Any] = {}
+    for layer in layers:
+        values = _laid_over(values, layer.values)
+    return Merged(values, tuple(layers))
+
+
+def _laid_over(low: Mapping[str, Any], high: Mapping[str, Any]) -> Mapping[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _laid_over(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def value_at(values: Any, path: KeyPath) -> Any:
+    """The value at a path in nested maps and lists, or ABSENT."""
+    for part in path:
+        held = part in values if isinstance(values, Mapping) else _has_index(values, part)
+        if not held:
+            return ABSENT
+        values = values[part]
+    return values
+
+
+def _has_index(values: Any, part: str | int) -> bool:
+    return isinstance(values, list) and isinstance(part, int) and part < len(values)
+
+
+def _ancestors(path: KeyPath) -> Iterator[KeyPath]:
+    """The path itself, then ever shorter ones, down to a single key."""
+    for length in range(len(path), 0, -1):
+        yield path[:length]

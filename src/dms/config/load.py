@@ -1,0 +1,107 @@
+"""From defaults, a file, the environment and the command line to the effective configuration.
+
+A start must succeed where it can: a bad value, an unknown key or a broken file is a finding, and the layer below
+counts. It is refused (ConfigError) where the node could end up in the wrong place, or where that was asked for.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dms.config.check import check_layer
+from dms.config.config import BUILT_IN, Config, Sections, build_config, default_values
+from dms.config.file import find_config
+from dms.config.finding import ConfigFinding
+from dms.config.machine import this_machine
+from dms.config.outside import environment_layer
+from dms.config.reading import Check, Loaded, Reading, folders_to_search, refusal
+
+_current: Config | None = None
+
+
+def load_config(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    sections: Sections | None = None,
+    environ: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+    strict: bool = False,
+) -> Config:
+    """Read the configuration and make it what `get_config` gives.
+
+    `path` names the main file; without it the first found on `search_paths` counts, and no file is fine. `sections`
+    are further sections by name; `arguments` are `section.key=value` texts. A bad value leaves the layer below in
+    force (`load` also tells the findings); ConfigError where the file named doesn't exist, where the node's place is
+    at stake, and with `strict` for any finding.
+    """
+    global _current
+    _current = load(path, sections=sections, environ=environ, arguments=arguments, strict=strict).config
+    return _current
+
+
+def get_config() -> Config:
+    """The configuration that was last loaded; the first call loads it."""
+    return load_config() if _current is None else _current
+
+
+def default_config(sections: Sections | None = None) -> Config:
+    """The built-in defaults on this machine, whatever files and environment say."""
+    every, machine = {**BUILT_IN, **(sections or {})}, this_machine(os.environ)
+    return build_config(default_values(every, machine), every, machine)
+
+
+def search_paths(environ: Mapping[str, str] | None = None) -> list[Path]:
+    """The folders in which the main file is looked for: the working directory, the user's folder, /etc/dms."""
+    environ = os.environ if environ is None else environ
+    machine, folder = this_machine(environ), os.getcwd()
+    layer, _ = environment_layer(environ, folder)
+    return folders_to_search([check_layer(layer, BUILT_IN, machine).layer], machine, folder)
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    sections: Sections | None = None,
+    environ: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+    strict: bool = False,
+    cached: bool = False,
+) -> Loaded:
+    """What `load_config` does, with everything that there is to know about it. With `cached` the reading of a YAML
+    file is kept in the data folder, where that exists, for the next start."""
+    environ = os.environ if environ is None else environ
+    reading = Reading({**BUILT_IN, **(sections or {})}, this_machine(environ), os.getcwd())
+    reading.read_outside(environ, arguments)
+    reading.read_file(None if path is None else Path(path), cached)
+    loaded = reading.result()
+    if strict and loaded.findings:
+        raise refusal(loaded.findings)
+    return loaded
+
+
+def validate(
+    path: str | os.PathLike[str], *, sections: Sections | None = None, checks: Sequence[Check] = ()
+) -> list[ConfigFinding]:
+    """What is wrong with a file, in the order in which it stands there; the environment is left aside. ConfigError
+    where there is no such file."""
+    every = {**BUILT_IN, **(sections or {})}
+    reading = Reading(every, this_machine(os.environ), os.getcwd())
+    reading.read_file(Path(path), cached=False, at_any_place=True)
+    loaded = reading.result(at_any_place=True)
+    found = [*loaded.findings, *(finding for check in checks for finding in check(loaded))]
+    found = [finding for finding in found if finding.code != "no_timezone"]
+    return sorted(found, key=lambda finding: (finding.origin.line, finding.origin.column))
+
+
+__all__ = [
+    "Check",
+    "Loaded",
+    "default_config",
+    "find_config",
+    "get_config",
+    "load",
+    "load_config",
+    "refusal",
+    "search_paths",
+    "validate",
+]

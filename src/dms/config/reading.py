@@ -1,0 +1,194 @@
+"""One pass over the layers, from the outermost, which say where to look, to the file and the defaults."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dms.config.cache import recall, remember
+from dms.config.check import Checked, check_layer
+from dms.config.config import Config, Sections, build_config, default_values
+from dms.config.document import Document, KeyPath
+from dms.config.file import FILENAME, find_config, read_bytes, read_document
+from dms.config.finding import ConfigFinding, key_text
+from dms.config.layer import ABSENT, Layer, LayerName, Merged, Origin, merge, value_at
+from dms.config.outside import arguments_layer, environment_layer
+from dms.config.setting import Machine, Setting, is_section, keys_of
+from dms.errors import ConfigError, Malformed
+
+SYSTEM_FOLDER = "/etc/dms"
+_DATA_DIR: KeyPath = ("general", "data_dir")
+_USER_DIR: KeyPath = ("general", "user_dir")
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A configuration, and how it came about: its layers (lowest first, good values only), what they come to, the
+    findings, the main file where there is one, and what the defaults depended on."""
+
+    config: Config
+    layers: tuple[Layer, ...]
+    merged: Merged
+    findings: list[ConfigFinding]
+    file: Path | None
+    sections: Sections
+    machine: Machine
+
+    def finding(self, code: str, path: KeyPath, message: str, offset: int | None = None) -> ConfigFinding:
+        """A further finding about the value at `path`, with its place; `offset` is where in its text the fault lies."""
+        layer = self.merged.layer_of(path) or self.merged.layer_of(path[:-1])
+        origin = Origin(LayerName.DEFAULT) if layer is None else layer.origin(path)
+        mark = None if layer is None else layer.marks.get(path)
+        if offset is not None and mark is not None and mark.text_column:
+            origin = msgspec.structs.replace(origin, column=mark.text_column + offset)
+        return ConfigFinding(code, key_text(path), message, origin)
+
+
+Check = Callable[[Loaded], Sequence[ConfigFinding]]
+"""A further look at a configuration by a room that knows more, such as what cron expressions can be."""
+
+
+def refusal(findings: Sequence[ConfigFinding]) -> ConfigError:
+    """The findings as the error that refuses a start."""
+    lines = tuple(str(finding) for finding in findings)
+    return ConfigError("\n".join(lines), lines)
+
+
+class Reading:
+    """Collects layers and findings; `read_outside` comes first, then `read_file`, then `result`."""
+
+    def __init__(self, sections: Sections, machine: Machine, folder: str) -> None:
+        self.sections = sections
+        self.machine = machine
+        self.folder = folder
+        self.outside: list[Layer] = []
+        self.file_layer: Layer | None = None
+        self.file: Path | None = None
+        self.findings: list[ConfigFinding] = []
+        self.refused: list[ConfigFinding] = []
+
+    def read_outside(self, environ: Mapping[str, str], arguments: Sequence[str]) -> None:
+        """The environment, then the command line."""
+        for layer, findings in (environment_layer(environ, self.folder), arguments_layer(arguments, self.folder)):
+            self.findings += findings
+            self.outside.append(self._take(check_layer(layer, self.sections, self.machine)))
+
+    def read_file(self, named: Path | None, cached: bool, at_any_place: bool = False) -> None:
+        """The main file: the one named, or the first found; None is fine."""
+        self.file = named or self._found()
+        if self.file is None:
+            return
+        document = self._document(self.file, named is not None, cached, at_any_place)
+        if document is None:
+            return
+        folder = os.path.dirname(os.path.abspath(self.file))
+        layer = Layer(LayerName.FILE, document.values, str(self.file), document.marks, folder=folder)
+        self.file_layer = self._take(check_layer(layer, self.sections, self.machine, document.flaws))
+
+    def result(self, at_any_place: bool = False) -> Loaded:
+        """Everything laid over each other. ConfigError where the node's place is at stake."""
+        if self.refused and not at_any_place:
+            raise refusal(self.refused)
+        above = [layer for layer in (self.file_layer, *self.outside) if layer is not None]
+        data_dir = _value(above, _DATA_DIR)
+        machine = self.machine if data_dir is None else msgspec.structs.replace(self.machine, data_dir=str(data_dir))
+        layers = (Layer(LayerName.DEFAULT, default_values(self.sections, machine)), *above)
+        merged = merge(layers)
+        self._look_at_timezone(merged)
+        config = build_config(merged.values, self.sections, machine)
+        return Loaded(config, layers, merged, self.findings, self.file, self.sections, machine)
+
+    def _take(self, checked: Checked) -> Layer:
+        self.findings += checked.findings
+        lost = {key_text(path) for path in checked.lost if self._is_place(path, checked.layer.name)}
+        self.refused += [finding for finding in checked.findings if finding.key in lost]
+        return checked.layer
+
+    def _is_place(self, lost: KeyPath, layer: LayerName) -> bool:
+        """Whether a key that says where the node lives is, or lies in, what was lost."""
+        return any(
+            key[: len(lost)] == lost[: len(key)]
+            for key, setting in _settings(self.sections)
+            if setting.place and not (setting.early and layer is LayerName.FILE)
+        )
+
+    def _found(self) -> Path | None:
+        paths = folders_to_search(self.outside, self.machine, self.folder)
+        found = find_config(paths, FILENAME)
+        if found is None or not self.machine.root or found.parent != Path(self.folder):
+            return found
+        owner = found.stat().st_uid
+        if owner == os.geteuid():
+            return found
+        message = (
+            f"not read: it lies in the working directory and is user {owner}'s; name it with --config if you trust it"
+        )
+        self.findings.append(ConfigFinding("untrusted_file", "", message, Origin(LayerName.FILE, str(found))))
+        return find_config(paths[1:], FILENAME)
+
+    def _document(self, path: Path, named: bool, cached: bool, at_any_place: bool) -> Document | None:
+        """What the file says; None and a finding where it can't be read."""
+        content = b""
+        try:
+            content = read_bytes(path)
+            return self._parsed(content, path, cached)
+        except Malformed as error:
+            message = f"{error}; nothing of this file counts until it is mended"
+            finding = ConfigFinding(
+                "malformed", "", message, Origin(LayerName.FILE, str(path), error.line, error.column)
+            )
+            place_lost = b"data_dir" in content or not content
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if named and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                raise ConfigError(f"{path}: no such file; give --config a file that exists") from None
+            finding = ConfigFinding("unreadable", "", f"can't be read: {reason}", Origin(LayerName.FILE, str(path)))
+            place_lost = True
+        self.findings.append(finding)
+        if place_lost and not at_any_place and _value(self.outside, _DATA_DIR) is None:
+            self.refused.append(finding)
+            raise _place_unknown(finding)
+        return None
+
+    def _parsed(self, content: bytes, path: Path, cached: bool) -> Document:
+        folder = Path(str(_value(self.outside, _DATA_DIR) or self.machine.data_dir))
+        cached = cached and path.suffix in (".yaml", ".yml")
+        document = recall(folder, content) if cached else None
+        if document is None:
+            document = read_document(content, path)
+            if cached:
+                remember(folder, content, document)
+        return document
+
+    def _look_at_timezone(self, merged: Merged) -> None:
+        default = merged.origin(("scheduler", "timezone")).layer is LayerName.DEFAULT
+        if default and not self.machine.timezone:
+            message = "the host doesn't tell its time zone, so it is UTC; set scheduler.timezone"
+            self.findings.append(ConfigFinding("no_timezone", "scheduler.timezone", message, Origin(LayerName.DEFAULT)))
+
+
+def _place_unknown(finding: ConfigFinding) -> ConfigError:
+    line = f"{finding}. It may say general.data_dir, so the node's place is unknown; mend it, or give --data-dir"
+    return ConfigError(line, (line,))
+
+
+def _settings(sections: Sections) -> list[tuple[KeyPath, Setting]]:
+    return [
+        ((name, key.name), key.setting)
+        for name, kind in sections.items()
+        if is_section(kind)
+        for key in keys_of(kind).values()
+    ]
+
+
+def folders_to_search(layers: Sequence[Layer], machine: Machine, folder: str) -> list[Path]:
+    """Where the main file is looked for; the user's folder is what the layers say."""
+    user_dir = _value(layers, _USER_DIR)
+    return [Path(folder), Path(str(user_dir)) if user_dir else Path(machine.home, ".dms"), Path(SYSTEM_FOLDER)]
+
+
+def _value(layers: Sequence[Layer], path: KeyPath) -> Any:
+    """What the highest of the layers says at a path; None where none does."""
+    value = value_at(merge(layers).values, path)
+    return None if value is ABSENT else value

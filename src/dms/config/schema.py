@@ -1,0 +1,202 @@
+"""The sections of the configuration that the node itself has; the `tasks` section is in `task_declaration`."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from dms.config.setting import Applies, Section, Setting
+from dms.errors import InvalidInput
+
+
+def check_timezone(name: str) -> None:
+    """InvalidInput unless it is the IANA name of a time zone."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput(f"{name!r} is not a time zone; give an IANA name such as Europe/Helsinki") from None
+
+
+def check_positive(length: timedelta) -> None:
+    """InvalidInput where a length of time is nothing."""
+    if not length:
+        raise InvalidInput("0 is too short here; give a length of time such as 1s")
+
+
+class GeneralSection(Section, frozen=True):
+    """Where the node lives and what it is."""
+
+    data_dir: Annotated[
+        Path,
+        Setting(
+            "The folder of the node's database and socket: what makes this node this node.",
+            default=lambda machine: Path(machine.data_dir),
+            why="/var/lib/dms as root, else ~/.dms: where a service of the system, or of one user, keeps its data.",
+            example="/srv/dms",
+            place=True,
+        ),
+    ]
+    user_dir: Annotated[
+        Path,
+        Setting(
+            "The folder in which the configuration is looked for after the working directory.",
+            default=lambda machine: Path(machine.home, ".dms"),
+            why="A user's own configuration, beside the user's other settings.",
+            example="~/.config/dms",
+            place=True,
+            early=True,
+        ),
+    ]
+    work_dir: Annotated[
+        Path,
+        Setting(
+            "The working folder of programs that tasks run.",
+            default=lambda machine: Path(machine.data_dir, "work"),
+            why="Inside the data folder, so that what a task drops lies neither in / nor where DMS was started.",
+            example="/srv/work",
+            applies=Applies.NEXT_RUN,
+        ),
+    ]
+    debug: Annotated[
+        bool,
+        Setting(
+            "Debug logging, whatever observability.log_level says.",
+            default=False,
+            why="It is loud; for looking into something.",
+            example="true",
+        ),
+    ]
+    host_country: Annotated[
+        str,
+        Setting(
+            "The country the machine stands in: one of the node's facts.",
+            default="",
+            why="Only you know.",
+            example="FI",
+        ),
+    ]
+    host_city: Annotated[
+        str,
+        Setting(
+            "The city the machine stands in: one of the node's facts.", default="", why="Only you know.", example="Oulu"
+        ),
+    ]
+    host_continent: Annotated[
+        str,
+        Setting(
+            "The continent the machine stands on: one of the node's facts.",
+            default="",
+            why="Only you know.",
+            example="Europe",
+        ),
+    ]
+
+
+class SchedulerSection(Section, frozen=True):
+    """How tasks are run."""
+
+    max_running_tasks: Annotated[
+        int,
+        Meta(ge=1, le=10_000),
+        Setting(
+            "How many tasks run at once; those that come due beyond it wait, none is lost.",
+            default=lambda machine: max(4, 2 * machine.cores),
+            why="Twice the cores, at least 4: most tasks wait for something.",
+            unit="tasks",
+            example="8",
+        ),
+    ]
+    timezone: Annotated[
+        str,
+        Setting(
+            "The time zone of every cron expression and moment that names none.",
+            default=lambda machine: machine.timezone or "UTC",
+            why="The host's own zone; UTC (and a finding) where the host doesn't tell.",
+            example="Europe/Helsinki",
+            check=check_timezone,
+        ),
+    ]
+    aging_quantum: Annotated[
+        timedelta,
+        Setting(
+            "How long a waiting task waits until its priority rises by one step.",
+            default=timedelta(minutes=1),
+            why="Urgent work goes first, and nothing starves.",
+            example="30s",
+            check=check_positive,
+        ),
+    ]
+    import_paths: Annotated[
+        list[Path],
+        Setting(
+            "Folders from which `call:` may load functions, besides the installed packages. What you name here may run "
+            "as the node's user; only files are loaded that root or that user owns and nobody else can write.",
+            default=lambda machine: [],
+            why="Nothing is loaded from a folder that nobody named.",
+            example="[./tasks]",
+            scope="exec:run",
+        ),
+    ]
+    history_max_count: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "How many executions of each task are kept.",
+            default=1000,
+            why="Weeks of a task that runs every half hour, and less than a megabyte.",
+            unit="executions",
+            example="200",
+        ),
+    ]
+    history_max_age: Annotated[
+        timedelta,
+        Setting(
+            "How long an execution is kept.",
+            default=timedelta(days=90),
+            why="A season: long enough to compare, short enough for a small disk.",
+            example="30d",
+            check=check_positive,
+        ),
+    ]
+    poll_interval: Annotated[
+        timedelta,
+        Setting(
+            "How often a third party's trigger is asked whether it is ready, if it can't say when it will be.",
+            default=timedelta(seconds=1),
+            why="Soon enough for people, and a sleeping machine hardly notices.",
+            example="5s",
+            check=check_positive,
+        ),
+    ]
+
+
+class ObservabilitySection(Section, frozen=True):
+    """What the node says about itself."""
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Setting(
+            "The least level that is logged.",
+            default="info",
+            why="What happened, without how.",
+            example="warning",
+        ),
+    ]
+
+
+class ShutdownSection(Section, frozen=True):
+    """How the node stops."""
+
+    timeout: Annotated[
+        timedelta,
+        Setting(
+            "How long a stop may take, from the signal to the end of the process.",
+            default=timedelta(seconds=9),
+            why="Docker kills after 10 seconds.",
+            example="60s",
+            check=check_positive,
+        ),
+    ]

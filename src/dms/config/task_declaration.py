@@ -1,0 +1,253 @@
+"""The `tasks` section: a task as the configuration declares it. `dms.declared_tasks` makes tasks of it."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from dms.config.schema import check_positive, check_timezone
+from dms.config.setting import Applies, Section, Setting
+
+_NEXT = Applies.NEXT_RUN
+_RUN = "exec:run"
+
+
+class RetryDeclaration(Section, frozen=True):
+    """What happens after a failed attempt."""
+
+    max_retries: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000),
+        Setting(
+            "How many more attempts a failed run gets.",
+            0,
+            "A failure is shown, not hidden.",
+            example="3",
+            applies=_NEXT,
+        ),
+    ]
+    delay: Annotated[
+        timedelta,
+        Setting(
+            "The wait before an attempt.",
+            timedelta(seconds=10),
+            "Most hiccups are over by then.",
+            example="30s",
+            applies=_NEXT,
+        ),
+    ]
+    backoff: Annotated[
+        Literal["fixed", "exponential"],
+        Setting("Whether the wait stays or grows.", "fixed", "Predictable.", example="exponential", applies=_NEXT),
+    ]
+    factor: Annotated[
+        float,
+        Meta(ge=1, le=1000),
+        Setting("By what an exponential wait grows each time.", 2.0, "The usual.", example="3", applies=_NEXT),
+    ]
+    max_delay: Annotated[
+        timedelta,
+        Setting(
+            "The longest wait.", timedelta(hours=1), "A mended service is noticed soon.", example="10m", applies=_NEXT
+        ),
+    ]
+
+
+class TaskDeclaration(Section, frozen=True):
+    """What to run (exactly one of `run` and `call`), when (any of `cron`, `every`, `after`, `at` and `on`; none: on
+    demand only) and how."""
+
+    run: Annotated[
+        list[str] | None,
+        Setting(
+            "A program and its arguments; no shell is involved.",
+            example="[restic, backup, /srv]",
+            applies=_NEXT,
+            scope=_RUN,
+        ),
+    ]
+    call: Annotated[
+        str | None,
+        Setting(
+            "A Python function, as package.module:function; see scheduler.import_paths.",
+            example="house.heating:lower",
+            applies=_NEXT,
+            scope=_RUN,
+        ),
+    ]
+    args: Annotated[list[Any] | None, Setting("The function's arguments.", example="[21.5]", applies=_NEXT, scope=_RUN)]
+    kwargs: Annotated[
+        dict[str, Any] | None,
+        Setting("The function's named arguments.", example="{room: hall}", applies=_NEXT, scope=_RUN),
+    ]
+    cron: Annotated[
+        str | None,
+        Setting(
+            "Whenever the calendar says so: a cron expression of 5 or 6 fields.", example='"0 3 * * *"', applies=_NEXT
+        ),
+    ]
+    every: Annotated[timedelta | None, Setting("Again and again, so long apart.", example="5m", applies=_NEXT)]
+    at_start: Annotated[
+        bool,
+        Setting(
+            "With every: also when the task is first seen.",
+            False,
+            "The first interval passes.",
+            example="true",
+            applies=_NEXT,
+        ),
+    ]
+    after: Annotated[
+        timedelta | None, Setting("Once, so long after the task is first seen.", example="30s", applies=_NEXT)
+    ]
+    at: Annotated[
+        str | None,
+        Setting(
+            "Once, at a moment; without an offset it is local in the time zone.",
+            example="2026-12-24T18:00",
+            applies=_NEXT,
+        ),
+    ]
+    on: Annotated[
+        str | None,
+        Setting(
+            "On an event, such as another task's end (task.NAME.success, task.NAME.failed).",
+            example="task.backup.success",
+            applies=_NEXT,
+        ),
+    ]
+    timezone: Annotated[
+        str | None,
+        Setting(
+            "The time zone of cron and at.",
+            why="Unset: scheduler.timezone.",
+            example="Europe/Helsinki",
+            applies=_NEXT,
+            check=check_timezone,
+        ),
+    ]
+    jitter: Annotated[
+        timedelta,
+        Setting(
+            "Each fire of cron and every is late by a share of this that depends on node, task and time alone.",
+            timedelta(0),
+            "On time.",
+            example="2m",
+            applies=_NEXT,
+        ),
+    ]
+    description: Annotated[
+        str, Setting("What people should know about it.", "", example="Nightly backup", applies=_NEXT)
+    ]
+    enabled: Annotated[
+        bool, Setting("Whether it runs by itself.", True, "It was declared to run.", example="false", applies=_NEXT)
+    ]
+    priority: Annotated[
+        int,
+        Meta(ge=-1000, le=1_000_000),
+        Setting("Smaller is more urgent.", 0, "All alike.", example="5", applies=_NEXT),
+    ]
+    timeout: Annotated[
+        timedelta | None,
+        Setting(
+            "How long an attempt may take, from its start.",
+            why="Unset: no limit.",
+            example="2h",
+            applies=_NEXT,
+            check=check_positive,
+        ),
+    ]
+    kill_after: Annotated[
+        timedelta,
+        Setting(
+            "What a cancelled attempt gets to end by itself before it is killed.",
+            timedelta(seconds=10),
+            "Enough to write a file to its end.",
+            example="30s",
+            applies=_NEXT,
+        ),
+    ]
+    retry: Annotated[RetryDeclaration | None, Setting("What happens after a failed attempt.", applies=_NEXT)]
+    overlap: Annotated[
+        Literal["skip", "queue", "cancel_running", "allow"],
+        Setting(
+            "What a fire does while the task still runs.",
+            "skip",
+            "Never two at once by accident.",
+            example="queue",
+            applies=_NEXT,
+        ),
+    ]
+    queue_limit: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "With overlap: queue, how many may wait.",
+            1,
+            "The latest news is enough.",
+            unit="runs",
+            example="3",
+            applies=_NEXT,
+        ),
+    ]
+    max_instances: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "With overlap: allow, how many may run at once.",
+            1,
+            "Say how many you mean.",
+            unit="runs",
+            example="2",
+            applies=_NEXT,
+        ),
+    ]
+    catch_up: Annotated[
+        Literal["one", "all", "none"],
+        Setting(
+            "Which missed fires still run.",
+            "one",
+            "The latest stands for those before it.",
+            example="none",
+            applies=_NEXT,
+        ),
+    ]
+    catch_up_limit: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "With catch_up: all, at most how many.",
+            1,
+            "Say how many you mean.",
+            unit="runs",
+            example="10",
+            applies=_NEXT,
+        ),
+    ]
+    catch_up_window: Annotated[
+        timedelta | None,
+        Setting(
+            "How late a missed fire is still worth running.", why="Unset: never too late.", example="1h", applies=_NEXT
+        ),
+    ]
+    durability: Annotated[
+        Literal["none", "at_most_once", "at_least_once"] | None,
+        Setting(
+            "What is on disk before it runs: at_most_once saves the start first, at_least_once also runs again what a "
+            "crash cut off, none saves nothing first.",
+            why="Unset: at_most_once.",
+            example="at_least_once",
+            applies=_NEXT,
+        ),
+    ]
+    cwd: Annotated[
+        Path | None,
+        Setting(
+            "The program's working folder.", why="Unset: general.work_dir.", example="/srv", applies=_NEXT, scope=_RUN
+        ),
+    ]
+    env: Annotated[
+        dict[str, str] | None,
+        Setting("Added to the program's environment.", example="{LANG: C.UTF-8}", applies=_NEXT, scope=_RUN),
+    ]
