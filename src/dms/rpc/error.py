@@ -1,0 +1,79 @@
+"""How an error is told in JSON-RPC: one table from its stable code to a number, and the error object."""
+
+from typing import Any, NamedTuple
+
+from dms.errors import DmsError, RemoteError
+
+
+class Kind(NamedTuple):
+    """The number that JSON-RPC wants for a code, and whether asking again later can help."""
+
+    number: int
+    retryable: bool = False
+
+
+PARSE_ERROR = "parse_error"
+INVALID_REQUEST = "invalid_request"
+CANCELLED = "cancelled"
+TOO_LARGE = "too_large"
+INTERNAL = "internal"
+
+KINDS = {
+    PARSE_ERROR: Kind(-32700),
+    INVALID_REQUEST: Kind(-32600),
+    "method_not_found": Kind(-32601),
+    "invalid_params": Kind(-32602),
+    "invalid": Kind(-32602),
+    "invalid_task": Kind(-32602),
+    "invalid_trigger": Kind(-32602),
+    "invalid_cron": Kind(-32602),
+    "invalid_duration": Kind(-32602),
+    "malformed": Kind(-32602),
+    "configuration": Kind(-32602),
+    INTERNAL: Kind(-32603),
+    "error": Kind(-32603),
+    "misuse": Kind(-32603),
+    "store": Kind(-32603, retryable=True),
+    "folder_in_use": Kind(-32603),
+    "store_broken": Kind(-32603),
+    "store_too_new": Kind(-32603),
+    CANCELLED: Kind(-32800),
+    "refused": Kind(-32003),
+    "not_found": Kind(-32004),
+    "conflict": Kind(-32005),
+    TOO_LARGE: Kind(-32007),
+    "timeout": Kind(-32008, retryable=True),
+    "overloaded": Kind(-32009, retryable=True),
+    "shutting_down": Kind(-32010, retryable=True),
+    "no_node": Kind(-32011, retryable=True),
+    "cursor_expired": Kind(-32016),
+}
+"""By stable code. -32700 to -32600 are the specification's own, -32800 is the Language Server Protocol's."""
+
+_FIELDS = ("fields", "findings", "oldest", "offset", "line", "column")
+
+
+def error_object(reason: str, message: str, **data: Any) -> dict[str, Any]:
+    """The error member of an answer; `data` beside reason and retryable says more."""
+    kind = KINDS[reason]
+    return {
+        "code": kind.number,
+        "message": message,
+        "data": {"reason": reason, "retryable": kind.retryable, **data},
+    }
+
+
+def error_from(error: BaseException) -> dict[str, Any]:
+    """The error object of an exception. One that DMS did not raise on purpose may hold secrets: no word gets out."""
+    if isinstance(error, RemoteError):
+        return {"code": error.number, "message": str(error), "data": {"reason": error.reason, **error.data}}
+    if not isinstance(error, DmsError):
+        return error_object(INTERNAL, "the node failed to do it; its log says why")
+    data = {field: getattr(error, field) for field in _FIELDS if hasattr(error, field)}
+    return error_object(_known(type(error)), str(error), **data)
+
+
+def _known(kind: type[DmsError]) -> str:
+    """The code of an error, or of its nearest ancestor in the table: an extension may bring errors of its own."""
+    codes: list[str] = [ancestor.code for ancestor in kind.__mro__ if issubclass(ancestor, DmsError)]
+    return next(code for code in codes if code in KINDS)
