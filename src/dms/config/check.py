@@ -7,11 +7,11 @@ import msgspec
 
 from dms.config.config import Sections
 from dms.config.document import Flaw, KeyPath
-from dms.config.finding import ConfigFinding, did_you_mean, key_text
+from dms.config.finding import ConfigFinding
 from dms.config.layer import Layer, LayerName, Origin
 from dms.config.leaf import read_text, read_value, shown
 from dms.config.setting import Key, Machine, Section, is_section, keys_of, section_of_map
-from dms.errors import InvalidInput
+from dms.errors import InvalidInput, did_you_mean
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class _Checker:
 
     def report_flaw(self, flaw: Flaw) -> None:
         origin = Origin(self.layer.name, self.layer.source, flaw.line, flaw.column)
-        self.findings.append(ConfigFinding(flaw.code, key_text(flaw.path), flaw.message, origin))
+        self.findings.append(ConfigFinding(flaw.code, flaw.path, flaw.message, origin))
         self.lost.append(flaw.path)
 
     def sections(self, values: Mapping[str, Any], sections: Sections) -> dict[str, Any]:
@@ -106,11 +106,11 @@ class _Checker:
         return read
 
     def _unknown(self, path: KeyPath, known: Mapping[str, Any]) -> None:
-        message = f"unknown key.{did_you_mean(str(path[-1]), known)}"
-        self.findings.append(ConfigFinding("unknown_key", key_text(path), message, self._key_origin(path)))
+        message = f"unknown key.{did_you_mean(str(path[-1]).lower(), known)}"
+        self.findings.append(ConfigFinding("unknown_key", path, message, self._key_origin(path)))
 
     def _bad(self, path: KeyPath, message: str) -> None:
-        self.findings.append(ConfigFinding("bad_value", key_text(path), message, self.layer.origin(path)))
+        self.findings.append(ConfigFinding("bad_value", path, message, self.layer.origin(path)))
         self.lost.append(path)
 
     def _key_origin(self, path: KeyPath) -> Origin:

@@ -1,5 +1,6 @@
 """What a file says, and where it says it."""
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -126,6 +127,9 @@ class DocumentBuilder:
             return Document({}, {}, [])
         if not isinstance(self.values, dict):
             raise Malformed("the file holds no map of sections; write for example  general: {debug: true}")
+        for flaw in self.flaws:
+            if flaw.code == "bad_value":
+                _drop_list_around(self.values, flaw.path)
         return Document(self.values, self.marks, self.flaws)
 
     def _add(self, here: _Open, value: Any) -> KeyPath | None:
@@ -145,3 +149,12 @@ class DocumentBuilder:
         where = f" of line {first.key_line}" if first else ""
         message = f"this key stands twice; the first{where} counts"
         self.flaws.append(Flaw("duplicate_key", (*here.path, name), message, line, column))
+
+
+def _drop_list_around(values: Any, path: KeyPath) -> None:
+    """A list that lacks an entry is another list, so the key that holds it goes."""
+    for part, following in pairwise(path):
+        if isinstance(following, int):
+            values.pop(part, None)
+            return
+        values = values.get(part, {})

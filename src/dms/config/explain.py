@@ -6,11 +6,11 @@ import msgspec
 
 from dms.config.config import plain
 from dms.config.document import KeyPath
-from dms.config.finding import did_you_mean, key_path
+from dms.config.finding import key_path
 from dms.config.layer import ABSENT, Layer, LayerName, value_at
 from dms.config.reading import Loaded
 from dms.config.setting import Key, is_section, keys_of, section_of_map
-from dms.errors import NotFound
+from dms.errors import NotFound, did_you_mean
 
 
 class LayerValue(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """What is wrong in a configuration, and where."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,13 +10,18 @@ from dms.health import Finding
 
 
 class ConfigFinding(msgspec.Struct, frozen=True):
-    """A stable code (unknown_key, bad_value, duplicate_key, …), the key, what is wrong with it, and where that stands.
-    As text it is `file:line:column  key: what`."""
+    """A stable code (unknown_key, bad_value, duplicate_key, …), the path of the key (empty: the whole file), what is
+    wrong with it, and where that stands. As text it is `file:line:column  key: what`."""
 
     code: str
-    key: str
+    path: KeyPath
     message: str
     origin: Origin
+
+    @property
+    def key(self) -> str:
+        """The key as people write it."""
+        return key_text(self.path)
 
     def __str__(self) -> str:
         what = f"{self.key}: {self.message}" if self.key else self.message
@@ -42,15 +47,3 @@ def key_text(path: Sequence[str | int]) -> str:
 def key_path(key: str) -> KeyPath:
     """The path that a dotted key means."""
     return tuple(key.split("."))
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` Did you mean …?` where a known name is close, else nothing.
-
-    >>> did_you_mean("retires", ["retry", "run"])
-    ' Did you mean retry?'
-    """
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.lower(), list(known), n=1)
-    return f" Did you mean {close[0]}?" if close else ""

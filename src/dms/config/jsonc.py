@@ -86,7 +86,7 @@ def _too_deep(text: str) -> tuple[int, int]:
 
 
 def _place_of_byte(text: str, encoded: bytes, at: int) -> tuple[int, int]:
-    return place(text, len(encoded[:at].decode("utf-8", "surrogatepass")))
+    return place(text, len(encoded[:at].decode("utf-8", "ignore")))
 
 
 def place(text: str, offset: int) -> tuple[int, int]:

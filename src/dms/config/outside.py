@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dms.config.document import KeyPath
-from dms.config.finding import ConfigFinding, key_path, key_text
+from dms.config.finding import ConfigFinding, key_path
 from dms.config.layer import Layer, LayerName, Origin
 from dms.errors import ConfigError
 
@@ -47,7 +47,7 @@ def _path_of(name: str) -> KeyPath:
 
 def _empty(name: str) -> ConfigFinding:
     message = 'the variable is empty, which counts as unset; "" in quotes sets the empty text'
-    return ConfigFinding("empty_variable", key_text(_path_of(name)), message, Origin(LayerName.ENVIRONMENT, name))
+    return ConfigFinding("empty_variable", _path_of(name), message, Origin(LayerName.ENVIRONMENT, name))
 
 
 def _layer(
@@ -60,7 +60,7 @@ def _layer(
             sources[path] = source
         else:
             message = "clashes with a whole section that is given beside it; give only one of them"
-            findings.append(ConfigFinding("bad_value", key_text(path), message, Origin(name, source)))
+            findings.append(ConfigFinding("bad_value", path, message, Origin(name, source)))
     return Layer(name, values, name, sources=sources, folder=folder)
 
 

@@ -12,7 +12,7 @@ from dms.config.check import Checked, check_layer
 from dms.config.config import Config, Sections, build_config, default_values
 from dms.config.document import Document, KeyPath
 from dms.config.file import FILENAME, find_config, read_bytes, read_document
-from dms.config.finding import ConfigFinding, key_text
+from dms.config.finding import ConfigFinding
 from dms.config.layer import ABSENT, Layer, LayerName, Merged, Origin, merge, value_at
 from dms.config.outside import arguments_layer, environment_layer
 from dms.config.setting import Machine, Setting, is_section, keys_of
@@ -35,14 +35,14 @@ class Loaded(msgspec.Struct, frozen=True):
     sections: Sections
     machine: Machine
 
-    def finding(self, code: str, path: KeyPath, message: str, offset: int | None = None) -> ConfigFinding:
+    def finding(self, code: str, path: KeyPath, message: str, offset: int = 0) -> ConfigFinding:
         """A further finding about the value at `path`, with its place; `offset` is where in its text the fault lies."""
         layer = self.merged.layer_of(path) or self.merged.layer_of(path[:-1])
         origin = Origin(LayerName.DEFAULT) if layer is None else layer.origin(path)
         mark = None if layer is None else layer.marks.get(path)
-        if offset is not None and mark is not None and mark.text_column:
+        if offset and mark is not None and mark.text_column:
             origin = msgspec.structs.replace(origin, column=mark.text_column + offset)
-        return ConfigFinding(code, key_text(path), message, origin)
+        return ConfigFinding(code, path, message, origin)
 
 
 Check = Callable[[Loaded], Sequence[ConfigFinding]]
@@ -101,8 +101,8 @@ class Reading:
 
     def _take(self, checked: Checked) -> Layer:
         self.findings += checked.findings
-        lost = {key_text(path) for path in checked.lost if self._is_place(path, checked.layer.name)}
-        self.refused += [finding for finding in checked.findings if finding.key in lost]
+        lost = [path for path in checked.lost if self._is_place(path, checked.layer.name)]
+        self.refused += [finding for finding in checked.findings if finding.path in lost]
         return checked.layer
 
     def _is_place(self, lost: KeyPath, layer: LayerName) -> bool:
@@ -124,7 +124,7 @@ class Reading:
         message = (
             f"not read: it lies in the working directory and is user {owner}'s; name it with --config if you trust it"
         )
-        self.findings.append(ConfigFinding("untrusted_file", "", message, Origin(LayerName.FILE, str(found))))
+        self.findings.append(ConfigFinding("untrusted_file", (), message, Origin(LayerName.FILE, str(found))))
         return find_config(paths[1:], FILENAME)
 
     def _document(self, path: Path, named: bool, cached: bool, at_any_place: bool) -> Document | None:
@@ -136,14 +136,14 @@ class Reading:
         except Malformed as error:
             message = f"{error}; nothing of this file counts until it is mended"
             finding = ConfigFinding(
-                "malformed", "", message, Origin(LayerName.FILE, str(path), error.line, error.column)
+                "malformed", (), message, Origin(LayerName.FILE, str(path), error.line, error.column)
             )
             place_lost = b"data_dir" in content or not content
         except OSError as error:
             reason = error.strerror or str(error)
             if named and isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 raise ConfigError(f"{path}: no such file; give --config a file that exists") from None
-            finding = ConfigFinding("unreadable", "", f"can't be read: {reason}", Origin(LayerName.FILE, str(path)))
+            finding = ConfigFinding("unreadable", (), f"can't be read: {reason}", Origin(LayerName.FILE, str(path)))
             place_lost = True
         self.findings.append(finding)
         if place_lost and not at_any_place and _value(self.outside, _DATA_DIR) is None:
@@ -165,7 +165,9 @@ class Reading:
         default = merged.origin(("scheduler", "timezone")).layer is LayerName.DEFAULT
         if default and not self.machine.timezone:
             message = "the host doesn't tell its time zone, so it is UTC; set scheduler.timezone"
-            self.findings.append(ConfigFinding("no_timezone", "scheduler.timezone", message, Origin(LayerName.DEFAULT)))
+            self.findings.append(
+                ConfigFinding("no_timezone", ("scheduler", "timezone"), message, Origin(LayerName.DEFAULT))
+            )
 
 
 def _place_unknown(finding: ConfigFinding) -> ConfigError:

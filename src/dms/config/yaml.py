@@ -12,6 +12,7 @@ from dms.config.scalar import Scalar, resolve_scalar
 from dms.errors import Malformed
 
 _CORE = "tag:yaml.org,2002:"
+_STAR = 'a text that starts with * needs quotes, such as "*/5 * * * *"'
 _MOST_VALUES = 100_000
 """How many values a file may come to once its aliases are followed (the "billion laughs" come to a billion)."""
 
@@ -40,6 +41,8 @@ def _malformed(error: Any) -> Malformed:
     reason = " ".join(part for part in (error.context, error.problem) if part)
     if "'\\t'" in reason:
         reason = "a tab can't indent in YAML; use spaces"
+    elif "scanning an alias" in reason:
+        reason = _STAR
     return Malformed(f"not YAML: {reason}", *((mark.line + 1, mark.column + 1) if mark else (1, 1)))
 
 
@@ -143,7 +146,7 @@ class _Reader:
             self._refuse_key("an alias can't be a key here", line, column)
         anchor = self._anchors.get(event.anchor)
         if anchor is None:
-            raise Malformed(f"no anchor &{event.anchor} stands before this alias", line, column)
+            raise Malformed(f"no anchor &{event.anchor} stands before this alias; {_STAR}", line, column)
         if not anchor.whole:
             raise Malformed(f"&{event.anchor} would hold itself", line, column)
         self._builder.count += anchor.count
@@ -179,10 +182,10 @@ class _Reader:
 def _value(event: Any) -> Scalar:
     """A scalar by its tag, its quotes or its look. ValueError where it can't be read so."""
     tag = event.tag
+    if tag in ("!", f"{_CORE}str") or (tag is None and not event.implicit[0]):
+        return _whole_characters(event.value)
     if tag is None:
-        return resolve_scalar(event.value) if event.implicit[0] else str(event.value)
-    if tag in ("!", f"{_CORE}str"):
-        return str(event.value)
+        return resolve_scalar(event.value)
     value = resolve_scalar(event.value)
     kind = {f"{_CORE}int": int, f"{_CORE}float": float, f"{_CORE}bool": bool, f"{_CORE}null": type(None)}.get(tag)
     if kind is None:
@@ -192,3 +195,16 @@ def _value(event: Any) -> Scalar:
     if type(value) is not kind:
         raise ValueError(f"{event.value} is not what the tag {tag} says")
     return value
+
+
+def _whole_characters(text: str) -> str:
+    """The text, with two escapes that are the halves of one character (as JSON writes them) put together.
+    ValueError where a half stands alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise ValueError("half a character; an escape such as \\ud83d needs its second half") from None
+    return text

@@ -1,0 +1,235 @@
+"""From the `tasks` section to tasks.
+
+One bad task doesn't sink the others. One whose what or when can't be used is parked with the reason: visible, never
+run on a guess, and repaired by the next good declaration.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NoReturn
+
+import msgspec
+
+from dms.background_tasks.retry import NO_RETRY, RetryPolicy
+from dms.background_tasks.task import Program, Task, check_function, check_name
+from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger, Trigger
+from dms.config import ConfigFinding, KeyPath, Loaded, RetryDeclaration, TaskDeclaration
+from dms.declared_tasks.function_loader import FunctionLoader, Loadable, Unloadable
+from dms.errors import InvalidCron, InvalidInput, InvalidTask, Misuse
+
+Load = Callable[[Collection[str]], Mapping[str, Loadable]]
+
+_WHAT_AND_WHEN = frozenset(
+    {"run", "call", "args", "kwargs", "cwd", "env", "cron", "every", "after", "at", "on", "timezone", "enabled"}
+)
+"""Keys without a default that could be meant: a task that loses one of them is parked."""
+
+_KEY_OF_FIELD = {"interval": "every", "delay": "after", "topic": "on", "function": "call"}
+"""What the declaration calls a field of a Task or trigger."""
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """The declared tasks, and what is wrong with them beyond what the configuration's own check found."""
+
+    tasks: list[Task]
+    findings: list[ConfigFinding]
+
+
+def tasks_from(loaded: Loaded, load: Load | None = None) -> Declared:
+    """The tasks that a configuration declares, each with `origin="declared"`.
+
+    `load` finds the functions of `call:`; by default in the installed packages and `scheduler.import_paths`.
+    """
+    load = load or FunctionLoader(loaded.config.scheduler.import_paths).load
+    calls = {declaration.call for declaration in loaded.config.tasks.values() if declaration.call}
+    functions = load({call for call in calls if _is_reference(call)})
+    declared = Declared([], [])
+    for name in _names(loaded):
+        _Building(loaded, name, functions, declared).build()
+    return declared
+
+
+def check_tasks(loaded: Loaded) -> list[ConfigFinding]:
+    """What is wrong with the declared tasks, without loading anybody's code; a check for `dms.config.validate`."""
+    return tasks_from(loaded, lambda references: dict.fromkeys(references, unusable)).findings
+
+
+def unusable(*args: object, **kwargs: object) -> NoReturn:
+    """Stands in a parked task for what it should call; it is never called."""
+    raise Misuse("the task is parked: its declaration says nothing that could be run")
+
+
+def _names(loaded: Loaded) -> list[str]:
+    """The tasks that are declared, those too of which nothing could be read."""
+    lost = {str(finding.path[1]) for finding in loaded.findings if _is_whole_task(finding)}
+    return [*loaded.config.tasks, *sorted(lost - set(loaded.config.tasks))]
+
+
+def _is_whole_task(finding: ConfigFinding) -> bool:
+    return finding.code == "bad_value" and len(finding.path) == 2 and finding.path[0] == "tasks"
+
+
+def _is_reference(call: str) -> bool:
+    try:
+        check_function(call)
+    except InvalidTask:
+        return False
+    return True
+
+
+class _Building:
+    """One task: each part is made on its own, so that every fault is found, and parks the task if it has to."""
+
+    def __init__(self, loaded: Loaded, name: str, functions: Mapping[str, Loadable], declared: Declared) -> None:
+        self.loaded = loaded
+        self.name = name
+        self.functions = functions
+        self.declared = declared
+        self.reasons = [str(finding) for finding in loaded.findings if self._is_fatal(finding)]
+
+    def build(self) -> None:
+        """Add the task to what is declared; one whose name can't be used is only a finding."""
+        try:
+            check_name(self.name)
+        except InvalidTask as error:
+            self._fault((), error)
+            return
+        declaration = self.loaded.config.tasks.get(self.name)
+        if declaration is None:
+            self.declared.tasks.append(self._parked(unusable))
+            return
+        self._look_for_idle_keys(declaration)
+        self.declared.tasks.append(self._task(declaration))
+
+    def _task(self, declaration: TaskDeclaration) -> Task:
+        function = self._function(declaration)
+        triggers = self._triggers(declaration)
+        parts = _policies(declaration)
+        try:
+            arguments = (declaration.args or (), declaration.kwargs or {})
+            retry = _retry_policy(declaration.retry)
+            task = Task(
+                self.name, function, *arguments, triggers=triggers, retry_policy=retry, origin="declared", **parts
+            )
+        except InvalidInput as error:
+            self._fault((), error)
+            return self._parked(function)
+        task.parked = "; ".join(self.reasons)
+        return task
+
+    def _parked(self, function: Any) -> Task:
+        """A task of which no more than the name and, where it is known, the function can be kept."""
+        return Task(self.name, function, origin="declared", parked="; ".join(self.reasons))
+
+    def _function(self, declaration: TaskDeclaration) -> Any:
+        if (declaration.run is None) == (declaration.call is None):
+            if not self.reasons:
+                self._fault((), InvalidTask("run, call: give exactly one of the two"))
+            return unusable
+        try:
+            return self._program(declaration) if declaration.call is None else self._call(declaration)
+        except InvalidInput as error:
+            self._fault(("run" if declaration.call is None else "call",), error)
+            return unusable
+
+    def _program(self, declaration: TaskDeclaration) -> Program:
+        for key in ("args", "kwargs"):
+            if getattr(declaration, key) is not None:
+                self._fault((key,), InvalidTask("belongs to call; a program takes its arguments in the list of run"))
+        folder = declaration.cwd or self.loaded.config.general.work_dir
+        return Program(tuple(declaration.run or ()), str(folder), declaration.env or {})
+
+    def _call(self, declaration: TaskDeclaration) -> Any:
+        call = str(declaration.call)
+        check_function(call)
+        for key in ("cwd", "env"):
+            if getattr(declaration, key) is not None:
+                self._fault((key,), InvalidTask("belongs to run; a function shares the node's process"))
+        function = self.functions[call]
+        if not isinstance(function, Unloadable):
+            return function
+        self._fault(("call",), InvalidTask(function.reason))
+        return call
+
+    def _triggers(self, declaration: TaskDeclaration) -> list[Trigger]:
+        """One for each of the keys that say when."""
+        triggers = []
+        for key, make in _makers(declaration, self.loaded.config.scheduler.timezone):
+            try:
+                triggers.append(make())
+            except InvalidInput as error:
+                self._fault((key,), error)
+        return triggers
+
+    def _look_for_idle_keys(self, declaration: TaskDeclaration) -> None:
+        """Keys that do nothing without another: said, and no reason to park."""
+        for key, needed in (
+            ("at_start", ("every",)),
+            ("jitter", ("cron", "every")),
+            ("timezone", ("cron", "at")),
+        ):
+            given = bool(getattr(declaration, key))
+            if given and all(getattr(declaration, other) is None for other in needed):
+                message = f"does nothing without {' or '.join(needed)}"
+                self.declared.findings.append(self.loaded.finding("idle_key", self._path(key), message))
+
+    def _fault(self, key: tuple[str, ...], error: InvalidInput) -> None:
+        """A finding with the place of the field that the error names, and a reason to park."""
+        field, colon, rest = str(error).partition(": ")
+        named = _KEY_OF_FIELD.get(field, field)
+        message = str(error)
+        if colon and named.partition(".")[0] in TaskDeclaration.__struct_fields__:
+            key, message = tuple(named.split(".")), rest
+        offset = error.offset if isinstance(error, InvalidCron) else 0
+        finding = self.loaded.finding("invalid_task", self._path(*key), message, offset)
+        self.declared.findings.append(finding)
+        self.reasons.append(str(finding))
+
+    def _is_fatal(self, finding: ConfigFinding) -> bool:
+        """Whether the configuration's check lost something of this task that no default stands for."""
+        if finding.path[:2] != ("tasks", self.name) or finding.code not in ("bad_value", "bad_key"):
+            return False
+        if len(finding.path) == 2:
+            return self.name not in self.loaded.config.tasks
+        key = str(finding.path[2])
+        if key not in _WHAT_AND_WHEN:
+            return False
+        partial = finding.code == "bad_key" or len(finding.path) > 3
+        return partial or self.loaded.merged.layer_of(finding.path[:3]) is None
+
+    def _path(self, *key: str) -> KeyPath:
+        return ("tasks", self.name, *key)
+
+
+def _makers(declaration: TaskDeclaration, timezone: str) -> Iterator[tuple[str, Callable[[], Trigger]]]:
+    """How each trigger that a declaration gives is made, by its key."""
+    zone, jitter = declaration.timezone, declaration.jitter
+    if declaration.cron is not None:
+        yield "cron", lambda: PeriodicTrigger(cron=declaration.cron, timezone=zone, jitter=jitter)
+    if declaration.every is not None:
+        yield "every", lambda: PeriodicTrigger(declaration.every, jitter=jitter, at_start=declaration.at_start)
+    if declaration.after is not None:
+        yield "after", lambda: OneTimeTrigger(declaration.after)
+    if declaration.at is not None:
+        yield "at", lambda: OneTimeTrigger(at=declaration.at, timezone=zone or timezone)
+    if declaration.on is not None:
+        yield "on", lambda: EventTrigger(declaration.on)
+
+
+def _policies(declaration: TaskDeclaration) -> dict[str, Any]:
+    """The keys that a Task has under the same name."""
+    return {name: getattr(declaration, name) for name in _SAME_NAME}
+
+
+_SAME_NAME = (
+    "description", "enabled", "priority", "timeout", "kill_after", "overlap", "queue_limit", "max_instances",
+    "catch_up", "catch_up_limit", "catch_up_window", "durability",
+)  # fmt: skip
+
+
+def _retry_policy(declaration: RetryDeclaration | None) -> RetryPolicy:
+    if declaration is None:
+        return NO_RETRY
+    return RetryPolicy(**{name: getattr(declaration, name) for name in RetryDeclaration.__struct_fields__})
+
+
+__all__ = ["Declared", "Load", "check_tasks", "tasks_from", "unusable"]
