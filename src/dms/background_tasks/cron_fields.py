@@ -72,9 +72,9 @@ def _field(name: str, low: int, high: int, size: int, names: tuple[str, ...] = (
     return _Field(name, low, high, size, numbers, {int(wrong[1:]): hint for wrong, hint in hints.items()})
 
 
-_SECOND = _field("second", 0, 59, 60, _60="0")
-_MINUTE = _field("minute", 0, 59, 60, _60="0")
-_HOUR = _field("hour", 0, 23, 24, _24="0 (midnight)")
+_SECOND = _field("second", 0, 59, 60, _60="0, or 59 to end a range")
+_MINUTE = _field("minute", 0, 59, 60, _60="0, or 59 to end a range")
+_HOUR = _field("hour", 0, 23, 24, _24="0 (midnight), or 23 to end a range")
 _DAY = _field("day of month", 1, 31, 31, _0="1, or L for the last day", _32="L for the last day")
 _MONTH = _field("month", 1, 12, 12, MONTH_NAMES, _0="1 (January)", _13="1 (January)")
 _WEEKDAY = _field("weekday", 0, 7, 7, WEEKDAY_NAMES, _8="1 (Monday)")
@@ -144,35 +144,33 @@ def _not_five(text: str, words: list[str]) -> InvalidCron:
         return InvalidCron(f'"{text}": @every is not cron; give the trigger an interval such as 5m instead', offset)
     if words[0][0] == "@" or "@" + words[0] in NICKNAMES or words[0] == "reboot":
         return _unknown_nickname(text, words[0], offset)
-    if len(words) == 7:
-        offset = word_offset(text, 6)
-        problem = (
-            f'seven fields; a year field ("{words[6]}" at offset {offset}) is not supported, give the trigger an end'
-        )
-        return InvalidCron(f'"{text}" has {problem}', offset)
+    count = f"{len(words)} field{'s' if len(words) > 1 else ''}"
+    problem = f'"{text}" has {count}; five are needed: {_LAYOUT}'
+    if len(words) < 5:
+        return InvalidCron(problem, offset)
     offset = word_offset(text, 6)
-    count = f"{len(words)} field" + "s" * (len(words) != 1)
-    return InvalidCron(f'"{text}" has {count}; five are needed: {_LAYOUT}', offset)
+    return InvalidCron(f'{problem}. "{words[6]}" at offset {offset} is too much: neither year nor command', offset)
 
 
 def _unknown_nickname(text: str, word: str, offset: int) -> InvalidCron:
     if word in NICKNAMES or word == REBOOT:
         return InvalidCron(f'"{text}": {word} at offset {offset} stands alone, without further fields', offset)
     known = (*NICKNAMES, REBOOT)
-    hint = _closest(word, known) or f". Known are {', '.join(sorted(known))}"
+    hint = _closest("@" + word.lstrip("@"), known) or f". Known are {', '.join(sorted(known))}"
     return InvalidCron(f'"{text}": unknown name "{word}" at offset {offset}{hint}', offset)
 
 
 def _located(text: str, implied: int, fault: _Fault) -> InvalidCron:
     offset = word_offset(text, _FIELDS.index(fault.field) - implied) + fault.at
-    return InvalidCron(f'"{text}": {fault.field.name} "{fault.part}" at offset {offset} {fault}', offset)
+    part = text[offset : offset + len(fault.part)]
+    return InvalidCron(f'"{text}": {fault.field.name} "{part}" at offset {offset} {fault}', offset)
 
 
 def _parts(field: _Field, word: str) -> Iterator[tuple[int, str]]:
     at = 0
     for part in word.split(","):
         if not part:
-            raise _Fault(field, word, 0, "has a comma with nothing beside it")
+            raise _Fault(field, "", at, "is empty; nothing stands beside the comma")
         yield at, part
         at += len(part) + 1
 
@@ -232,7 +230,7 @@ def _which(part: str, number: str | None, at: int) -> int:
         return -1
     if number not in ("1", "2", "3", "4", "5"):
         raise _Fault(
-            _WEEKDAY, part, at, "asks for a weekday that no month has; after # stands 1 to 5. The last one is 5L"
+            _WEEKDAY, part, at, "needs a number from 1 to 5 after #; the last one is 5L"
         )
     return int(number)
 
@@ -291,7 +289,9 @@ def _not_a_number(field: _Field, text: str) -> str:
         names = tuple(field.names)
         allowed += f" or {names[0]} to {names[-1]}"
     if not text:
-        return f"(nothing) where a value belongs: {allowed}"
+        return f"is empty; a value belongs there, {allowed}"
+    if text[0] == "*" and text[1:].isdigit():
+        return f"is not {allowed}. Did you mean */{text[1:]}?"
     if text == "h":
         return "is Jenkins' way to spread load; here the trigger's jitter does that"
     if text == "?":
@@ -304,5 +304,5 @@ def _closest(text: str, known: tuple[str, ...]) -> str:
         return f". Did you mean {text[:3]}?"
     import difflib  # here: only a mistake pays for its import
 
-    close = difflib.get_close_matches(text, known, 1, 0.5)
+    close = difflib.get_close_matches(text if text[0] == "@" else text[:3], known, 1, 0.5)
     return f". Did you mean {close[0]}?" if close else ""
