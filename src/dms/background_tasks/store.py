@@ -88,7 +88,7 @@ Change = PutTask | PutState | DropTask | PutExecution | PutSchedulerPause
 
 class Stored(msgspec.Struct, frozen=True):
     """All that a scheduler needs to go on: tasks, executions without a final state, the last execution of each task
-    (by task ID), the highest task ID ever given, and `starts`, the number of this start of a process (1 at the first)."""
+    (by task ID), the highest task ID ever given, and `starts`, the number of this process start (1 at the first)."""
 
     tasks: Sequence[StoredTask]
     unfinished: Sequence[Execution]

@@ -87,7 +87,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     `ended_at` give them as `datetime`s in UTC.
 
     `id` is BOOT-COUNTER and unique in a store; attempts of one run share `run_id`. `cause` is what fired it:
-    schedule, start, event, operator, retry, catch_up or crash. `retry_at` is when the next attempt comes, where one does.
+    schedule, event, trigger, operator, retry, catch_up or crash. `retry_at` is when the next attempt comes, if any.
     """
 
     id: str
@@ -198,7 +198,9 @@ class Task(_Called, kw_only=True, eq=False):
         """Check and normalise each field, then the fields against each other."""
         check_name(self.name)
         check_function(self.function)
-        self.triggers = (self.triggers,) if hasattr(self.triggers, "is_ready") else tuple(self.triggers)
+        if hasattr(self.triggers, "is_ready"):
+            raise InvalidTask("triggers: give a list, such as [PeriodicTrigger(interval='5m')]")
+        self.triggers = tuple(self.triggers)
         for trigger in self.triggers:
             check_trigger(trigger)
         for field, choice in (("overlap", Overlap), ("catch_up", CatchUp), ("durability", Durability)):
@@ -270,4 +272,4 @@ def check_function(function: object) -> None:
         if not _REFERENCE(function):
             raise InvalidTask(f"function: {function!r} is not of the form package.module:function")
     elif not isinstance(function, Program) and not callable(function):
-        raise InvalidTask(f"function: {function!r} can't be called; give a function, package.module:function or a Program")
+        raise InvalidTask(f"function: {function!r} is neither a function, package.module:function nor a Program")

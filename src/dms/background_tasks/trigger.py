@@ -38,6 +38,9 @@ class SubscribableChannel(Protocol):
         ...
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
 class Mode(StrEnum):
     """What an interval is counted from: its anchor, so that it never drifts, or the end of the last run."""
 
@@ -71,7 +74,7 @@ class _Resettable:
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.definition() == other.definition()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.definition() == other.definition()
 
     def __hash__(self) -> int:
         return hash(repr(self.definition()))
@@ -80,11 +83,11 @@ class _Resettable:
 class PeriodicTrigger(_Resettable):
     """Again and again: each `interval`, or by a `cron` expression in a time zone; exactly one of the two.
 
-    `interval` and `jitter` are text ("5m"), seconds or `timedelta`. An interval fires at anchor + n * interval, n from 1;
-    the anchor is `start`, which is then itself the first fire, or the moment when the task was added. `at_start` adds
-    one fire at once. `mode="fixed_delay"` counts from the end of the last run. `timezone` is an IANA name or a `tzinfo`;
-    None takes the scheduler's. `jitter` delays each fire by a stable share of it. Nothing fires before `start` or
-    after `end`. InvalidTrigger or InvalidCron says which field is wrong.
+    `interval` and `jitter` are text ("5m"), seconds or `timedelta`. An interval fires at anchor + n * interval, n from
+    1; the anchor is `start`, which is then itself the first fire, or the moment when the task was added. `at_start`
+    adds one fire at once. `mode="fixed_delay"` counts from the end of the last run. `timezone` is an IANA name or a
+    `tzinfo`; None takes the scheduler's. `jitter` delays each fire by a stable share of it. Nothing fires before
+    `start` or after `end`. InvalidTrigger or InvalidCron says which field is wrong.
 
     >>> PeriodicTrigger(cron="0 3 * * *", timezone="Europe/Helsinki").next_after(
     ...     datetime(2026, 11, 25, 12, tzinfo=UTC)).isoformat()
@@ -115,6 +118,8 @@ class PeriodicTrigger(_Resettable):
         self.mode = _mode(mode)
         self.start, self.end = _moment(start, "start"), _moment(end, "end")
         self._since = None
+        if at_start and start is not None:
+            raise InvalidTrigger("at_start: start says already when the first fire comes")
         if cron is not None:
             self._check_cron(cron)
         elif timezone is not None:
@@ -203,14 +208,14 @@ class OneTimeTrigger(_Resettable):
         moment = from_datetime(_aware(now))
         if self._since is None:
             self._since = now
-        elif self._since.max == self._since:
+        elif self._since is _NEVER:
             return False
         due = self.at if self.delay is None else from_datetime(self._since) + self.delay
         return due is not None and due <= moment
 
     def reset(self, now: datetime) -> None:
         """It has fired and won't again."""
-        self._since = datetime.max
+        self._since = _NEVER
 
     def definition(self) -> dict[str, Any]:
         """Its fields as plain values, for the store and to tell a change."""
@@ -328,7 +333,9 @@ def zone_of(timezone: str | tzinfo | None) -> tzinfo | None:
     try:
         return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        raise InvalidTrigger(f"timezone: {timezone!r} is not a time zone; give a name such as Europe/Helsinki") from None
+        raise InvalidTrigger(
+            f"timezone: {timezone!r} is not a time zone; give a name such as Europe/Helsinki"
+        ) from None
 
 
 def zone_name(timezone: str | tzinfo | None) -> str:
@@ -407,4 +414,3 @@ def _end_of_gap(before: int, after: int, zone: tzinfo) -> int:
 def is_time_trigger(trigger: object) -> bool:
     """Whether it can be asked for its next time, so that it needs no polling."""
     return callable(getattr(trigger, "next_after", None))
-

@@ -1,0 +1,78 @@
+"""One heap of due times for each clock, with one earliest of all. Pure.
+
+An alarm is a moment, what to do then, and with what. A timetable has at most one that counts: its `token`; planning it
+again leaves the old one in the heap, where it is passed over.
+"""
+
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from dms.background_tasks.timetable import Timetable
+from dms.instant import SECOND, Instant
+
+Act = Callable[[Any, Instant], None]
+_Alarm = tuple[int, int, Act, Any]
+
+
+class Alarms:
+    """What comes due, by the wall clock and by boot time. `offset` is wall minus boot as last read."""
+
+    __slots__ = ("_boot", "_order", "_wall", "offset")
+
+    def __init__(self, now: Instant) -> None:
+        self._boot: list[_Alarm] = []
+        self._wall: list[_Alarm] = []
+        self._order = 0
+        self.offset = now.wall - now.boot
+
+    def at_boot(self, boot: int, act: Act, what: Any) -> None:
+        """Call `act(what, now)` once boot time has reached `boot`."""
+        self._order += 1
+        heappush(self._boot, (boot, self._order, act, what))
+
+    def at_wall(self, wall: int, act: Act, what: Any) -> None:
+        """Call `act(what, now)` once the wall clock has reached `wall`."""
+        self._order += 1
+        heappush(self._wall, (wall, self._order, act, what))
+
+    def plan(self, timetable: Timetable, act: Act) -> None:
+        """Call `act(timetable, now)` when the timetable next comes due, and not for any earlier plan of it."""
+        if timetable.due is None:
+            timetable.token = 0
+            return
+        self._order = timetable.token = self._order + 1
+        heappush(self._wall if timetable.on_wall else self._boot, (timetable.due, self._order, act, timetable))
+
+    def due(self, now: Instant) -> "Iterable[tuple[Act, Any]]":
+        """What has come due until `now`, one at a time; what is planned meanwhile counts too."""
+        for heap, reading in ((self._boot, now.boot), (self._wall, now.wall)):
+            while heap and heap[0][0] <= reading:
+                alarm = heappop(heap)
+                if _counts(alarm):
+                    yield alarm[2], alarm[3]
+
+    def stepped_back(self, now: Instant) -> bool:
+        """Read the clocks' distance anew; whether the wall clock was set back by more than a second."""
+        before, self.offset = self.offset, now.wall - now.boot
+        return self.offset < before - SECOND
+
+    def prune(self) -> None:
+        """Drop what does not count any more from the wall clock's heap."""
+        self._wall = [alarm for alarm in self._wall if _counts(alarm)]
+        heapify(self._wall)
+
+    def next(self) -> Instant | None:
+        """The earliest of all, by the clocks' distance as last read."""
+        boots = []
+        for heap, offset in ((self._boot, 0), (self._wall, self.offset)):
+            while heap and not _counts(heap[0]):
+                heappop(heap)
+            if heap:
+                boots.append(heap[0][0] - offset)
+        return Instant(min(boots) + self.offset, min(boots)) if boots else None
+
+
+def _counts(alarm: _Alarm) -> bool:
+    what = alarm[3]
+    return not isinstance(what, Timetable) or what.token == alarm[1]

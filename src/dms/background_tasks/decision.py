@@ -1,0 +1,140 @@
+"""What the agenda decides, and what the world answers. Plain values; the scheduler carries them out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from dms.background_tasks.store import Change
+from dms.background_tasks.task import Event, Execution, Status, Task
+
+
+class Attempt:
+    """An execution that is not over: what an executor needs to know, and what the agenda keeps about it."""
+
+    __slots__ = (
+        "attempt", "cause", "due", "ending", "entry", "event", "failures", "id", "in_store", "killed", "over", "reason",
+        "run_id", "started", "status", "task", "ticket",
+    )  # fmt: skip
+
+    def __init__(
+        self, entry: Any, execution_id: str, due: int, cause: str, event: Event | None, ticket: Any = None
+    ) -> None:
+        self.entry, self.task = entry, entry.task
+        self.id = self.run_id = execution_id
+        self.due, self.cause, self.event, self.ticket = due, cause, event, ticket
+        self.attempt, self.failures = 1, 0
+        self.status = Status.WAITING
+        self.started: int | None = None
+        self.ending: Status | None = None
+        self.reason: str | None = None
+        self.in_store = self.killed = self.over = False
+
+    def execution(
+        self,
+        ended: int | None = None,
+        error: str | None = None,
+        results: Any = None,
+        retry_at: int | None = None,
+    ) -> Execution:
+        """The attempt as others see it."""
+        task: Task = self.task
+        return Execution(
+            self.id, self.run_id, task.name, self.entry.id, self.attempt, self.status, self.due, self.started, ended,
+            error, self.event, results, self.cause, retry_at, self.failures,
+        )  # fmt: skip
+
+
+class Succeeded(msgspec.Struct, frozen=True, gc=False):
+    """The function returned."""
+
+    results: Any = None
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The function raised, or the program ended with another status than 0."""
+
+    error: str
+    results: Any = None
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """It ended because it was told to."""
+
+    results: Any = None
+
+
+Outcome = Succeeded | Failed | Cancelled
+
+
+class Start(msgspec.Struct, frozen=True, gc=False):
+    """Call the function now."""
+
+    attempt: Attempt
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Tell it to end: cancel the coroutine, set `run.cancelled`, TERM the process group."""
+
+    execution_id: str
+
+
+class Kill(msgspec.Struct, frozen=True):
+    """End it by force, where that can be done."""
+
+    execution_id: str
+
+
+class Save(msgspec.Struct, frozen=True):
+    """Write the changes in one transaction, then tell `saved(batch)` or `save_failed(batch)`."""
+
+    batch: int
+    changes: Sequence[Change]
+
+
+class Accept(msgspec.Struct, frozen=True):
+    """What an operator asked for is on its way."""
+
+    ticket: Any
+    execution: Execution
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """What an operator asked for can't be now; the message says why."""
+
+    ticket: Any
+    message: str
+
+
+class End(msgspec.Struct, frozen=True, gc=False):
+    """An attempt is over and, where it had to be, on disk. `final`: no other attempt of its run follows."""
+
+    execution: Execution
+    final: bool
+    ticket: Any = None
+
+
+class Skip(msgspec.Struct, frozen=True):
+    """So many fires of a task don't run, and why: missed, overlap, paused."""
+
+    task: str
+    reason: str
+    count: int
+
+
+class Remove(msgspec.Struct, frozen=True):
+    """A task is gone: it was removed, or its one time is over."""
+
+    task_id: int
+    name: str
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """Something wants a look (see `dms.health.Finding`); an empty message takes it back."""
+
+    code: str
+    subject: str
+    message: str
+
+
+Decision = Start | Cancel | Kill | Save | Accept | Refuse | End | Skip | Remove | Alert

@@ -1,0 +1,94 @@
+"""A task's definition as plain values, and back: what the store keeps and what tells one definition from another."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from dms.background_tasks.retry import RetryPolicy
+from dms.background_tasks.task import Lane, Program, Task
+from dms.background_tasks.trigger import definition_of, trigger_from
+from dms.errors import InvalidTask
+
+FORMAT = 1
+
+
+def reference_to(function: Any) -> str | None:
+    """`module:qualified.name` of a function that can be found again by it; None for a lambda, a closure, an object."""
+    if isinstance(function, str):
+        return function
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if not module or not name or "<" in name:
+        return None
+    return f"{module}:{name}"
+
+
+def definition(task: Task) -> dict[str, Any]:
+    """Every field of a task as plain values."""
+    program = task.function if isinstance(task.function, Program) else None
+    return {
+        "format": FORMAT,
+        "call": None if program else reference_to(task.function),
+        "program": None if program is None else msgspec.to_builtins(program),
+        "args": plain([list(task.args), dict(task.kwargs)]),
+        "triggers": [definition_of(trigger) for trigger in task.triggers],
+        "retry_policy": msgspec.to_builtins(task.retry_policy),
+        "timeout": _seconds(task.timeout),
+        "kill_after": _seconds(task.kill_after),
+        "catch_up_window": _seconds(task.catch_up_window),
+        "lane": task.lane.value,
+        **{field: plain(getattr(task, field)) for field in _COPIED},
+    }
+
+
+def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str = "") -> Task:
+    """The task that `definition` described, with its function found again. InvalidTask where a part is missing."""
+    if stored["args"] is None:
+        raise InvalidTask("args: they are not plain values and could not be kept")
+    triggers = [trigger_from(trigger) for trigger in stored["triggers"]]
+    if None in triggers:
+        raise InvalidTask("triggers: one belongs to the program that added the task and could not be kept")
+    args, kwargs = stored["args"]
+    durations: dict[str, Any] = {
+        field: _length(stored[field]) for field in ("timeout", "kill_after", "catch_up_window")
+    }
+    return Task(
+        name,
+        function,
+        args,
+        kwargs,
+        triggers=[trigger for trigger in triggers if trigger is not None],
+        retry_policy=msgspec.convert(stored["retry_policy"], RetryPolicy),
+        lane=Lane(stored["lane"]),
+        parked=parked,
+        **durations,
+        **{field: stored[field] for field in _COPIED},
+    )
+
+
+def program_from(stored: Mapping[str, Any]) -> Program | None:
+    """The program of a stored definition; None where it calls a function."""
+    return None if stored["program"] is None else msgspec.convert(stored["program"], Program)
+
+
+def plain(value: Any) -> Any:
+    """The value as plain JSON values; None where it is not made of such."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        return None
+
+
+_COPIED = (
+    "description", "enabled", "priority", "overlap", "queue_limit", "max_instances", "catch_up", "catch_up_limit",
+    "durability", "origin",
+)  # fmt: skip
+
+
+def _seconds(length: Any) -> float | None:
+    return None if length is None else length.total_seconds()
+
+
+def _length(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -1,0 +1,101 @@
+"""A task as the agenda holds it: its timetables, its attempts, what was skipped. Pure."""
+
+from collections import deque
+
+from dms.background_tasks.decision import Attempt
+from dms.background_tasks.definition import definition
+from dms.background_tasks.store import Pause, StoredTask, TaskState
+from dms.background_tasks.task import Durability, Execution, Task
+from dms.background_tasks.timetable import Timetable
+from dms.instant import microseconds
+
+
+class Entry:
+    """A registered task. `active` counts its attempts that wait for a slot or run; `queue` holds those that wait for
+    the task itself; `retries` those that wait for their time to be tried again."""
+
+    __slots__ = (
+        "active", "attempts", "durable", "ended", "id", "last", "pause", "queue", "removed", "retries", "skipped",
+        "task", "timetables",
+    )  # fmt: skip
+
+    def __init__(self, task: Task, task_id: int, durable_by_default: bool) -> None:
+        self.task, self.id = task, task_id
+        self.timetables: tuple[Timetable, ...] = ()
+        self.active = 0
+        self.attempts: list[Attempt] | None = None
+        self.queue: deque[Attempt] | None = None
+        self.retries: list[Attempt] | None = None
+        self.pause: Pause | None = None
+        self.skipped: dict[str, int] | None = None
+        self.last: Execution | None = None
+        self.removed = False
+        self.ended = False
+        self.durable = self.durable_as(durable_by_default)
+
+    def durable_as(self, default: bool) -> bool:
+        """Whether its starts must be on disk; `default` counts where the task doesn't say."""
+        return default if self.task.durability is None else self.task.durability is not Durability.NONE
+
+    def kill_after(self) -> int:
+        """Microseconds that a cancelled attempt gets to end by itself."""
+        return microseconds(self.task.kill_after)
+
+    def only_one_time(self) -> bool:
+        """Whether all its triggers are one-time, so that it goes once they have fired."""
+        timetables = self.timetables
+        return bool(timetables) and len(timetables) == len(self.task.triggers) and all(t.one_time for t in timetables)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of it waits or runs."""
+        return not self.active and not self.queue and not self.retries
+
+    def over(self) -> bool:
+        """Whether its one time has come and nothing of it is left to run."""
+        return self.idle and self.only_one_time() and all(timetable.due is None for timetable in self.timetables)
+
+    def begin(self, attempt: Attempt) -> None:
+        """An attempt of it waits for a slot, and then runs."""
+        self.active += 1
+        if self.attempts is None:
+            self.attempts = [attempt]
+        else:
+            self.attempts.append(attempt)
+
+    def enqueue(self, attempt: Attempt) -> None:
+        """An attempt of it waits until the task is free."""
+        if self.queue is None:
+            self.queue = deque()
+        self.queue.append(attempt)
+
+    def wait_to_retry(self, attempt: Attempt) -> None:
+        """An attempt of it waits for its time."""
+        if self.retries is None:
+            self.retries = []
+        self.retries.append(attempt)
+
+    def leave(self, attempt: Attempt) -> None:
+        """It does not wait or run any more."""
+        if self.attempts and attempt in self.attempts:
+            self.attempts.remove(attempt)
+            self.active -= 1
+        elif self.queue and attempt in self.queue:
+            self.queue.remove(attempt)
+        elif self.retries and attempt in self.retries:
+            self.retries.remove(attempt)
+
+    def count_skipped(self, reason: str, count: int) -> None:
+        """Remember that so many fires did not run."""
+        if self.skipped is None:
+            self.skipped = {}
+        self.skipped[reason] = self.skipped.get(reason, 0) + count
+
+    def state(self, boot_id: str, finished: int | None = None) -> TaskState:
+        """What must be kept beside the definition."""
+        marks = tuple(timetable.mark(boot_id) for timetable in self.timetables)
+        return TaskState(marks, self.pause, dict(self.skipped or {}), finished)
+
+    def stored(self, boot_id: str, finished: int | None = None) -> StoredTask:
+        """All that must be kept."""
+        return StoredTask(self.id, self.task.name, definition(self.task), self.state(boot_id, finished))

@@ -1,0 +1,137 @@
+"""What has to be on disk, and what waits for it: changes are gathered, handed out as a batch, acknowledged. Pure.
+
+Only the latest state of a thing is written. What a failed batch held is gathered again, unless something newer of it is
+on its way.
+"""
+
+from dms.background_tasks.decision import Attempt, End, Save
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.store import (
+    Change,
+    DropTask,
+    Pause,
+    PutExecution,
+    PutSchedulerPause,
+    PutState,
+    PutTask,
+    StoredTask,
+)
+from dms.background_tasks.task import Execution
+
+
+class Batch:
+    """Changes that go into one transaction, and what may happen once they are on disk."""
+
+    __slots__ = ("dropped", "ends", "entries", "executions", "pause", "starts", "tasks")
+
+    def __init__(self) -> None:
+        self.executions: dict[str, Execution] = {}
+        self.entries: dict[Entry, bool] = {}
+        self.tasks: dict[int, StoredTask] = {}
+        self.dropped: dict[int, None] = {}
+        self.pause: tuple[Pause | None] | None = None
+        self.starts: list[Attempt] = []
+        self.ends: list[End] = []
+
+    def changes(self, boot_id: str) -> list[Change]:
+        """As the store takes them: tasks first, so that executions find them."""
+        found: list[Change] = [PutTask(task) for task in self.tasks.values()]
+        for entry, whole in self.entries.items():
+            found.append(PutTask(entry.stored(boot_id)) if whole else PutState(entry.id, entry.state(boot_id)))
+        found += [PutExecution(execution) for execution in self.executions.values()]
+        found += [DropTask(task_id) for task_id in self.dropped]
+        if self.pause is not None:
+            found.append(PutSchedulerPause(*self.pause))
+        return found
+
+    def take_back(self, older: "Batch", newer: list["Batch"]) -> None:
+        """Add what an older, failed batch held, except what this one or one of the `newer` holds as it is now."""
+        for execution_id, execution in older.executions.items():
+            if not any(execution_id in batch.executions for batch in newer):
+                self.executions.setdefault(execution_id, execution)
+        for entry, whole in older.entries.items():
+            if not entry.removed:
+                self.entries[entry] = whole or self.entries.get(entry, False)
+        self.tasks = older.tasks | self.tasks
+        self.dropped = older.dropped | self.dropped
+        self.pause = self.pause or older.pause
+        self.ends = older.ends + self.ends
+
+
+class Ledger:
+    """Gathers changes into batches. `failing` while the store refuses them: then no new batch goes out by itself."""
+
+    __slots__ = ("_batch", "_number", "_under_way", "boot_id", "failing")
+
+    def __init__(self, boot_id: str) -> None:
+        self.boot_id = boot_id
+        self._batch = Batch()
+        self._number = 0
+        self._under_way: dict[int, Batch] = {}
+        self.failing = False
+
+    def execution(self, execution: Execution) -> None:
+        """An execution as it is now."""
+        self._batch.executions[execution.id] = execution
+
+    def start(self, attempt: Attempt, execution: Execution) -> None:
+        """An attempt that starts once this is on disk."""
+        self._batch.executions[execution.id] = execution
+        self._batch.starts.append(attempt)
+
+    def end(self, end: End) -> None:
+        """An end that counts once it is on disk."""
+        self._batch.executions[end.execution.id] = end.execution
+        self._batch.ends.append(end)
+
+    def state(self, entry: Entry) -> None:
+        """The state of a task has changed."""
+        self._batch.entries.setdefault(entry, False)
+
+    def task(self, entry: Entry) -> None:
+        """A task is new, or its definition has changed."""
+        self._batch.entries[entry] = True
+
+    def finished(self, task: StoredTask) -> None:
+        """A one-time task is over: what is kept of it from now on."""
+        self._batch.tasks[task.id] = task
+
+    def drop(self, task_id: int) -> None:
+        """A task is forgotten."""
+        self._batch.dropped[task_id] = None
+
+    def pause(self, pause: Pause | None) -> None:
+        """The scheduler as a whole is held back, or is not."""
+        self._batch.pause = (pause,)
+
+    def forget(self, entry: Entry) -> None:
+        """Its state needs no saving any more."""
+        self._batch.entries.pop(entry, None)
+
+    def flush(self, again: bool = False) -> Save | None:
+        """The gathered changes as a batch that has to be saved; None where there are none, or while saves fail
+        (unless `again`, which tries)."""
+        if self.failing and not again:
+            return None
+        batch = self._batch
+        changes = batch.changes(self.boot_id)
+        if not changes:
+            self.failing = False
+            return None
+        self._batch = Batch()
+        self._number += 1
+        self._under_way[self._number] = batch
+        return Save(self._number, changes)
+
+    def saved(self, number: int) -> Batch:
+        """That batch is on disk."""
+        self.failing = False
+        return self._under_way.pop(number)
+
+    def failed(self, number: int) -> list[Attempt]:
+        """That batch could not be written; everything of it is gathered again but its starts, which are given back."""
+        self.failing = True
+        batch = self._under_way.pop(number)
+        starts, batch.starts = batch.starts, []
+        self._batch.take_back(batch, list(self._under_way.values()))
+        return starts

@@ -1,0 +1,55 @@
+"""Who runs next: the attempts that wait for a slot, the most urgent first, and none starves. Pure.
+
+A waiting attempt gains one step of priority each `aging_quantum`. So of two, the one goes first that has the smaller
+`ready + priority * aging_quantum`, and that never changes while they wait: an attempt of priority p that has become
+ready at t is overtaken only by those of a more urgent priority q that become ready before t + (p - q) * aging_quantum.
+"""
+
+from heapq import heappop, heappush
+
+from dms.background_tasks.decision import Attempt
+
+
+class Slots:
+    """So many attempts at once, and those that wait for one of the slots."""
+
+    __slots__ = ("_order", "_quantum", "_waiting", "free", "size")
+
+    def __init__(self, size: int, aging_quantum: int) -> None:
+        self.size = self.free = size
+        self._quantum = aging_quantum
+        self._waiting: list[tuple[int, int, int, Attempt]] = []
+        self._order = 0
+
+    def wait(self, attempt: Attempt, boot: int) -> None:
+        """It is ready as of `boot` (microseconds) and waits for a slot. Equal ones: first due, first."""
+        self._order += 1
+        key = boot + attempt.task.priority * self._quantum
+        heappush(self._waiting, (key, attempt.due, self._order, attempt))
+
+    def next(self) -> Attempt | None:
+        """The attempt that takes a free slot now, where there are both; it has the slot then."""
+        while self.free > 0 and self._waiting:
+            attempt = heappop(self._waiting)[3]
+            if not attempt.over:
+                self.free -= 1
+                return attempt
+        return None
+
+    def release(self) -> None:
+        """A slot is free again."""
+        self.free += 1
+
+    def resize(self, size: int) -> None:
+        """Have more or fewer slots from now on; what runs is left to run."""
+        self.free += size - self.size
+        self.size = size
+
+    def waiting(self) -> list[Attempt]:
+        """Those that wait, in the order in which they will start."""
+        return [item[3] for item in sorted(self._waiting, key=lambda item: item[:3]) if not item[3].over]
+
+    @property
+    def running(self) -> int:
+        """How many slots are taken."""
+        return self.size - self.free

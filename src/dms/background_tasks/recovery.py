@@ -1,0 +1,88 @@
+"""What the store still knew when the process started, and what that means now: crash policy. Pure.
+
+What was running is `interrupted`; it runs again only where the task is `at_least_once`, as the same attempt. What
+waited (for a slot, for its task, for its next attempt) waits again. A one-time task that has ended stays so: the first
+time that it comes again with the same definition after a restart, it is the same task, and it has run.
+"""
+
+from collections import defaultdict
+
+import msgspec
+
+from dms.background_tasks.decision import Attempt
+from dms.background_tasks.definition import definition
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.store import Pause, Stored, StoredTask
+from dms.background_tasks.task import Durability, Execution, Status
+from dms.instant import Instant
+
+_THE_CRASH = "the process ended while it ran"
+
+
+class Memory:
+    """What is remembered of an earlier process. `starts` is the number of this process start."""
+
+    def __init__(self, stored: Stored | None = None) -> None:
+        self.starts = stored.starts if stored else 1
+        self.pause: Pause | None = stored.pause if stored else None
+        self.tasks: dict[str, StoredTask] = {task.name: task for task in stored.tasks} if stored else {}
+        self._last: dict[int, Execution] = dict(stored.last) if stored else {}
+        self._open: defaultdict[int, list[Execution]] = defaultdict(list)
+        for execution in stored.unfinished if stored else ():
+            self._open[execution.task_id].append(execution)
+
+    def interrupted(self, now: Instant) -> list[Execution]:
+        """Every execution that was under way, as it ended."""
+        return [_interrupted(execution, now) for found in self._open.values() for execution in found if _ran(execution)]
+
+    def restore(self, entry: Entry, now: Instant, boot_id: str) -> bool:
+        """Take up what is remembered of a task; whether its definition is new or another than before."""
+        stored = self.tasks.pop(entry.task.name, None)
+        if stored is None or (stored.state.finished is not None and not _same(stored, entry)):
+            for timetable in entry.timetables:
+                timetable.begin(now)
+            return True
+        entry.ended = stored.state.finished is not None
+        entry.pause = stored.state.pause
+        entry.skipped = dict(stored.state.skipped) or None
+        entry.last = self._last.pop(entry.id, None)
+        same = _same(stored, entry)
+        for index, timetable in enumerate(entry.timetables):
+            if same and index < len(stored.state.marks):
+                timetable.resume_from(stored.state.marks[index], now, boot_id)
+            else:
+                timetable.begin(now)
+        return definition(entry.task) != stored.definition
+
+    def unfinished(self, entry: Entry) -> list[tuple[Attempt, bool]]:
+        """The attempts of a task that wait to go on, and of each whether it stands for one that was cut off and so
+        needs an ID of its own."""
+        found = []
+        for execution in sorted(self._open.pop(entry.id, []), key=lambda execution: execution.due):
+            cut = _ran(execution)
+            if not cut or entry.task.durability is Durability.AT_LEAST_ONCE:
+                found.append((_attempt(entry, execution, "crash" if cut else execution.cause), cut))
+        return found
+
+
+def _ran(execution: Execution) -> bool:
+    return execution.status in (Status.STARTING, Status.RUNNING)
+
+
+def _interrupted(execution: Execution, now: Instant) -> Execution:
+    return msgspec.structs.replace(execution, status=Status.INTERRUPTED, ended=now.wall, error=_THE_CRASH)
+
+
+def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:
+    attempt = Attempt(entry, execution.id, execution.due, cause, execution.event)
+    attempt.run_id = execution.run_id
+    attempt.attempt, attempt.failures = execution.attempt, execution.failures
+    attempt.in_store = True
+    return attempt
+
+
+def _same(stored: StoredTask, entry: Entry) -> bool:
+    """Whether the times that are remembered belong to the triggers as they are now."""
+    now = definition(entry.task)
+    was_on, is_on = stored.definition["enabled"], now["enabled"]
+    return bool(stored.definition["triggers"] == now["triggers"] and (was_on or not is_on))

@@ -1,0 +1,390 @@
+"""How far each time trigger of a task has come: its anchor, its mark, its next time. Pure; the agenda owns them.
+
+Intervals and delays count in boot time, so that a clock that is set changes nothing; calendars in wall time. What was
+missed is counted, never enumerated.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import Any, ClassVar, Protocol
+from zlib import crc32
+
+from dms.background_tasks.store import Mark
+from dms.background_tasks.trigger import (
+    EventTrigger,
+    Mode,
+    OneTimeTrigger,
+    PeriodicTrigger,
+    Trigger,
+    cron_expression,
+    zone_of,
+)
+from dms.instant import SECOND, Instant, from_datetime, to_datetime
+
+TRUSTED_STEP_BACK = 86_400 * SECOND
+"""A calendar mark further ahead of the clock than this was taken in a future that turned out wrong."""
+
+_ENUMERATED = 1_000
+_NEVER_FIRED = -1
+
+
+class Fires(Protocol):
+    """A calendar as a timetable needs it; all times are wall microseconds."""
+
+    def next_after(self, wall: int) -> int | None:
+        """The first time strictly after `wall`."""
+        ...
+
+    def latest(self, after: int, until: int) -> int | None:
+        """The last time in (after, until]."""
+        ...
+
+    def count(self, after: int, until: int) -> int:
+        """How many times lie in (after, until]."""
+        ...
+
+
+class Timetable:
+    """One time trigger of one task. `due` is its next time on its own clock, None where nothing comes by itself."""
+
+    __slots__ = ("due", "owner", "token")
+    on_wall: ClassVar[bool] = False
+    one_time: ClassVar[bool] = False
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+        self.due: int | None = None
+        self.token = 0
+
+    def begin(self, now: Instant) -> None:
+        """It is new: what counts is what comes after `now`."""
+        raise NotImplementedError
+
+    def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
+        """It goes on where it was when `mark` was kept."""
+        raise NotImplementedError
+
+    def mark(self, boot_id: str) -> Mark:
+        """What has to be kept, so that it can go on after a restart."""
+        raise NotImplementedError
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """It has come due: the wall times of the latest `wanted` fires that came, oldest first, and how many came."""
+        raise NotImplementedError
+
+    def run_ended(self, now: Instant) -> bool:
+        """A run of the task has ended; whether that gives the timetable a new time."""
+        return False
+
+    def wall_stepped_back(self, now: Instant) -> bool:
+        """The wall clock was set back; whether that gives the timetable a new time."""
+        return False
+
+
+class IntervalTimetable(Timetable):
+    """anchor + n * interval in boot time; `done` is the last n that fired."""
+
+    __slots__ = ("anchor", "anchor_boot", "done", "end", "interval", "jitter", "seed", "trigger")
+
+    def __init__(self, owner: Any, trigger: PeriodicTrigger, seed: str) -> None:
+        super().__init__(owner)
+        self.trigger = trigger
+        self.interval: int = trigger.interval or 1
+        self.jitter, self.seed, self.end = trigger.jitter, seed, trigger.end
+
+    def begin(self, now: Instant) -> None:
+        """Anchor it at its `start`, or now."""
+        start = self.trigger.start
+        self._anchor(now.wall if start is None else start, now)
+        self.done = (now.boot - self.anchor_boot) // self.interval
+        if self.trigger.at_start or self.done < 0:
+            self.done = _NEVER_FIRED
+        self._plan()
+
+    def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
+        """Boot time counts within one boot of the machine, the wall clock's phase after that."""
+        self._anchor(mark.anchor, now)
+        if mark.boot_id == boot_id:
+            self.anchor_boot = mark.anchor_boot
+        self.done = mark.done
+        self._plan()
+        lost = self.due is not None and self.due > now.boot + self.interval + self.jitter
+        if lost and (self.trigger.start is None or self.trigger.start <= now.wall):
+            self._anchor(now.wall, now)
+            self.done = 0
+            self._plan()
+
+    def _anchor(self, wall: int, now: Instant) -> None:
+        self.anchor, self.anchor_boot = wall, now.boot + wall - now.wall
+
+    def _plan(self) -> None:
+        n = self.done + 1
+        due = self.anchor_boot + n * self.interval
+        if self.end is not None and self.anchor + n * self.interval > self.end:
+            self.due = None
+        else:
+            self.due = due + self._delay(n) if self.jitter else due
+
+    def _delay(self, n: int) -> int:
+        return _jitter(self.seed, n, min(self.jitter, self.interval))
+
+    def mark(self, boot_id: str) -> Mark:
+        """Its anchor on both clocks and the last n."""
+        return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """Every n up to now."""
+        last = (now.boot - self.anchor_boot) // self.interval
+        if self.jitter and self.anchor_boot + last * self.interval + self._delay(last) > now.boot:
+            last -= 1
+        if self.end is not None:
+            last = min(last, (self.end - self.anchor) // self.interval)
+        count = last - self.done
+        to_wall = self.anchor_boot + now.wall - now.boot
+        first = last - min(count, wanted) + 1
+        labels = [to_wall + n * self.interval for n in range(first, last + 1)]
+        self.done = last
+        self._plan()
+        return labels, count
+
+
+class DelayTimetable(IntervalTimetable):
+    """An interval from the end of the last run."""
+
+    __slots__ = ()
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """One fire, and none until its run has ended."""
+        assert self.due is not None
+        label = self.due + now.wall - now.boot
+        self.due = None
+        self.done = max(self.done + 1, 0)
+        return [label][:wanted], 1
+
+    def run_ended(self, now: Instant) -> bool:
+        """Count anew from now."""
+        self._anchor(now.wall, now)
+        self.done = 0
+        self._plan()
+        return self.due is not None
+
+
+class CalendarTimetable(Timetable):
+    """A cron expression, or a third party's `next_after`, in wall time; `done` is the last time that fired."""
+
+    __slots__ = ("done", "end", "fires", "jitter", "nominal", "seed", "start")
+    on_wall = True
+
+    def __init__(self, owner: Any, fires: Fires, seed: str, trigger: Any = None) -> None:
+        super().__init__(owner)
+        self.fires, self.seed = fires, seed
+        self.jitter: int = getattr(trigger, "jitter", 0)
+        self.start: int | None = getattr(trigger, "start", None)
+        self.end: int | None = getattr(trigger, "end", None)
+
+    def begin(self, now: Instant) -> None:
+        """What counts is what comes after now, or from its `start` on."""
+        self.done = now.wall if self.start is None else max(now.wall, self.start - 1)
+        self._plan(self.fires.next_after(self.done))
+
+    def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
+        """Go on after the last time that fired, unless that lies in a future that turned out wrong."""
+        self.done = mark.done
+        if self.done > now.wall + TRUSTED_STEP_BACK and (self.start is None or self.start <= now.wall):
+            self.done = now.wall
+        self._plan(self.fires.next_after(self.done))
+
+    def _plan(self, nominal: int | None) -> None:
+        if nominal is None or (self.end is not None and nominal > self.end):
+            self.nominal, self.due = None, None
+            return
+        self.nominal, self.due = nominal, nominal
+        if self.jitter:
+            following = self.fires.next_after(nominal)
+            room = self.jitter if following is None else min(self.jitter, following - nominal)
+            self.due = nominal + _jitter(self.seed, nominal, room)
+
+    def mark(self, boot_id: str) -> Mark:
+        """The last time that fired."""
+        return Mark(self.done, 0, boot_id, self.done)
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """The one that is due, or all up to now where more than one came."""
+        assert self.nominal is not None
+        until = now.wall if self.end is None else min(now.wall, self.end)
+        only, before = self.nominal, self.done
+        following = self.fires.next_after(only)
+        if following is None or following > until:
+            self.done = only
+            self._plan(following)
+            return [only][:wanted], 1
+        count = self.fires.count(before, until)
+        labels = self._latest(before, until, min(count, max(wanted, 1)))
+        self.done = labels[-1]
+        self._plan(self.fires.next_after(self.done))
+        return labels if wanted else [], count
+
+    def _latest(self, after: int, until: int, wanted: int) -> list[int]:
+        labels: list[int] = []
+        found = self.fires.latest(after, until)
+        while found is not None and len(labels) < wanted:
+            labels.append(found)
+            found = self.fires.latest(after, found - 1)
+        return labels[::-1]
+
+    def wall_stepped_back(self, now: Instant) -> bool:
+        """A mark or a time far ahead of the clock no longer counts."""
+        ahead = self.done > now.wall + TRUSTED_STEP_BACK
+        if ahead and (self.start is None or self.start <= now.wall):
+            self.done = now.wall
+        self._plan(self.fires.next_after(self.done))
+        return True
+
+
+class MomentTimetable(Timetable):
+    """Once, at a moment of the wall clock; never too late."""
+
+    __slots__ = ("at", "done")
+    on_wall = True
+    one_time = True
+
+    def __init__(self, owner: Any, at: int) -> None:
+        super().__init__(owner)
+        self.at, self.done = at, 0
+
+    def begin(self, now: Instant) -> None:
+        """Due at its moment, however long ago that was."""
+        self.due = None if self.done else self.at
+
+    def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
+        """Due, unless it has fired."""
+        self.done = mark.done
+        self.begin(now)
+
+    def mark(self, boot_id: str) -> Mark:
+        """Whether it has fired."""
+        return Mark(self.at, 0, boot_id, self.done)
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """Its one fire."""
+        self.done, self.due = 1, None
+        return [self.at][:wanted], 1
+
+
+class OnceTimetable(Timetable):
+    """Once, a delay after its anchor in boot time."""
+
+    __slots__ = ("anchor", "anchor_boot", "delay", "done")
+    one_time = True
+
+    def __init__(self, owner: Any, delay: int) -> None:
+        super().__init__(owner)
+        self.delay, self.done = delay, 0
+
+    def begin(self, now: Instant) -> None:
+        """Count from now."""
+        self.anchor, self.anchor_boot = now.wall, now.boot
+        self.due = None if self.done else now.boot + self.delay
+
+    def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
+        """Due, unless it has fired; boot time counts within one boot of the machine, the wall clock after that,
+        but never for longer than the delay."""
+        self.done = mark.done
+        if self.done:
+            return
+        self.anchor, self.anchor_boot = mark.anchor, now.boot + mark.anchor - now.wall
+        if mark.boot_id == boot_id:
+            self.anchor_boot = mark.anchor_boot
+        self.due = min(self.anchor_boot, now.boot) + self.delay
+
+    def mark(self, boot_id: str) -> Mark:
+        """Its anchor, and whether it has fired."""
+        return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """Its one fire."""
+        assert self.due is not None
+        label = self.due + now.wall - now.boot
+        self.done, self.due = 1, None
+        return [label][:wanted], 1
+
+
+class RebootTimetable(Timetable):
+    """Once for each boot of the machine."""
+
+    __slots__ = ("boot_id",)
+
+    def begin(self, now: Instant) -> None:
+        """Due at once."""
+        self.boot_id = ""
+        self.due = now.boot
+
+    def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
+        """Due, unless it has fired in this boot."""
+        self.boot_id = mark.boot_id if mark.done else ""
+        self.due = None if self.boot_id == boot_id else now.boot
+
+    def mark(self, boot_id: str) -> Mark:
+        """In which boot it fired last."""
+        return Mark(0, 0, boot_id if self.due is None else self.boot_id, int(self.due is None))
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """Its one fire of this boot."""
+        self.due = None
+        return [now.wall][:wanted], 1
+
+
+class AskedCalendar:
+    """A third party's `next_after(datetime)` as a calendar: asked step by step, at most a thousand at a time."""
+
+    __slots__ = ("next_time", "zone")
+
+    def __init__(self, next_time: Callable[[datetime], datetime | None], zone: tzinfo) -> None:
+        self.next_time, self.zone = next_time, zone
+
+    def next_after(self, wall: int) -> int | None:
+        """What it answers, where that lies after `wall`."""
+        found = self.next_time(to_datetime(wall).astimezone(self.zone))
+        due = None if found is None else from_datetime(found)
+        return due if due is None or due > wall else None
+
+    def _walk(self, after: int, until: int) -> list[int]:
+        found: list[int] = []
+        due = self.next_after(after)
+        while due is not None and due <= until and len(found) < _ENUMERATED:
+            found.append(due)
+            due = self.next_after(due)
+        return found
+
+    def latest(self, after: int, until: int) -> int | None:
+        """The last of the times that were asked for."""
+        found = self._walk(after, until)
+        return found[-1] if found else None
+
+    def count(self, after: int, until: int) -> int:
+        """How many were found."""
+        return len(self._walk(after, until))
+
+
+def timetable_of(owner: Any, trigger: Trigger, zone: tzinfo, seed: str) -> Timetable | None:
+    """The timetable of a trigger; None where it has no times of its own (an event, a polled third party)."""
+    if isinstance(trigger, OneTimeTrigger):
+        return OnceTimetable(owner, trigger.delay) if trigger.at is None else MomentTimetable(owner, trigger.at)  # type: ignore[arg-type]
+    if isinstance(trigger, PeriodicTrigger):
+        return _periodic(owner, trigger, zone, seed)
+    if isinstance(trigger, EventTrigger) or not callable(getattr(trigger, "next_after", None)):
+        return None
+    return CalendarTimetable(owner, AskedCalendar(trigger.next_after, zone), seed)  # type: ignore[attr-defined]
+
+
+def _periodic(owner: Any, trigger: PeriodicTrigger, zone: tzinfo, seed: str) -> Timetable:
+    if trigger.cron is None:
+        kind = DelayTimetable if trigger.mode is Mode.FIXED_DELAY else IntervalTimetable
+        return kind(owner, trigger, seed)
+    expression = cron_expression(trigger.cron, zone_of(trigger.timezone) or zone or UTC)
+    return RebootTimetable(owner) if expression.is_reboot else CalendarTimetable(owner, expression, seed, trigger)
+
+
+def _jitter(seed: str, occurrence: int, room: int) -> int:
+    """A stable share of `room`, the same for the same occurrence."""
+    return crc32(f"{seed}:{occurrence}".encode()) * room >> 32
