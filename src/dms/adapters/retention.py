@@ -1,0 +1,96 @@
+"""Retention: old executions go, in steps so small that saves pass between them."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import apsw
+
+from dms.errors import StoreError
+
+_TASKS_A_STEP = 200
+_ROWS_A_STEP = 500
+
+_NEXT_TASK = "SELECT task FROM execution WHERE task > ? ORDER BY task LIMIT 1"
+_OLDEST_TO_KEEP = "SELECT number FROM execution WHERE task = ? ORDER BY number DESC LIMIT 1 OFFSET ?"
+_DROP_BEFORE = """
+DELETE FROM execution WHERE number IN (
+    SELECT number FROM execution
+    WHERE task = ? AND number < ? AND status NOT IN ('waiting', 'starting', 'running') ORDER BY number LIMIT ?
+)
+"""
+_NEXT_ROWS = """
+SELECT number, task, ended < ? AND status NOT IN ('waiting', 'starting', 'running')
+FROM execution WHERE number > ? ORDER BY number LIMIT ?
+"""
+_DROP_UNLESS_LAST = """
+DELETE FROM execution WHERE number = ?1 AND NOT (
+    EXISTS (SELECT 1 FROM task WHERE name = ?2)
+    AND number = (SELECT number FROM execution WHERE task = ?2 ORDER BY number DESC LIMIT 1)
+)
+"""
+
+
+class Retention:
+    """One pass over the executions: first those beyond `max_count` of each task, then those that ended before
+    `cutoff` (wall microseconds). The last execution of a task that still exists stays however old it is."""
+
+    def __init__(self, cutoff: int, max_count: int) -> None:
+        self._cutoff = cutoff
+        self._keep = max(max_count, 1)
+        self._deleted = 0
+        self._steps: Iterator[None] | None = None
+        self.future: Future[int] = Future()
+        self.future.set_running_or_notify_cancel()
+
+    def step(self, connection: apsw.Connection) -> bool:
+        """Delete some, within the caller's transaction; whether there may be more."""
+        if self._steps is None:
+            self._steps = self._pass(connection)
+        before = connection.total_changes()
+        more = next(self._steps, self) is None
+        self._deleted += connection.total_changes() - before
+        return more
+
+    def finish(self) -> None:
+        """It is through: give how many went."""
+        self.future.set_result(self._deleted)
+
+    def stop(self) -> None:
+        """The store closes: what went is gone, the rest waits for the next time."""
+        self.finish()
+
+    def fail(self, error: StoreError) -> None:
+        """It can't go on."""
+        self.future.set_exception(error)
+
+    def _pass(self, connection: apsw.Connection) -> Iterator[None]:
+        yield from self._drop_beyond_count(connection)
+        yield from self._drop_older(connection)
+
+    def _drop_beyond_count(self, connection: apsw.Connection) -> Iterator[None]:
+        task, seen = "", 0
+        while task := connection.execute(_NEXT_TASK, (task,)).get:
+            oldest = connection.execute(_OLDEST_TO_KEEP, (task, self._keep - 1)).get
+            while oldest is not None:
+                connection.execute(_DROP_BEFORE, (task, oldest, _ROWS_A_STEP))
+                if connection.changes() < _ROWS_A_STEP:
+                    break
+                yield
+            seen += 1
+            if seen % _TASKS_A_STEP == 0:
+                yield
+
+    def _drop_older(self, connection: apsw.Connection) -> Iterator[None]:
+        """Executions are numbered as they begin, so the old ones are in front: a step without any is the last."""
+        number = -1
+        while rows := self._rows_after(connection, number):
+            old = [(row[0], row[1]) for row in rows if row[2]]
+            if not old:
+                return
+            connection.executemany(_DROP_UNLESS_LAST, old)
+            number = rows[-1][0]
+            yield
+
+    def _rows_after(self, connection: apsw.Connection, number: int) -> list[Any]:
+        return connection.execute(_NEXT_ROWS, (self._cutoff, number, _ROWS_A_STEP)).fetchall()

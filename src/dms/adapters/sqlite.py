@@ -1,0 +1,137 @@
+"""SqliteStore: tasks and executions in one SQLite file that a kill or a power cut can't harm."""
+
+import gc
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from dms.adapters.database import connect, discard, has_log, inspect, store_error
+from dms.adapters.reader import Reader
+from dms.adapters.record import decode_pause, decode_task, execution_of
+from dms.adapters.retention import Retention
+from dms.adapters.writer import Writer
+from dms.background_tasks.store import Change, Query, Stored
+from dms.background_tasks.task import Execution
+from dms.errors import Misuse, StoreError
+from dms.instant import parse_duration
+
+_TASKS = "SELECT id, name, definition, state FROM task ORDER BY id"
+_COLUMNS = "execution.number, task, task_id, status, due, started, ended, detail"
+_UNFINISHED = f"""
+SELECT {_COLUMNS} FROM execution WHERE status IN ('waiting', 'starting', 'running') ORDER BY number
+"""
+# A name is taken by one task at a time, so the newest execution under it is the task's own or from before its time.
+_LAST = f"""
+SELECT {_COLUMNS} FROM task CROSS JOIN execution
+ON execution.number = (SELECT number FROM execution WHERE task = task.name ORDER BY number DESC LIMIT 1)
+WHERE execution.task_id = task.id
+"""
+_HIGHEST_TASK_ID = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'task'"
+_COUNT_START = "UPDATE node SET starts = starts + 1 RETURNING starts"
+
+
+class SqliteStore:
+    """An ExecutionStore in the file `path` (made with mode 0600 where there is none), open from `load` to `close`.
+
+    A saved change survives a kill of the process and a power cut once its future is done (write-ahead log, synchronous
+    FULL); saves that come together share a commit. `close_timeout` is how long `close` waits for the disk, for all
+    that is still queued. See docs/reference/store.md for the schema.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, close_timeout: timedelta | str | float = timedelta(seconds=5)
+    ) -> None:
+        self._path = Path(path).absolute()
+        self._close_timeout = parse_duration(close_timeout, "close_timeout").total_seconds()
+        self._writer: Writer | None = None
+        self._reader: Reader | None = None
+
+    def load(self) -> Stored:
+        """Open the file and give what is in it; counts the start, durably.
+
+        StoreTooNew and StoreBroken refuse a file and leave it as it was; StoreError says why it can't be opened.
+        Misuse where it is open already.
+        """
+        if self._writer is not None:
+            raise Misuse("load: the store is open; close it first")
+        try:
+            inspect(self._path)
+            return self._open()
+        except (apsw.Error, OSError) as error:
+            raise store_error(error, self._path) from error
+
+    def save(self, changes: Sequence[Change]) -> Future[None]:
+        """Write the changes in one transaction, in the order of the calls; on disk when the future is done.
+        The future fails with a StoreError, and then nothing of it was written. Cancelling it changes nothing."""
+        if self._writer is None:
+            return self._not_open()
+        return self._writer.save(changes)
+
+    def executions(self, query: Query) -> Future[list[Execution]]:
+        """Look executions up, by a reader that waits for no writer. NotFound where `before` names none."""
+        if self._reader is None:
+            return self._not_open()
+        return self._reader.executions(query)
+
+    def retain(self, max_age: int, max_count: int, now: int) -> Future[int]:
+        """Delete final executions that ended more than `max_age` microseconds before `now` (wall) or beyond the newest
+        `max_count` of their task, in small steps between saves; never the last of a task that exists.
+        Gives how many."""
+        if self._writer is None:
+            return self._not_open()
+        return self._writer.retain(Retention(now - max_age, max_count))
+
+    def close(self) -> None:
+        """Write what is still queued, then let the file go. StoreError where the disk takes longer than
+        `close_timeout`: what was not acknowledged may be lost."""
+        reader, writer, self._reader, self._writer = self._reader, self._writer, None, None
+        if reader is None or writer is None:
+            return
+        reader.close(self._close_timeout * 0.2)
+        if not writer.close(self._close_timeout * 0.8):
+            raise StoreError(f"{self._path}: the disk did not take the last changes within {self._close_timeout:g} s")
+
+    def _open(self) -> Stored:
+        keep_log = has_log(self._path)
+        connection = connect(self._path)
+        try:
+            stored = _read(connection)
+            connection.pragma("journal_mode", "wal")
+            starts = connection.execute(_COUNT_START).fetchall()[0][0]
+            self._reader = Reader(self._path)
+        except BaseException:
+            discard(connection, keep_log)
+            raise
+        self._writer = Writer(connection, self._path)
+        return msgspec.structs.replace(stored, starts=starts)
+
+    def _not_open(self) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(StoreError(f"{self._path} is not open; call load() first"))
+        return future
+
+
+def _read(connection: apsw.Connection) -> Stored:
+    """All of it, as of one moment."""
+    connection.execute("BEGIN")
+    collecting = gc.isenabled()
+    gc.disable()  # 100,000 tasks make no garbage, and looking for it would take a third of the time
+    try:
+        return Stored(
+            tasks=[decode_task(row) for row in connection.execute(_TASKS)],
+            unfinished=[execution_of(row) for row in connection.execute(_UNFINISHED)],
+            last={row[2]: execution_of(row) for row in connection.execute(_LAST)},
+            highest_task_id=connection.execute(_HIGHEST_TASK_ID).get,
+            starts=0,
+            pause=decode_pause(connection.execute("SELECT pause FROM node").get),
+        )
+    finally:
+        if collecting:
+            gc.enable()
+        connection.execute("ROLLBACK")
