@@ -223,7 +223,8 @@ def _nth_weekdays(nth: tuple[tuple[int, int], ...], length: int, weekday: int) -
 def _impossible(fields: CronFields, months: tuple[int, ...]) -> str:
     names = [_MONTHS[month] for month in months]
     if fields.from_end or fields.nearest or not fields.days or _lowest(fields.days) <= _longest(months[0]):
-        return f"no day of {_listed(names, 'or')} fits both day fields"
+        where = "any month" if len(names) == 12 else _listed(names, "or")
+        return f"no day of {where} fits both day fields"
     days = [f"{day}{'st' if day == 31 else 'th'}" for day in _members(fields.days)]
     return f"{_listed(names, 'and')} {'has' if len(names) == 1 else 'have'} no {_listed(days, 'or')}"
 

@@ -229,9 +229,7 @@ def _which(part: str, number: str | None, at: int) -> int:
     if number is None:
         return -1
     if number not in ("1", "2", "3", "4", "5"):
-        raise _Fault(
-            _WEEKDAY, part, at, "needs a number from 1 to 5 after #; the last one is 5L"
-        )
+        raise _Fault(_WEEKDAY, part, at, "needs a number from 1 to 5 after #; the last one is 5L")
     return int(number)
 
 

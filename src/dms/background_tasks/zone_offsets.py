@@ -112,7 +112,9 @@ class ZoneOffsets:
         return low + bisect_left(range(low, high), True, key=lambda second: self._offset(second) != known)
 
     def _offset(self, second: int) -> int:
-        moment = datetime.fromtimestamp(min(max(second, FIRST), END), self._zone)
+        if not FIRST <= second <= END:
+            second = min(max(second, FIRST), END)
+        moment = datetime.fromtimestamp(second, self._zone)
         return _seconds(moment.utcoffset() or timedelta(0))
 
 

@@ -1,6 +1,8 @@
 """Cron expressions in zones: where others went wrong, the edges of time, and long spans."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -298,6 +300,7 @@ class TestNeverFires:
             ("0 0 31 4,6 *", "April and June have no 31st"),
             ("0 0 31 2,4,6 *", "February, April and June have no 31st"),
             ("0 0 */30 2 mon#5", "no day of February fits both day fields"),
+            ("0 0 */10 * 0#4", "no day of any month fits both day fields"),
             ("0 0 L-30 2 *", "no day of February fits both day fields"),
             ("0 0 30W 2 *", "no day of February fits both day fields"),
         ],
@@ -341,3 +344,17 @@ def test_equal_text_and_zone_are_equal():
     assert CronExpression("0 3 * * *", HELSINKI) != CronExpression("0 3 * * *", UTC)
     assert CronExpression("0 3 * * *", HELSINKI) != CronExpression("0 4 * * *", HELSINKI)
     assert 1 == len({CronExpression("@daily", UTC), CronExpression.parse("@daily", UTC)})
+
+
+def test_the_page_on_cron_quotes_the_messages_as_they_are():
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/cron.md").read_text()
+    quoted = re.findall(r"^\| `([^`]+)` \| (.+ at offset .+|never fires.+) \|$", page, re.MULTILINE)
+
+    assert 5 == len(quoted)
+    assert [] == [text for text, message in quoted if message not in refusal(text)]
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(InvalidCron) as refused:
+        CronExpression(text, UTC)
+    return str(refused.value)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dms.background_tasks.cron import CronExpression
+from dms.errors import InvalidCron
 from dms.instant import from_datetime, to_datetime
 
 MINUTE = timedelta(minutes=1)
@@ -285,17 +286,26 @@ lines = st.builds(
 )
 
 
+def read(text: str, zone: str) -> CronExpression:
+    """The expression, unless it never fires; test_cron.py is about those."""
+    try:
+        return CronExpression(text, ZoneInfo(zone))
+    except InvalidCron as refused:
+        assume("never fires" not in str(refused))
+        raise
+
+
 @given(lines, st.sampled_from(WINDOWS))
 def test_any_expression_fires_where_the_walk_finds_it(text, window):
     zone, start = window
 
-    assert walk(line_of(text), zone, start) == forwards(CronExpression(text, ZoneInfo(zone)), *span_of(start))
+    assert walk(line_of(text), zone, start) == forwards(read(text, zone), *span_of(start))
 
 
 @given(lines, st.sampled_from(WINDOWS), st.integers(0, 4 * 1440), st.integers(0, 4 * 1440))
 def test_count_and_latest_agree_with_the_occurrences_one_by_one(text, window, from_minute, to_minute):
     zone, start = window
-    expression, low = CronExpression(text, ZoneInfo(zone)), span_of(start)[0] + 1
+    expression, low = read(text, zone), span_of(start)[0] + 1
     after, until = low + from_minute * 60_000_000, low + to_minute * 60_000_000
     found = forwards(expression, after, until)
 
