@@ -48,32 +48,35 @@ def _check_grammar(text: str) -> None:
     except RecursionError:
         raise Malformed(f"nested deeper than {DEEPEST} levels", *_too_deep(text)) from None
     except UnicodeDecodeError as error:
-        raise Malformed("half a character", *_place_of_byte(text, encoded, error.start)) from None
+        raise Malformed("half a character", *place(text, _offset_of_byte(encoded, error.start))) from None
     except msgspec.MsgspecError as error:
         raise _malformed(text, encoded, str(error)) from None
 
 
 def _malformed(text: str, encoded: bytes, message: str) -> Malformed:
-    if "truncated" in message:
-        return Malformed(
-            "the text ends before the JSON does; is a bracket or a quote missing?", *place(text, len(text))
-        )
+    """The error with its place: a word that is no value if there is one up to there, else where msgspec stopped."""
     found = _BYTE.match(message)
-    if found is None:
-        return Malformed(f"not JSON: {message}", *_place_of_value(text))
-    reason = found[1].removeprefix("JSON is malformed: ")
-    return Malformed(f"not JSON: {reason}", *_place_of_byte(text, encoded, int(found[2])))
+    reason = (found[1] if found else message).removeprefix("JSON is malformed: ").partition(" - at ")[0]
+    at = len(text)
+    if found is not None:  # of trailing characters msgspec names the byte after the first
+        at = _offset_of_byte(encoded, int(found[2]) - reason.startswith("trailing"))
+    word = _bad_word(text)
+    if word is not None and word.start() <= at:
+        return Malformed(f"not JSON: {word[0][:40]} can't be read here: {reason}", *place(text, word.start()))
+    if "truncated" in message:
+        return Malformed("the text ends before the JSON does; is a bracket or a quote missing?", *place(text, at))
+    return Malformed(f"not JSON: {reason}", *place(text, at))
 
 
-def _place_of_value(text: str) -> tuple[int, int]:
-    """Where the value stands that is JSON by its form and yet can't be used, such as 1e999."""
+def _bad_word(text: str) -> re.Match[str] | None:
+    """The first word or text that is no JSON value by itself, or can't be used, such as tru, 01 and 1e999."""
     for token in _TOKEN.finditer(text):
         try:
             if token[0] not in "{}[],:":
                 msgspec.json.decode(token[0].encode("utf-8", "surrogatepass"))
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return place(text, token.start())
-    return 1, 1
+            return token
+    return None
 
 
 def _too_deep(text: str) -> tuple[int, int]:
@@ -85,8 +88,8 @@ def _too_deep(text: str) -> tuple[int, int]:
     return 1, 1
 
 
-def _place_of_byte(text: str, encoded: bytes, at: int) -> tuple[int, int]:
-    return place(text, len(encoded[:at].decode("utf-8", "ignore")))
+def _offset_of_byte(encoded: bytes, at: int) -> int:
+    return len(encoded[:at].decode("utf-8", "ignore"))
 
 
 def place(text: str, offset: int) -> tuple[int, int]:

@@ -32,7 +32,7 @@ class Origin(msgspec.Struct, frozen=True):
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source or self.layer
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source or self.layer.value
 
 
 class Layer(msgspec.Struct, frozen=True):

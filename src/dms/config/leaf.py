@@ -64,11 +64,18 @@ def _checked(given: Any, kind: Any) -> Any:
 
 def _hint(given: Any, kind: Any) -> str:
     """What to do about the commonest slips."""
-    if kind is str or get_origin(kind) is list:
-        if isinstance(given, str):
-            return f"; write [{given}]" if len(given) < 40 else ""
-        return "; write it in quotes" if isinstance(given, (int, float)) else ""
-    return "; write it without quotes" if isinstance(given, str) and given[:1].isdigit() else ""
+    match given:
+        case int() | float() if kind is str:
+            return f"; write it in quotes: {shown(shown(given))}"
+        case list() | dict() if kind in (list[str], list[Path], dict[str, str]):
+            within = given.values() if isinstance(given, dict) else given
+            odd = [entry for entry in within if isinstance(entry, (int, float))]
+            return f"; write {shown(odd[0])} in quotes: {shown(shown(odd[0]))}" if odd else ""
+        case str() if get_origin(kind) is list:
+            return f"; write [{', '.join(given.split())}]" if len(given) < 40 else ""
+        case str() if given[:1].isdigit():
+            return "; write it without quotes"
+    return ""
 
 
 def _read_duration(given: Any) -> timedelta:

@@ -134,7 +134,7 @@ class SchedulerSection(Section, frozen=True):
         Setting(
             "Folders from which `call:` may load functions, besides the installed packages. What you name here may run "
             "as the node's user; only files are loaded that root or that user owns and nobody else can write.",
-            default=lambda machine: [],
+            default=[],
             why="Nothing is loaded from a folder that nobody named.",
             example="[./tasks]",
             scope="exec:run",

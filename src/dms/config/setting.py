@@ -51,6 +51,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     def default_on(self, machine: Machine) -> Any:
         """The default on a machine."""
+        if isinstance(self.default, list):
+            return [*self.default]
         return self.default(machine) if callable(self.default) else self.default
 
 

@@ -87,7 +87,10 @@ class TaskDeclaration(Section, frozen=True):
             "Whenever the calendar says so: a cron expression of 5 or 6 fields.", example='"0 3 * * *"', applies=_NEXT
         ),
     ]
-    every: Annotated[timedelta | None, Setting("Again and again, so long apart.", example="5m", applies=_NEXT)]
+    every: Annotated[
+        timedelta | None,
+        Setting("Again and again, so long apart.", example="5m", applies=_NEXT, check=check_positive),
+    ]
     at_start: Annotated[
         bool,
         Setting(
