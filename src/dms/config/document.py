@@ -91,12 +91,14 @@ class DocumentBuilder:
         if name in here.container:
             self._report_duplicate(here, name, line, column)
 
-    def bad_key(self, message: str, line: int, column: int) -> None:
-        """Something that can't be a key; its value comes next and is left out with it."""
+    def bad_key(self, name: str, message: str, line: int, column: int) -> None:
+        """Something that can't be a key; its value comes next and is left out with it. Without a name it may have
+        stood for any key of the map."""
         here = self._open[-1]
         here.wanted = False
         if here.path is not None:
-            self.flaws.append(Flaw("bad_key", here.path, message, line, column))
+            path = (*here.path, name) if name else here.path
+            self.flaws.append(Flaw("bad_key", path, message, line, column))
 
     def put(self, value: Any, line: int, column: int, text_column: int = 0) -> KeyPath | None:
         """A value; gives its path, or None where it is left out."""

@@ -66,7 +66,7 @@ class Reading:
         self.file_layer: Layer | None = None
         self.file: Path | None = None
         self.findings: list[ConfigFinding] = []
-        self.refused: list[ConfigFinding] = []
+        self.place_lost: list[tuple[LayerName, KeyPath, ConfigFinding]] = []
 
     def read_outside(self, environ: Mapping[str, str], arguments: Sequence[str]) -> None:
         """The environment, then the command line."""
@@ -88,9 +88,10 @@ class Reading:
 
     def result(self, at_any_place: bool = False) -> Loaded:
         """Everything laid over each other. ConfigError where the node's place is at stake."""
-        if self.refused and not at_any_place:
-            raise refusal(self.refused)
         above = [layer for layer in (self.file_layer, *self.outside) if layer is not None]
+        refused = [lost[2] for lost in self.place_lost if not _said_above(above, lost[0], lost[1])]
+        if refused and not at_any_place:
+            raise refusal(list(dict.fromkeys(refused)))
         data_dir = _value(above, _DATA_DIR)
         machine = self.machine if data_dir is None else msgspec.structs.replace(self.machine, data_dir=str(data_dir))
         layers = (Layer(LayerName.DEFAULT, default_values(self.sections, machine)), *above)
@@ -101,17 +102,21 @@ class Reading:
 
     def _take(self, checked: Checked) -> Layer:
         self.findings += checked.findings
-        lost = [path for path in checked.lost if self._is_place(path, checked.layer.name)]
-        self.refused += [finding for finding in checked.findings if finding.path in lost]
+        name = checked.layer.name
+        for finding in checked.findings:
+            if finding.path in checked.lost:
+                self.place_lost += [(name, key, finding) for key in self._places_in(finding.path, name)]
         return checked.layer
 
-    def _is_place(self, lost: KeyPath, layer: LayerName) -> bool:
-        """Whether a key that says where the node lives is, or lies in, what was lost."""
-        return any(
-            key[: len(lost)] == lost[: len(key)]
+    def _places_in(self, lost: KeyPath, layer: LayerName) -> list[KeyPath]:
+        """The keys that say where the node lives which are, or lie in, what was lost."""
+        return [
+            key
             for key, setting in _settings(self.sections)
-            if setting.place and not (setting.early and layer is LayerName.FILE)
-        )
+            if setting.place
+            and key[: len(lost)] == lost[: len(key)]
+            and not (setting.early and layer is LayerName.FILE)
+        ]
 
     def _found(self) -> Path | None:
         paths = folders_to_search(self.outside, self.machine, self.folder)
@@ -147,7 +152,6 @@ class Reading:
             place_lost = True
         self.findings.append(finding)
         if place_lost and not at_any_place and _value(self.outside, _DATA_DIR) is None:
-            self.refused.append(finding)
             raise _place_unknown(finding)
         return None
 
@@ -168,6 +172,13 @@ class Reading:
             self.findings.append(
                 ConfigFinding("no_timezone", ("scheduler", "timezone"), message, Origin(LayerName.DEFAULT))
             )
+
+
+def _said_above(layers: Sequence[Layer], lost_in: LayerName, key: KeyPath) -> bool:
+    """Whether a layer above the one that lost a key says it."""
+    order = list(LayerName)
+    higher = [layer for layer in layers if order.index(layer.name) > order.index(lost_in)]
+    return _value(higher, key) is not None
 
 
 def _place_unknown(finding: ConfigFinding) -> ConfigError:

@@ -122,7 +122,7 @@ class _Reader:
         try:
             value = _value(event)
         except ValueError as error:
-            self._bad_scalar(str(error), line, column)
+            self._bad_scalar(event, str(error), line, column)
             return
         if self._key_expected():
             self._key(event, value, line, column)
@@ -134,9 +134,9 @@ class _Reader:
 
     def _key(self, event: Any, value: Scalar, line: int, column: int) -> None:
         if not isinstance(value, str):
-            self._builder.bad_key(f"the key {event.value} is not text; write it in quotes", line, column)
+            self._builder.bad_key(event.value, f"the key {event.value} is not text; write it in quotes", line, column)
         elif value == "<<" and not event.style:
-            self._builder.bad_key("<< (merge) is not YAML 1.2; write the keys out", line, column)
+            self._builder.bad_key("", "<< (merge) is not YAML 1.2; write the keys out", line, column)
         else:
             self._builder.key(value, line, column)
         self._key_waits[-1] = True
@@ -153,9 +153,9 @@ class _Reader:
         self._builder.put(anchor.value, line, column)
         self._value_taken()
 
-    def _bad_scalar(self, message: str, line: int, column: int) -> None:
+    def _bad_scalar(self, event: Any, message: str, line: int, column: int) -> None:
         if self._key_expected():
-            self._builder.bad_key(message, line, column)
+            self._builder.bad_key(event.value, message, line, column)
             self._key_waits[-1] = True
             return
         self._builder.leave_out("bad_value", message, line, column)

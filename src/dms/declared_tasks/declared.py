@@ -189,7 +189,7 @@ class _Building:
         if finding.path[:2] != ("tasks", self.name) or finding.code not in ("bad_value", "bad_key"):
             return False
         if len(finding.path) == 2:
-            return self.name not in self.loaded.config.tasks
+            return finding.code == "bad_key" or self.name not in self.loaded.config.tasks
         key = str(finding.path[2])
         if key not in _WHAT_AND_WHEN:
             return False

