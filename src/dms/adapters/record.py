@@ -24,7 +24,7 @@ Row = tuple[Number, str, int, str, int, int | None, int | None, bytes]
 
 _COUNTER_BITS = 40
 _COUNTERS = 1 << _COUNTER_BITS
-_BOOTS = 1 << (63 - _COUNTER_BITS)
+_HIGHEST = (1 << 63) - 1
 _STATUS = {str(status): status for status in Status}
 _DEEPEST = 50
 _MOST_NODES = 10_000
@@ -47,9 +47,12 @@ class _Detail(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def number_of(execution_id: str) -> Number:
     """The number of an ID; ValueError where it is not BOOT-COUNTER in plain decimals."""
     boot, _, counter = execution_id.partition("-")
-    number = int(boot) << _COUNTER_BITS | int(counter)
-    if id_of(number) != execution_id or not 0 <= number < _BOOTS << _COUNTER_BITS:
-        raise ValueError(f"{execution_id!r} is not the ID of an execution, such as 12-345")
+    try:
+        number = int(boot) << _COUNTER_BITS | int(counter)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= _HIGHEST or id_of(number) != execution_id:
+        raise ValueError(f"{execution_id[:100]!r} is not the ID of an execution, such as 12-345")
     return number
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from dms.adapters.database import connect, discard, has_log, inspect, store_error
+from dms.adapters.database import check_pages, connect, discard, has_log, inspect, store_error
 from dms.adapters.reader import Reader
 from dms.adapters.record import decode_pause, decode_task, execution_of
 from dms.adapters.retention import Retention
@@ -101,6 +101,7 @@ class SqliteStore:
         keep_log = has_log(self._path)
         connection = connect(self._path)
         try:
+            check_pages(connection, self._path)
             stored = _read(connection)
             connection.pragma("journal_mode", "wal")
             starts = connection.execute(_COUNT_START).fetchall()[0][0]
