@@ -129,7 +129,7 @@ class CronExpression:
             return False
         low, high = stretch.start + stretch.before, stretch.start + stretch.offset
         if self._fixed:
-            return calendar.count(stretch.shown, high) > 0
+            return calendar.count(low, high) > 0
         return any(_swallowed(calendar, day * DAY, low, high) for day in range(low // DAY, (high - 1) // DAY + 1))
 
     def __eq__(self, other: object) -> bool:

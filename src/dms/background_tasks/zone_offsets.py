@@ -94,7 +94,7 @@ class ZoneOffsets:
         for change, new in self._find_changes(start, end):
             yield Stretch(start, change, offset, before, shown)
             start, before, offset = change, offset, new
-            shown = max(shown, start + before)
+            shown = start + before
         yield Stretch(start, end, offset, before, shown)
 
     def _find_changes(self, low: int, end: int) -> Iterator[tuple[int, int]]:
@@ -102,10 +102,9 @@ class ZoneOffsets:
         known = self._offset(low)
         for probe in (*range(low + _PROBE, end - 1, _PROBE), end - 1):
             reached = self._offset(probe)
-            while known != reached:
-                low = self._first_change(low, probe, known)
-                known = self._offset(low)
-                yield low, known
+            if known != reached:
+                yield self._first_change(low, probe, known), reached
+                known = reached
             low = probe
 
     def _first_change(self, low: int, high: int, known: int) -> int:

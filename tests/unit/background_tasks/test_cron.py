@@ -1,7 +1,7 @@
 """Cron expressions in zones: where others went wrong, the edges of time, and long spans."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -78,7 +78,11 @@ def test_with_a_star_at_the_start_of_a_day_field_both_must_fit():
 
 @pytest.mark.parametrize(
     ("after", "expected"),
-    [("2016-02-29T09:00+00:00", "2020-02-29T09:00+00:00"), ("2096-02-29T09:00+00:00", "2104-02-29T09:00+00:00")],
+    [
+        ("1996-02-29T09:00+00:00", "2000-02-29T09:00+00:00"),
+        ("2016-02-29T09:00+00:00", "2020-02-29T09:00+00:00"),
+        ("2096-02-29T09:00+00:00", "2104-02-29T09:00+00:00"),
+    ],
 )
 def test_the_next_leap_day_is_found_over_a_century_too(after, expected):
     """taichino/croniter#55: a 29 February raised an error; and 2100 has none."""
@@ -120,6 +124,33 @@ def test_a_made_up_run_and_a_regular_one_at_the_same_instant_are_one():
     assert ["2026-03-29T04:00+03:00", "2026-03-30T03:00+03:00"] == times_after(nightly, "2026-03-29T00:00+02:00", 2)
     assert 1 == nightly.count(*day)
     assert moment("2026-03-29T04:00+03:00") == nightly.latest(*day)
+
+
+def test_a_made_up_run_is_not_the_latest_after_itself():
+    made_up, hour = moment("2026-03-29T04:00+03:00"), 3_600_000_000
+
+    assert made_up == CronExpression("30 3 * * *", HELSINKI).latest(made_up - 1, made_up + hour)
+    assert None is CronExpression("30 3 * * *", HELSINKI).latest(made_up, made_up + hour)
+
+
+def test_a_gap_across_midnight_makes_up_for_each_of_its_days():
+    class SkipsMidnight(tzinfo):
+        """UTC, whose clocks went from 23:30 to 00:45 on the night of 4 June 2026, and stayed 75 minutes ahead."""
+
+        change = datetime(2026, 6, 4, 23, 30)
+
+        def utcoffset(self, moment):
+            if moment is None:
+                return None
+            return timedelta(minutes=75 if moment.replace(tzinfo=None) >= self.change + timedelta(minutes=75) else 0)
+
+        def fromutc(self, moment):
+            return moment + timedelta(minutes=75 if moment.replace(tzinfo=None) >= self.change else 0)
+
+    made_up = "2026-06-05T00:45+01:15"
+
+    for text in ("*/30 0 * * *", "40 23 4 * *"):
+        assert [made_up] == times_after(CronExpression(text, SkipsMidnight()), "2026-06-04T22:00+00:00", 1)
 
 
 def test_half_an_hour_back_repeats_half_an_hour_only():
@@ -181,6 +212,7 @@ class TestSpecialDays:
             ("0 0 L-3 * *", ["01-28", "02-25", "03-28"]),
             ("0 0 LW * *", ["01-30", "02-27", "03-31"]),
             ("0 0 1W * *", ["01-01", "02-02", "03-02"]),
+            ("0 0 1W 8 *", ["08-03"]),
             ("0 0 15W * *", ["01-15", "02-16", "03-16"]),
             ("0 0 31W * *", ["01-30", "03-31", "05-29"]),
             ("0 0 1,L * ?", ["01-01", "01-31", "02-01"]),
@@ -217,6 +249,7 @@ class TestEdgesOfTime:
         assert moment("9999-01-01T00:00+02:00") == yearly.next_after(moment("9998-06-01T00:00+00:00"))
         assert None is yearly.next_after(moment("9998-12-31T23:00+00:00"))
         assert None is yearly.next_after(1 << 62)
+        assert None is CronExpression("@yearly", UTC).next_after(moment("9998-06-01T00:00+00:00"))
 
     def test_a_clock_that_stands_at_1970_or_before_is_served(self):
         hourly = CronExpression("@hourly", UTC)
@@ -248,6 +281,18 @@ class TestEdgesOfTime:
 
         assert moment("2096-02-29T09:00+02:00") == leap.latest(0, moment("2104-02-29T08:59+02:00"))
         assert None is leap.latest(moment("2096-02-29T09:00+02:00"), moment("2104-02-29T08:59+02:00"))
+
+    def test_the_latest_skips_months_without_such_a_day(self):
+        last_days = CronExpression("0 0 31 * *", UTC)
+
+        assert moment("2026-01-31T00:00+00:00") == last_days.latest(0, moment("2026-03-15T00:00+00:00"))
+
+    def test_the_latest_of_a_day_gone_by_has_its_last_second(self):
+        twice = CronExpression("10,40 5 3 * * *", UTC)
+
+        assert moment("2026-01-01T03:05:40+00:00") == twice.latest(0, moment("2026-01-02T03:05:09+00:00"))
+        assert moment("2026-01-02T03:05:10+00:00") == twice.latest(0, moment("2026-01-02T03:05:39+00:00"))
+        assert moment("2026-01-02T03:05:40+00:00") == twice.latest(0, moment("2026-01-02T04:00:00+00:00"))
 
 
 class TestLongSpans:
