@@ -147,6 +147,13 @@ def test_the_pause_of_the_scheduler_is_kept_and_lifted(loaded: ExecutionStore) -
     assert None is reload(loaded).pause
 
 
+def test_a_reason_that_is_no_clean_text_fails_no_save(loaded: ExecutionStore) -> None:
+    odd = Pause(NOON, None, "\udcff")
+    save(loaded, PutTask(BACKUP), PutState(1, TaskState(pause=odd)), PutSchedulerPause(odd))
+    stored = reload(loaded)
+    assert ["\\udcff", "\\udcff"] == [stored.pause.reason, stored.tasks[0].state.pause.reason]
+
+
 def test_an_execution_comes_back_as_it_was_put(loaded: ExecutionStore) -> None:
     execution = replace(
         run(1, Status.FAILED),

@@ -9,8 +9,11 @@ from msgspec.structs import replace
 
 from dms.adapters.record import (
     Number,
+    decode_pause,
+    decode_state,
     decode_task,
     encode_definition,
+    encode_pause,
     encode_state,
     execution_of,
     number_of,
@@ -168,6 +171,10 @@ def _as_kept(change: Change) -> Change:
                 raise StoreError(str(error)) from None
         case PutTask(task):
             return PutTask(decode_task((task.id, task.name, encode_definition(task), encode_state(task.state))))
-        case PutState() | DropTask() | PutSchedulerPause():
+        case PutState(task_id, state):
+            return PutState(task_id, decode_state(encode_state(state)))
+        case PutSchedulerPause(pause):
+            return PutSchedulerPause(decode_pause(encode_pause(pause)))
+        case DropTask():
             return change
     raise StoreError(f"{change!r} is not a change that a store keeps")

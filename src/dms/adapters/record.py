@@ -2,9 +2,10 @@
 back can make the writing fail."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from dms.background_tasks.store import Pause, StoredTask, TaskState
 from dms.background_tasks.task import Event, Execution, Status
@@ -132,12 +133,17 @@ def encode_definition(task: StoredTask) -> bytes:
 
 def encode_state(state: TaskState) -> bytes:
     """A task's state as bytes."""
-    return _encode(state)
+    return _encode(state if state.pause is None else replace(state, pause=_writable(state.pause)))
+
+
+def decode_state(packed: bytes, what: str = "the state of a task") -> TaskState:
+    """What `encode_state` wrote; StoreBroken where it can't be read."""
+    return cast(TaskState, _read(_decode_state, packed, what))
 
 
 def encode_pause(pause: Pause | None) -> bytes | None:
     """A pause as bytes, None as None."""
-    return None if pause is None else _encode(pause)
+    return None if pause is None else _encode(_writable(pause))
 
 
 def decode_pause(packed: bytes | None) -> Pause | None:
@@ -149,7 +155,7 @@ def decode_task(row: tuple[int, str, bytes, bytes]) -> StoredTask:
     """A task from its id, name, definition and state; StoreBroken where it can't be read."""
     task_id, name, definition, state = row
     what = f"task {name}"
-    return StoredTask(task_id, name, _read(_decode_definition, definition, what), _read(_decode_state, state, what))
+    return StoredTask(task_id, name, _read(_decode_definition, definition, what), decode_state(state, what))
 
 
 def _read(decode: Callable[[bytes], Any], packed: bytes, what: str) -> Any:
@@ -179,6 +185,10 @@ def _pack_results(results: object) -> bytes:
     if len(packed) <= LIMIT:
         return packed
     return _encode(f"(results of {len(packed)} bytes are not kept; the most is {LIMIT})")
+
+
+def _writable(pause: Pause) -> Pause:
+    return replace(pause, reason=_text(pause.reason))
 
 
 def _unpack_event(topic: str, payload: bytes, at: int) -> Event:
