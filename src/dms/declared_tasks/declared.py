@@ -105,7 +105,7 @@ class _Building:
         triggers = self._triggers(declaration)
         parts = _policies(declaration)
         try:
-            arguments = (declaration.args or (), declaration.kwargs or {})
+            arguments = ((), {}) if declaration.call is None else (declaration.args or (), declaration.kwargs or {})
             retry = _retry_policy(declaration.retry)
             task = Task(
                 self.name, function, *arguments, triggers=triggers, retry_policy=retry, origin="declared", **parts
