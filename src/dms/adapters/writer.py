@@ -147,6 +147,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it is, its callers get it and the thread lives on
             if len(saves) == 1 or isinstance(error, _HOPELESS):
                 _fail(saves, self._explained(error))
+                self._give_back_room(error)
                 return
             for save in saves:
                 self._commit([save])
@@ -213,6 +214,11 @@ class Writer:
         if restart:
             self._restart_at = pages + RESTART_PAGES
         self._copy_log(apsw.SQLITE_CHECKPOINT_TRUNCATE if restart else apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _give_back_room(self, error: Exception) -> None:
+        """On a full disk the log's own room may be all that the next save needs."""
+        if isinstance(error, apsw.FullError):
+            self._copy_log(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def _copy_log(self, mode: int) -> None:
         self._connection.set_busy_timeout(_RESTART_PATIENCE)

@@ -209,6 +209,17 @@ def test_a_full_disk_fails_the_saves_and_works_again_when_room_returns(store: Sq
     assert ["1-4", "1-1"] == [execution.id for execution in store.executions(Query()).result(10)]
 
 
+def test_a_full_disk_gets_the_room_of_the_log_back(store: SqliteStore, path: Path) -> None:
+    for results in range(20):
+        store.save([PutExecution(run(1, results))]).result(10)
+    connection = store._writer._connection  # type: ignore[union-attr]
+    connection.pragma("max_page_count", connection.pragma("page_count"))
+    assert store.save([PutExecution(run(2, b"x" * 60_000))]).exception(10)
+    store.retain(0, 1, 0).result(10)  # comes after whatever the writer did about the failure
+    assert 0 == path.with_name("dms.db-wal").stat().st_size
+    assert [19] == [execution.results for execution in store.executions(Query()).result(10)]
+
+
 def test_one_faulty_save_of_a_group_fails_alone_and_in_its_turn(store: SqliteStore, path: Path) -> None:
     ended: list[int] = []
     hold = apsw.Connection(str(path))
