@@ -1,0 +1,44 @@
+"""`dms status`."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from dms.cli.asking import Asking, asking
+from dms.cli.terminal import painted
+from dms.cli.wording import near, plain, until, whole
+
+_STATES = {"well": "is well", "degraded": "is degraded", "not_ready": "is not ready"}
+
+
+@click.command()
+@asking
+def status(node: Asking) -> None:
+    """How the node is and what it does."""
+    node.show(node.call("node.status"), _print)
+
+
+def _print(it: dict[str, Any]) -> None:
+    now = datetime.fromisoformat(it["now"])
+    up = whole((now - datetime.fromisoformat(it["started_at"])).total_seconds())
+    state = painted(_STATES[it["state"]], it["state"])
+    click.echo(f"{plain(it['name'])} {state} · up {up} · {it['version']}")
+    click.echo(f"tasks     {_tasks(it, now)}")
+    click.echo(f"doors     {' · '.join(_door(door) for door in it['doors'])}")
+    click.echo(f"config    {near(it['config_file']) if it['config_file'] else 'no file: the defaults'}")
+    for finding in it["findings"]:
+        click.echo(f"finding   {plain(finding['message'])}")
+
+
+def _tasks(it: dict[str, Any], now: datetime) -> str:
+    tasks, coming = it["tasks"], it["next"]
+    parts = [
+        f"{tasks['declared']} declared, {tasks['own']} of its own",
+        f"{tasks['running']} running, {tasks['waiting']} waiting of {tasks['slots']} slots",
+    ]
+    return " · ".join([*parts, f"next: {coming['name']} {until(coming['at'], now)}"] if coming else parts)
+
+
+def _door(door: str) -> str:
+    return f"socket {near(door)}" if door.startswith("/") else plain(door)

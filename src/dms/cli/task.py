@@ -1,0 +1,232 @@
+"""`dms task …`."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import click
+
+from dms.cli.asking import Asking, asking, data_folder, read_json
+from dms.cli.exit_status import DONE, FAILED
+from dms.cli.terminal import fields, painted, table
+from dms.cli.wording import ago, local_time, plain, took, until
+from dms.client.blocking import Client
+from dms.errors import DmsError
+
+
+def name_or_id(text: str) -> str | int:
+    """A number is a task's ID, all else its name."""
+    return int(text) if text.isdecimal() else text
+
+
+def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the node's tasks that begin so, for the shell; none where no node answers."""
+    try:
+        tasks = Client(data_folder(ctx.params.get("data_dir"))).call("task.list", timeout=1)
+    except DmsError:
+        return []
+    return [one["name"] for one in tasks if one["name"].startswith(incomplete)]
+
+
+task_name = partial(click.argument, "name", type=name_or_id, shell_complete=complete_name)
+
+
+@click.group()
+def task() -> None:
+    """Look at tasks, run them, hold them back."""
+
+
+@task.command("list")
+@click.option("--all", "every", is_flag=True, help="The node's own tasks too.")
+@asking
+def list_tasks(node: Asking, every: bool) -> None:
+    """Every task: when, next, last."""
+    tasks = node.call("task.list")
+    node.show([one for one in tasks if every or one["lane"] == "user"], _print_list)
+
+
+def _print_list(tasks: list[dict[str, Any]]) -> None:
+    if not tasks:
+        click.echo("No tasks yet. Declare one under `tasks:` in the configuration.")
+        return
+    now = _now()
+    width = max((len(one["last"]["status"]) for one in tasks if one["last"]), default=0)
+    rows = [
+        (one["name"], _when(one), until(one["next_fire"], now), _last(one["last"], now, width), _state(one))
+        for one in tasks
+    ]
+    click.echo("\n".join(table(("NAME", "WHEN", "NEXT", "LAST", "STATE"), rows, shrink=1)))
+
+
+def _when(one: dict[str, Any]) -> str:
+    return ", ".join(one["triggers"]) or "on demand"
+
+
+def _last(execution: dict[str, Any] | None, now: datetime, width: int) -> str:
+    if execution is None:
+        return ""
+    return f"{execution['status']:<{width}} {ago(execution['ended_at'] or execution['started_at'], now):>8}".rstrip()
+
+
+def _state(one: dict[str, Any]) -> str:
+    progress = one["progress"]
+    if progress and progress["total"]:
+        return f"{one['state']} {100 * progress['done'] / progress['total']:.0f} %"
+    return str(one["state"])
+
+
+def _now() -> datetime:
+    from dms.clock import SystemClock
+    from dms.instant import to_datetime
+
+    return to_datetime(SystemClock().now().wall)
+
+
+@task.command()
+@task_name()
+@asking
+def get(node: Asking, name: str | int) -> None:
+    """All about one task."""
+    node.show(node.call("task.get", name=name), _print_task)
+
+
+def _print_task(one: dict[str, Any]) -> None:
+    now, last = _now(), one["last"]
+    skipped = ", ".join(f"{count} ({reason})" for reason, count in one["skipped"].items())
+    pairs = [
+        ("name", f"{one['name']} (ID {one['id']}, {one['origin']})"),
+        ("what", one["description"]),
+        ("state", f"{_state(one)}{': ' + one['reason'] if one['reason'] else ''}"),
+        ("when", _when(one)),
+        ("next", f"{local_time(one['next_fire'])} ({until(one['next_fire'], now)})" if one["next_fire"] else ""),
+        ("last", f"{last['status']} {ago(last['ended_at'] or last['started_at'], now)}" if last else ""),
+        ("error", (last or {}).get("error") or ""),
+        ("priority", str(one["priority"]) if one["priority"] else ""),
+        ("skipped", skipped),
+    ]
+    click.echo("\n".join(fields(pairs)))
+
+
+@task.command()
+@task_name()
+@click.option("--event", metavar="JSON", help="What the run receives as its event's payload.")
+@click.option("--wait", is_flag=True, help="Wait for the run's end; exit status 1 where it failed.")
+@click.option("--timeout", metavar="LENGTH", help="How long to wait at most, such as 10m; the run goes on after it.")
+@asking
+def run(node: Asking, name: str | int, event: str | None, wait: bool, timeout: str | None) -> int:
+    """Run a task now."""
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout belongs to --wait")
+    payload = read_json(event, "--event")
+    execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout)
+    node.show(execution, _print_outcome)
+    return FAILED if wait and execution["status"] != "success" else DONE
+
+
+def _print_outcome(execution: dict[str, Any]) -> None:
+    status = execution["status"]
+    after = took(execution)
+    parts = [painted(status, status), f"after {after}" if after else f"(execution {execution['id']})"]
+    parts += [f"on attempt {execution['attempt']}"] if execution["attempt"] > 1 else []
+    told = outcome_text(execution)
+    click.echo(f"{execution['task']}: {' '.join(parts)}{': ' + told if told else ''}")
+
+
+def outcome_text(execution: dict[str, Any]) -> str:
+    """What came of it in a few words: its error, the last line that a program printed, or a short result."""
+    results = execution["results"]
+    if execution["error"]:
+        return plain(execution["error"])
+    if isinstance(results, dict) and isinstance(results.get("output"), str):
+        results = results["output"].rstrip().rpartition("\n")[2]
+    return plain(results) if isinstance(results, (str, int, float)) else ""
+
+
+@task.command()
+@task_name(required=False)
+@click.option("--all", "every", is_flag=True, help="Everything instead of one task.")
+@click.option("--until", "until_", metavar="TIME", help="Until this moment, such as 2026-12-24T18:00 (local time).")
+@click.option("--for", "length", metavar="LENGTH", help="For so long, such as 2h.")
+@click.option("--reason", default="", help="Why, for whoever looks at it.")
+@asking
+def pause(
+    node: Asking, name: str | int | None, every: bool, until_: str | None, length: str | None, reason: str
+) -> None:
+    """Hold a task back; what runs goes on."""
+    until_moment = _moment(until_, length)
+    changed = node.call("task.pause", name=_one_or_all(name, every), until=until_moment, reason=reason)
+    note = f" until {local_time(until_moment)}" if until_moment else ""
+    node.show(
+        changed[0] if name is not None else changed, lambda _: click.echo(f"{name or 'Everything'} is paused{note}.")
+    )
+
+
+@task.command()
+@task_name(required=False)
+@click.option("--all", "every", is_flag=True, help="What was paused as a whole.")
+@asking
+def resume(node: Asking, name: str | int | None, every: bool) -> None:
+    """Let a paused task come due again."""
+    changed = node.call("task.resume", name=_one_or_all(name, every))
+    node.show(changed[0] if name is not None else changed, lambda _: click.echo(f"{name or 'Everything'} goes on."))
+
+
+def _one_or_all(name: str | int | None, every: bool) -> str | int | None:
+    if (name is None) == (not every):
+        raise click.UsageError("name one task, or say --all")
+    return name
+
+
+def _moment(until_: str | None, length: str | None) -> str | None:
+    if until_ is not None and length is not None:
+        raise click.UsageError("--until and --for: give one of the two")
+    if length is not None:
+        from dms.instant import parse_duration
+
+        return (_now() + parse_duration(length, "--for")).isoformat()
+    if until_ is None:
+        return None
+    try:
+        return datetime.fromisoformat(until_).astimezone().isoformat()
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{until_!r} is not a moment such as 2026-12-24T18:00", param_hint="--until") from None
+
+
+@task.command()
+@task_name()
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
+@click.option("--before", metavar="ID", help="Only those older than this execution.")
+@asking
+def history(node: Asking, name: str | int, limit: int, before: str | None) -> None:
+    """A task's executions, newest first, one line an attempt."""
+    node.show(node.call("task.history", name=name, limit=limit, before=before), _print_history)
+
+
+def _print_history(executions: list[dict[str, Any]]) -> None:
+    if not executions:
+        click.echo("It has not run yet.")
+        return
+    rows = [
+        (
+            each["id"],
+            local_time(each["started_at"] or each["due_at"]),
+            each["status"],
+            took(each),
+            str(each["attempt"]),
+            each["cause"],
+            outcome_text(each),
+        )
+        for each in executions
+    ]
+    click.echo("\n".join(table(("ID", "STARTED", "STATUS", "TOOK", "ATTEMPT", "CAUSE", "OUTCOME"), rows, shrink=6)))
+
+
+@task.command()
+@task_name(required=False)
+@asking
+def watch(node: Asking, name: str | int | None) -> int:
+    """What starts and ends, live, a line a change; Ctrl-C ends it. With --json each line is a JSON document."""
+    from dms.cli.watching import watch_runs
+
+    wanted = {} if name is None else {"task": node.call("task.get", name=name)["name"]}
+    return watch_runs(node, wanted)

@@ -1,0 +1,76 @@
+"""What is printed for people: colours where they can be seen, columns that stand under each other."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dms.cli.wording import columns, plain
+
+_GAP = 2
+_LEAST = 12
+
+COLOURS = {
+    "success": "green",
+    "well": "green",
+    "running": "cyan",
+    "waiting": "cyan",
+    "starting": "cyan",
+    "retrying": "yellow",
+    "paused": "yellow",
+    "disabled": "yellow",
+    "degraded": "yellow",
+    "cancelled": "yellow",
+    "interrupted": "yellow",
+    "parked": "red",
+    "failed": "red",
+    "timed_out": "red",
+    "abandoned": "red",
+    "not_ready": "red",
+}
+"""By state or status."""
+
+
+def colourful() -> bool:
+    """Whether colours are seen and wanted (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def painted(text: str, state: str) -> str:
+    """A text in the colour of a state."""
+    return click.style(text, fg=COLOURS.get(state)) if colourful() and state in COLOURS else text
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, shrink: int) -> list[str]:
+    """Lines with the columns under each other. Where the terminal is too narrow, column `shrink` gives way. A cell's
+    first word takes the colour of the state that it names."""
+    cells = [[plain(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(columns(row[number]) for row in cells) for number in range(len(header))]
+    room = shutil.get_terminal_size((10_000, 24)).columns if sys.stdout.isatty() else 10_000
+    excess = sum(widths) + _GAP * (len(widths) - 1) - room
+    widths[shrink] = max(_LEAST, widths[shrink] - max(0, excess)) if excess > 0 else widths[shrink]
+    return [_line(row, widths) for row in cells]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [_fitted(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    return (" " * _GAP).join(_in_colour(cell) for cell in padded).rstrip()
+
+
+def _fitted(cell: str, width: int) -> str:
+    while columns(cell) > width:
+        cell = cell[: -2 if cell.endswith("…") else -1] + "…"
+    return cell + " " * (width - columns(cell))
+
+
+def _in_colour(cell: str) -> str:
+    word = cell.split(" ", 1)[0]
+    return painted(word, word) + cell[len(word) :]
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines of a name and its value; those without a value are left out."""
+    width = max(len(name) for name, _ in pairs) + _GAP
+    return [f"{name:<{width}}{plain(value)}" for name, value in pairs if value]

@@ -1,0 +1,81 @@
+"""Following a topic in the plain form: a line a change, until Ctrl-C."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from dms.cli.asking import Asking, print_json
+from dms.cli.exit_status import DONE
+from dms.cli.terminal import painted
+from dms.cli.wording import columns, local_time, plain, took
+
+_BAR = 18
+
+
+def follow(node: Asking, topic: str, line_of: Callable[[dict[str, Any]], str | None], **options: Any) -> int:
+    """Print the events of a topic as they come; `line_of` says how, and None for one that is not worth a line."""
+    try:
+        for notified in node.client.follow(topic, **options):
+            if notified.method == "sub.gap":
+                click.echo(f"… {notified.params['dropped']} missed: this end reads too slowly", err=True)
+            elif node.as_json:
+                print_json(notified.params["event"])
+            else:
+                line = line_of(notified.params["event"])
+                if line is not None:
+                    click.echo(line)
+    except KeyboardInterrupt:
+        pass
+    return DONE
+
+
+def watch_runs(node: Asking, wanted: dict[str, Any]) -> int:
+    """Print what starts and ends, and how far it has come."""
+    return follow(node, "task.runs", RunLines().line, wanted=wanted)
+
+
+class RunLines:
+    """Changes of runs as lines: when, which task, what it came to. Of a run's progress a line a second at most."""
+
+    def __init__(self) -> None:
+        self._width = 12
+        self._told: dict[str, str] = {}
+
+    def line(self, event: dict[str, Any]) -> str | None:
+        """The line of an event; None where it is too soon for another one."""
+        if event["kind"] == "progress" and self._told.get(event["run_id"]) == event["at"][:19]:
+            return None
+        self._told[event["run_id"]] = event["at"][:19]
+        self._width = max(self._width, columns(event["task"]))
+        status, took_, text = _told(event)
+        head = f"{local_time(event['at'], '%H:%M:%S')} {event['task']:<{self._width}}"
+        return f"{head} {painted(f'{status:<9}', status)} {took_:>7}   {plain(text)}".rstrip()
+
+
+def _told(event: dict[str, Any]) -> tuple[str, str, str]:
+    """The status, how long it took and the rest, for a line."""
+    execution = event["execution"]
+    if execution is None:
+        return str(event["kind"]), "", event["text"]
+    if event["kind"] == "progress":
+        return "running", "", progress_text(event["progress"])
+    if event["kind"] == "started":
+        return "running", "", f"attempt {execution['attempt']}" if execution["attempt"] > 1 else ""
+    again = f"again at {local_time(execution['retry_at'], '%H:%M:%S')}" if execution["retry_at"] else ""
+    on_attempt = f"on attempt {execution['attempt']}" if execution["attempt"] > 1 and not again else ""
+    return execution["status"], took(execution), "; ".join(part for part in (event["text"], again, on_attempt) if part)
+
+
+def progress_text(progress: dict[str, Any]) -> str:
+    """How far a run has come: words, and a bar where the total is known.
+
+    >>> progress_text({"done": 1, "total": 4, "text": "1 of 4 files"})
+    '1 of 4 files  ████▌░░░░░░░░░░░░░ 25 %'
+    """
+    if not progress["total"]:
+        return progress["text"] or f"{progress['done']:g}"
+    share = min(1.0, max(0.0, progress["done"] / progress["total"]))
+    full, half = divmod(round(share * _BAR * 2), 2)
+    bar = "█" * full + "▌" * half
+    return f"{progress['text']}  {bar:░<{_BAR}} {share:.0%}".replace("%", " %").strip()

@@ -1,0 +1,90 @@
+"""Command: one request to run an operation, from whichever door it came."""
+
+import logging
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dms.access.caller import Caller
+from dms.command.operation import Operation
+from dms.command.parameters import decode_parameters
+from dms.errors import DmsError, NotFound, Refused, UnknownMethod, did_you_mean
+
+if TYPE_CHECKING:
+    from dms.command.connection import Connection
+
+_log = logging.getLogger("dms.command")
+
+
+class State(StrEnum):
+    """How far a command has come; `rejected` is one that was never run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+class Command:
+    """Somebody asking for something: the operation's name, its parameters, who asks, and what became of it.
+
+    `node_id` names the node on which it is to run; None is the node that hears it. `connection` is where it came in,
+    None where there is no lasting one.
+    """
+
+    __slots__ = ("caller", "command", "connection", "error", "node_id", "params", "result", "state")
+
+    def __init__(
+        self,
+        command: str,
+        params: dict[str, Any] | list[Any] | None = None,
+        *,
+        caller: Caller,
+        connection: "Connection | None" = None,
+        node_id: str | None = None,
+    ) -> None:
+        self.command = command
+        self.params = {} if params is None else params
+        self.caller = caller
+        self.connection = connection
+        self.node_id = node_id
+        self.state = State.PENDING
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    async def run(self, operations: Mapping[str, Operation]) -> Any:
+        """Run it, once, and give its result, which is then also in `result`. What it raises is also in `error`:
+        UnknownMethod, InvalidParameters or Refused before it runs, and after that whatever the operation raises."""
+        try:
+            operation, parameters = self._prepare(operations)
+        except DmsError as error:
+            self.state, self.error = State.REJECTED, error
+            raise
+        self.state = State.RUNNING
+        try:
+            self.result = await operation.handler(parameters, self)
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self.state = State.SUCCEEDED
+        return self.result
+
+    def _prepare(self, operations: Mapping[str, Operation]) -> tuple[Operation, msgspec.Struct]:
+        operation = operations.get(self.command)
+        if operation is None:
+            raise UnknownMethod(f"there is no method {self.command}.{did_you_mean(self.command, operations)}")
+        if not self.caller.may(operation.scope):
+            raise Refused(f"{self.command} needs the scope {operation.scope}, which {self.caller.name} does not hold")
+        if self.node_id is not None:
+            raise NotFound(f"no node {self.node_id} can be reached from here: this node has joined no fleet")
+        return operation, decode_parameters(operation.parameters, self.params)
+
+    def _failed(self, error: BaseException) -> None:
+        self.error = error
+        self.state = State.FAILED if isinstance(error, Exception) else State.CANCELLED
+        if isinstance(error, Exception) and not isinstance(error, DmsError):
+            _log.error("%s failed unforeseen", self.command, exc_info=error)

@@ -1,0 +1,181 @@
+"""Connection: what one peer says becomes commands, what they give becomes answers. A lasting door has one a peer."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import count
+from typing import Any, Protocol
+
+from dms.access.caller import Caller
+from dms.command.command import Command
+from dms.command.operation import Operation
+from dms.command.subscription import Subscription
+from dms.command.topic import Topic
+from dms.errors import NotFound, Overloaded, ShuttingDown
+from dms.rpc.message import Answer, Batch, Cancellation, Notification, Request
+from dms.rpc.session import Session
+
+MAX_IN_FLIGHT = 64
+"""Commands of one connection that may be under way at once."""
+
+MAX_SUBSCRIPTIONS = 32
+"""Subscriptions that one connection may hold."""
+
+
+class Door(Protocol):
+    """What a connection needs of the door through which its peer came."""
+
+    def send(self, text: bytes) -> None:
+        """Send a message; it is queued where the peer reads slowly."""
+
+    async def drained(self) -> None:
+        """Wait until the queue is short enough for more."""
+
+    def idle(self) -> None:
+        """Nothing is under way any more, and nothing is followed."""
+
+
+class Connection:
+    """One peer: its commands under way and its subscriptions. All of it runs on one event loop.
+
+    When the peer goes, nothing that has an effect is undone, but nobody waits for it any more.
+    """
+
+    def __init__(self, door: Door, operations: Mapping[str, Operation], caller: Caller) -> None:
+        self.caller = caller
+        self._door = door
+        self._operations = operations
+        self._session = Session()
+        self._commands: dict[object, asyncio.Task[Any]] = {}
+        self._subscriptions: dict[str, asyncio.Task[None] | None] = {}
+        self._numbers = count(1)
+        self._opened: dict[Command, Subscription] = {}
+        self._held: dict[Batch | None, list[Subscription]] = {}
+        self._stopping = False
+        self._gone = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and nothing is followed."""
+        return not self._commands and not self._subscriptions
+
+    def receive(self, text: str | bytes) -> None:
+        """The peer said something."""
+        for message in self._session.receive(text):
+            match message:
+                case Request():
+                    self._request(message)
+                case Notification():
+                    self._notification(message)
+                case Cancellation(request=request):
+                    self._commands[request.id].cancel()
+                case Answer(text=answer):
+                    self._door.send(answer)
+
+    def _request(self, request: Request) -> None:
+        if self._stopping:
+            self._send(self._session.fail(request, _stopping()))
+        elif len(self._commands) >= MAX_IN_FLIGHT:
+            problem = f"{MAX_IN_FLIGHT} commands of this connection are under way; wait for one of them"
+            self._send(self._session.fail(request, Overloaded(problem)))
+        else:
+            command = self._command(request)
+            self._start(request.id, command, partial(self._answer, request, command))
+
+    def _notification(self, notification: Notification) -> None:
+        """Nobody waits for it: beyond the limit it is dropped, and what it raises was logged where it mattered."""
+        if not self._stopping and len(self._commands) < MAX_IN_FLIGHT:
+            self._start(object(), self._command(notification), lambda done: done.cancelled() or done.exception())
+
+    def _command(self, call: Request | Notification) -> Command:
+        return Command(call.method, call.params, caller=self.caller, connection=self)
+
+    def _start(self, key: object, command: Command, finish: Callable[[asyncio.Task[Any]], object]) -> None:
+        def finished(done: asyncio.Task[Any]) -> None:
+            del self._commands[key]
+            finish(done)
+            if self.idle and not self._gone:
+                self._door.idle()
+
+        task = self._commands[key] = asyncio.get_running_loop().create_task(command.run(self._operations))
+        task.add_done_callback(finished)
+
+    def _answer(self, request: Request, command: Command, done: asyncio.Task[Any]) -> None:
+        """In a callback and not in the task, since a task that is cancelled before its first step never runs at all."""
+        if done.cancelled():
+            text = self._session.fail(request, _stopping()) if self._stopping else self._session.cancelled(request)
+        elif error := done.exception():
+            text = self._session.fail(request, error)
+        else:
+            text = self._session.reply(request, done.result())
+        opened = [self._opened.pop(command)] if command in self._opened else []
+        if text is None:
+            self._held.setdefault(request.batch, []).extend(opened)
+            return
+        self._send(text)
+        for subscription in self._held.pop(request.batch, []) + opened:
+            self._begin(subscription)
+
+    def _send(self, text: bytes | None) -> None:
+        if text is not None and not self._gone:
+            self._door.send(text)
+
+    def subscribe(self, command: Command, topic: Topic, wanted: dict[str, Any], cursor: str | None) -> Subscription:
+        """Follow a topic, as a command asked. Its first event is sent after the answer to that command."""
+        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            raise Overloaded(f"this connection holds {MAX_SUBSCRIPTIONS} subscriptions; close one of them")
+        subscription = Subscription(f"s{next(self._numbers)}", topic, wanted=wanted, cursor=cursor)
+        self._opened[command] = subscription
+        self._subscriptions[subscription.name] = None
+        return subscription
+
+    def unsubscribe(self, name: str) -> None:
+        """Follow it no longer. NotFound where there is no such subscription."""
+        if name not in self._subscriptions:
+            raise NotFound(f"this connection holds no subscription {name}")
+        pump = self._subscriptions.pop(name)
+        if pump is not None:
+            pump.cancel()
+
+    def _begin(self, subscription: Subscription) -> None:
+        if subscription.name in self._subscriptions and not self._gone:
+            pump = asyncio.get_running_loop().create_task(self._pump(subscription))
+            self._subscriptions[subscription.name] = pump
+
+    async def _pump(self, subscription: Subscription) -> None:
+        """Hand on what is new, as fast as the peer reads it. What it is too slow for leaves the topic's ring."""
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        unfollow = subscription.topic.follow(lambda: loop.call_soon_threadsafe(news.set))
+        try:
+            while True:
+                news.clear()
+                while (notifications := subscription.read()) is not None:
+                    for method, params in notifications:
+                        self._send(self._session.notify(method, params))
+                    await self._door.drained()
+                await news.wait()
+        finally:
+            unfollow()
+
+    async def stop(self) -> None:
+        """The node stops: whoever waits is told so, and so is the peer."""
+        self._stopping = True
+        await self._cancel_all()
+        self._send(self._session.notify("session.closing", {"reason": "shutting_down"}))
+
+    async def close(self) -> None:
+        """The peer has gone."""
+        self._gone = True
+        await self._cancel_all()
+
+    async def _cancel_all(self) -> None:
+        pumps = [pump for pump in self._subscriptions.values() if pump is not None]
+        self._subscriptions.clear()
+        under_way = [*self._commands.values(), *pumps]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+def _stopping() -> ShuttingDown:
+    return ShuttingDown("the node is stopping; ask again once it is back")

@@ -1,0 +1,131 @@
+"""The forms in which tasks and executions are told outside: times are RFC 3339 with offset, statuses are words."""
+
+from typing import Any
+
+import msgspec
+
+from dms.background_tasks.task import Event, Execution
+from dms.background_tasks.view import RunEvent, TaskView
+from dms.instant import rfc3339
+
+
+class EventDocument(msgspec.Struct, frozen=True):
+    """What fired a run: its topic, what came with it, and when."""
+
+    topic: str
+    payload: Any
+    at: str | None
+
+    @classmethod
+    def of(cls, event: Event) -> "EventDocument":
+        """The document of an event."""
+        return cls(event.topic, event.payload, rfc3339(event.at) if event.at else None)
+
+
+class ExecutionDocument(msgspec.Struct, frozen=True):
+    """One attempt of one run. `retry_at` is when the next attempt comes, where one does."""
+
+    id: str
+    run_id: str
+    task: str
+    task_id: int
+    attempt: int
+    status: str
+    cause: str
+    due_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    error: str | None
+    event: EventDocument | None
+    results: Any
+    retry_at: str | None
+
+    @classmethod
+    def of(cls, execution: Execution) -> "ExecutionDocument":
+        """The document of an execution."""
+        return cls(
+            id=execution.id,
+            run_id=execution.run_id,
+            task=execution.task,
+            task_id=execution.task_id,
+            attempt=execution.attempt,
+            status=execution.status.value,
+            cause=execution.cause,
+            due_at=rfc3339(execution.due),
+            started_at=rfc3339(execution.started),
+            ended_at=rfc3339(execution.ended),
+            error=execution.error,
+            event=None if execution.event is None else EventDocument.of(execution.event),
+            results=execution.results,
+            retry_at=rfc3339(execution.retry_at),
+        )
+
+
+class ProgressDocument(msgspec.Struct, frozen=True):
+    """How far a run has come: so much done of a total, where that is known."""
+
+    done: float
+    total: float | None
+    text: str
+
+    @classmethod
+    def of(cls, progress: tuple[float, float | None, str] | None) -> "ProgressDocument | None":
+        """The document of a progress, None of none."""
+        return None if progress is None else cls(*progress)
+
+
+class TaskDocument(msgspec.Struct, frozen=True):
+    """A task as it stands: what it is, when it comes next, how it last went, what it does now."""
+
+    id: int
+    name: str
+    description: str
+    state: str
+    enabled: bool
+    priority: int
+    triggers: list[str]
+    lane: str
+    origin: str
+    next_fire: str | None
+    last: ExecutionDocument | None
+    running: int
+    waiting: int
+    skipped: dict[str, int]
+    reason: str
+    progress: ProgressDocument | None
+
+    @classmethod
+    def of(cls, view: TaskView) -> "TaskDocument":
+        """The document of a scheduler's view of a task."""
+        return cls(
+            id=view.id,
+            name=view.name,
+            description=view.description,
+            state=view.state,
+            enabled=view.enabled,
+            priority=view.priority,
+            triggers=list(view.triggers),
+            lane=view.lane,
+            origin=view.origin,
+            next_fire=rfc3339(view.next_fire),
+            last=None if view.last is None else ExecutionDocument.of(view.last),
+            running=view.running,
+            waiting=view.waiting,
+            skipped=dict(view.skipped),
+            reason=view.reason,
+            progress=ProgressDocument.of(view.progress),
+        )
+
+
+def run_event_document(event: RunEvent, at: int) -> dict[str, Any]:
+    """An event of the topic `task.runs`, at wall microseconds; the members that one may filter by stand at its top."""
+    return {
+        "at": rfc3339(at),
+        "kind": event.kind,
+        "task": event.task,
+        "run_id": None if event.execution is None else event.execution.run_id,
+        "text": event.text,
+        "final": event.final,
+        "progress": ProgressDocument.of(event.progress),
+        "execution": None if event.execution is None else ExecutionDocument.of(event.execution),
+    }

@@ -1,0 +1,132 @@
+"""`node.*`: which node this is, and how it is."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from dms.access.caller import NODE_READ
+from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.view import TaskView
+from dms.command.command import Command
+from dms.command.operation import Effect, Nothing, Operation
+from dms.health import Finding, Health
+from dms.instant import Clock, rfc3339
+
+
+class NodeInfo(msgspec.Struct, frozen=True):
+    """What stays the same while a node runs. `started` is wall microseconds."""
+
+    name: str
+    version: str
+    pid: int
+    started: int
+    data_dir: str
+    config_file: str | None
+    doors: list[str]
+
+
+class InfoDocument(msgspec.Struct, frozen=True):
+    """Which node this is and where it lives."""
+
+    name: str
+    version: str
+    pid: int
+    started_at: str | None
+    data_dir: str
+    config_file: str | None
+    doors: list[str]
+
+
+class TaskCounts(msgspec.Struct, frozen=True):
+    """How many tasks are the users' and the node's own, and how busy the users' slots are."""
+
+    declared: int
+    own: int
+    running: int
+    waiting: int
+    slots: int
+
+
+class NextTask(msgspec.Struct, frozen=True):
+    """Which of the users' tasks comes next, and when."""
+
+    name: str
+    at: str | None
+
+
+class StatusDocument(msgspec.Struct, frozen=True):
+    """How a node is: its state with everything that was found, its tasks, its doors. `now` is the node's own clock."""
+
+    name: str
+    state: str
+    version: str
+    pid: int
+    now: str | None
+    started_at: str | None
+    findings: list[Finding]
+    tasks: TaskCounts
+    next: NextTask | None
+    doors: list[str]
+    data_dir: str
+    config_file: str | None
+
+
+def node_operations(
+    node: Callable[[], NodeInfo], scheduler: Scheduler, health: Health, clock: Clock
+) -> list[Operation]:
+    """`node.info` and `node.status`."""
+
+    async def info(params: Nothing, command: Command) -> InfoDocument:
+        it = node()
+        return InfoDocument(it.name, it.version, it.pid, rfc3339(it.started), it.data_dir, it.config_file, it.doors)
+
+    async def status(params: Nothing, command: Command) -> StatusDocument:
+        it, views = node(), scheduler.tasks()
+        return StatusDocument(
+            name=it.name,
+            state=health.state(),
+            version=it.version,
+            pid=it.pid,
+            now=rfc3339(clock.now().wall),
+            started_at=rfc3339(it.started),
+            findings=health.findings(),
+            tasks=_counts(views, scheduler.max_running_tasks),
+            next=_next(views),
+            doors=it.doors,
+            data_dir=it.data_dir,
+            config_file=it.config_file,
+        )
+
+    return [
+        Operation("node.info", Nothing, InfoDocument, NODE_READ, Effect.READ, info, "Tells which node this is.", ({},)),
+        Operation(
+            "node.status",
+            Nothing,
+            StatusDocument,
+            NODE_READ,
+            Effect.READ,
+            status,
+            "Tells how the node is and what it does.",
+            ({},),
+        ),
+    ]
+
+
+def _users(views: list[TaskView]) -> list[TaskView]:
+    return [view for view in views if view.lane == "user"]
+
+
+def _counts(views: list[TaskView], slots: int) -> TaskCounts:
+    users = _users(views)
+    return TaskCounts(
+        declared=len(users),
+        own=len(views) - len(users),
+        running=sum(view.running for view in users),
+        waiting=sum(view.waiting for view in users),
+        slots=slots,
+    )
+
+
+def _next(views: list[TaskView]) -> NextTask | None:
+    due = [(view.next_fire, view.name) for view in _users(views) if view.next_fire is not None]
+    return NextTask(min(due)[1], rfc3339(min(due)[0])) if due else None

@@ -1,0 +1,50 @@
+"""Operation: something that can be asked of a node. It exists once, whichever door it is asked through."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from dms.command.command import Command
+
+
+class Effect(StrEnum):
+    """What asking twice means: `read` changes nothing, `idempotent` changes nothing more, `once` does it again."""
+
+    READ = "read"
+    IDEMPOTENT = "idempotent"
+    ONCE = "once"
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The parameters of an operation that has none."""
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """What can be asked: its name, the types of its parameters and its result, the scope it needs, and its handler.
+
+    The handler gets the decoded parameters and the Command, and gives the result: a Struct or plain values. It may be
+    cancelled at any `await`, since its caller may cancel or go away: what must not be cut in half is shielded inside.
+    `examples` are parameters that work, for people who read the documentation.
+    """
+
+    name: str
+    parameters: type[msgspec.Struct]
+    result: Any
+    scope: str
+    effect: Effect
+    handler: Callable[[Any, "Command"], Awaitable[Any]]
+    summary: str
+    examples: tuple[dict[str, Any], ...] = ()
+
+
+def by_name(*families: Iterable[Operation]) -> Mapping[str, Operation]:
+    """Families of operations as one table. ValueError where two have one name."""
+    table: dict[str, Operation] = {}
+    for operation in (each for family in families for each in family):
+        if operation.name in table:
+            raise ValueError(f"two operations are called {operation.name}")
+        table[operation.name] = operation
+    return table

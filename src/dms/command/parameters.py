@@ -1,0 +1,52 @@
+"""From the parameters of a request to the Struct that an operation wants, with errors that name the field."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from dms.errors import InvalidParameters, did_you_mean
+
+Parameters = TypeVar("Parameters", bound=msgspec.Struct)
+
+_META = "_meta"
+_AT = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+
+
+def decode_parameters(kind: type[Parameters], given: dict[str, Any] | list[Any]) -> Parameters:
+    """The parameters as `kind`. They may be given by name or, in the order of its fields, by position; `_meta` is
+    the channel's own and belongs to every method. InvalidParameters names the field that can't be."""
+    named = _named(kind, given)
+    _refuse_unknown(kind, named)
+    try:
+        return msgspec.convert(named, kind)
+    except msgspec.ValidationError as error:
+        raise _told(str(error)) from None
+
+
+def _named(kind: type[msgspec.Struct], given: dict[str, Any] | list[Any]) -> dict[str, Any]:
+    if isinstance(given, dict):
+        return {name: value for name, value in given.items() if name != _META}
+    fields = kind.__struct_encode_fields__
+    if len(given) > len(fields):
+        raise InvalidParameters(f"{len(given)} parameters were given; there are {len(fields)}: {', '.join(fields)}")
+    return dict(zip(fields, given, strict=False))
+
+
+def _refuse_unknown(kind: type[msgspec.Struct], named: dict[str, Any]) -> None:
+    fields = kind.__struct_encode_fields__
+    for name in named:
+        if name not in fields:
+            known = f"known: {', '.join(fields)}" if fields else "this method has none"
+            raise InvalidParameters(f"{name}: unknown parameter ({known}).{did_you_mean(name, fields)}", (name,))
+
+
+def _told(problem: str) -> InvalidParameters:
+    """msgspec's message with the path in front: ``wait: expected `bool`, got `str` ``."""
+    found = _AT.fullmatch(problem)
+    what, path = (found[1], found[2] or "") if found else (problem, "")
+    missing = _MISSING.fullmatch(what)
+    if missing:
+        path, what = f"{path}.{missing[1]}".lstrip("."), "is required"
+    return InvalidParameters(f"{path or 'parameters'}: {what[:1].lower()}{what[1:]}", (path,) if path else ())

@@ -1,0 +1,63 @@
+"""LocalDoor: listens at the node's Unix socket and keeps the list of those who are connected."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dms.access.socket_place import place_socket, remove_socket
+from dms.command.operation import Operation
+from dms.errors import Overloaded
+from dms.local.peer_connection import PeerConnection
+from dms.local.socket_file import bind
+
+MAX_PEERS = 64
+"""Peers that may be connected at once."""
+
+
+class LocalDoor:
+    """The Unix socket of a node's data folder. `start` and `stop` run on the loop that its commands run on.
+
+    `patience` is how many seconds a peer that reads nothing is borne with, `grace` how many it gets at the stop.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str],
+        operations: Mapping[str, Operation],
+        *,
+        patience: float = 60,
+        grace: float = 0.5,
+    ) -> None:
+        self._data_dir = data_dir
+        self._operations = operations
+        self._patience = patience
+        self._grace = grace
+        self._peers: set[PeerConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._path: Path | None = None
+
+    async def start(self) -> Path:
+        """Listen, and give the socket's path. FolderInUse where another node listens there; StoreError where the
+        socket can't be made; Refused where the run-time folder for a long path is somebody else's."""
+        self._path = place_socket(self._data_dir)
+        listening = bind(self._path)
+        self._server = await asyncio.get_running_loop().create_unix_server(self._peer, sock=listening)
+        return self._path
+
+    def _peer(self) -> PeerConnection:
+        return PeerConnection(self._operations, self._admit, self._peers.discard, self._patience)
+
+    def _admit(self, peer: PeerConnection) -> None:
+        if len(self._peers) >= MAX_PEERS:
+            raise Overloaded(f"{MAX_PEERS} callers are connected already; close one, or try again later")
+        self._peers.add(peer)
+
+    async def stop(self) -> None:
+        """Listen no longer, tell everybody why, and take the socket away. Safe where it was never started."""
+        if self._server is None or self._path is None:
+            return
+        self._server.close()
+        await asyncio.gather(*(peer.stop(self._grace) for peer in tuple(self._peers)))
+        remove_socket(self._data_dir, self._path)
+        self._server = None
