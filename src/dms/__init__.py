@@ -1,1 +1,70 @@
+"""DMS: the runtime that lives on a device. As a library: tasks, triggers, the scheduler.
 
+Names are loaded when they are first used, so that `import dms` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dms.adapters.memory import MemoryStore as MemoryStore
+    from dms.adapters.sqlite import SqliteStore as SqliteStore
+    from dms.background_tasks.channel import Channel as Channel
+    from dms.background_tasks.retry import Backoff as Backoff
+    from dms.background_tasks.retry import RetryPolicy as RetryPolicy
+    from dms.background_tasks.run import Run as Run
+    from dms.background_tasks.scheduler import Scheduler as Scheduler
+    from dms.background_tasks.task import CatchUp as CatchUp
+    from dms.background_tasks.task import Durability as Durability
+    from dms.background_tasks.task import Event as Event
+    from dms.background_tasks.task import Execution as Execution
+    from dms.background_tasks.task import Overlap as Overlap
+    from dms.background_tasks.task import Program as Program
+    from dms.background_tasks.task import Status as Status
+    from dms.background_tasks.task import Task as Task
+    from dms.background_tasks.trigger import EventTrigger as EventTrigger
+    from dms.background_tasks.trigger import OneTimeTrigger as OneTimeTrigger
+    from dms.background_tasks.trigger import PeriodicTrigger as PeriodicTrigger
+    from dms.background_tasks.trigger import Trigger as Trigger
+    from dms.config import Config as Config
+    from dms.config import default_config as default_config
+    from dms.config import find_config as find_config
+    from dms.config import get_config as get_config
+    from dms.config import load_config as load_config
+    from dms.config import remove_comments as remove_comments
+    from dms.config import search_paths as search_paths
+    from dms.errors import DmsError as DmsError
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "dms.adapters.memory": ("MemoryStore",),
+    "dms.adapters.sqlite": ("SqliteStore",),
+    "dms.background_tasks.channel": ("Channel",),
+    "dms.background_tasks.retry": ("Backoff", "RetryPolicy"),
+    "dms.background_tasks.run": ("Run",),
+    "dms.background_tasks.scheduler": ("Scheduler",),
+    "dms.background_tasks.task": (
+        "CatchUp", "Durability", "Event", "Execution", "Overlap", "Program", "Status", "Task",
+    ),
+    "dms.background_tasks.trigger": ("EventTrigger", "OneTimeTrigger", "PeriodicTrigger", "Trigger"),
+    "dms.config": (
+        "Config", "default_config", "find_config", "get_config", "load_config", "remove_comments", "search_paths",
+    ),
+    "dms.errors": ("DmsError",),
+}  # fmt: skip
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the names are those of the table above
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its room when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dms' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -37,7 +37,7 @@ from dms.background_tasks.recovery import Memory
 from dms.background_tasks.store import Pause
 from dms.background_tasks.task import CatchUp, Durability, Event, Execution, Lane, Overlap, Program, Status, Task
 from dms.background_tasks.timetable import Timetable, timetable_of
-from dms.instant import SECOND, Instant, microseconds
+from dms.instant import SECOND, Instant, duration_text, microseconds
 
 GRACE = 60 * SECOND
 """A fire that starts less than this late, in a running process, is on time and not missed."""
@@ -468,8 +468,8 @@ class Agenda:
         wait, used = None, 1
         if status in (Status.FAILED, Status.TIMED_OUT):
             wait = attempt.task.retry_policy.wait_before_retry(attempt.failures + 1)
-        elif status is Status.INTERRUPTED and attempt.task.durability is Durability.AT_LEAST_ONCE:
-            wait, used = 0, 0
+        elif attempt.ending is Status.INTERRUPTED and attempt.task.durability is Durability.AT_LEAST_ONCE:
+            wait, used = (None if status is Status.SUCCESS else 0), 0
         if wait is None or attempt.entry.removed:
             return None
         again = Attempt(attempt.entry, self._next_id(), now.wall + wait, "retry", attempt.event, attempt.ticket)
@@ -524,7 +524,12 @@ class Agenda:
     def _timed_out(self, attempt: Attempt, now: Instant) -> None:
         timeout = attempt.task.timeout
         if not attempt.over and attempt.ending is None and timeout is not None:
-            self._cancel(attempt, Status.TIMED_OUT, f"it ran longer than its timeout of {timeout}", now)
+            self._cancel(
+                attempt,
+                Status.TIMED_OUT,
+                f"it ran longer than its timeout of {duration_text(microseconds(timeout))}",
+                now,
+            )
 
     def _cancel(self, attempt: Attempt, ending: Status, reason: str, now: Instant) -> None:
         """Tell an attempt to end; one that has not begun ends here."""
@@ -557,6 +562,11 @@ class Agenda:
             if attempt.status is Status.RUNNING:
                 self._cancel(attempt, Status.INTERRUPTED, reason, now)
 
+    def abandon(self, now: Instant) -> None:
+        """Give up what did not end when told to: the process is about to."""
+        for attempt in self.unfinished():
+            self._end(attempt, Status.ABANDONED, now, error=f"{attempt.reason}, and it did not stop when told to")
+
     # ── answers ──
 
     def running_count(self, lane: Lane = Lane.USER) -> int:
@@ -571,6 +581,10 @@ class Agenda:
         """Every attempt that runs or is about to."""
         return [attempt for attempt in self._live.values() if attempt.status is not Status.WAITING]
 
+    def tickets(self) -> list[Any]:
+        """The tickets of all runs that are not over."""
+        return [attempt.ticket for attempt in self._live.values() if attempt.ticket is not None]
+
     def attempt(self, execution_id: str) -> Attempt | None:
         """An attempt that is not over."""
         return self._live.get(execution_id)
@@ -583,10 +597,6 @@ class Agenda:
             if t.due is not None and t.token
         ]
         return min(dues, default=None)
-
-    def resize(self, slots: int, now: Instant) -> None:
-        """Have another number of slots from now on."""
-        self._lanes[Lane.USER].resize(slots)
 
     # ── bookkeeping ──
 

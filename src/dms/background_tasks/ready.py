@@ -40,11 +40,6 @@ class Slots:
         """A slot is free again."""
         self.free += 1
 
-    def resize(self, size: int) -> None:
-        """Have more or fewer slots from now on; what runs is left to run."""
-        self.free += size - self.size
-        self.size = size
-
     def waiting(self) -> list[Attempt]:
         """Those that wait, in the order in which they will start."""
         return [item[3] for item in sorted(self._waiting, key=lambda item: item[:3]) if not item[3].over]

@@ -193,6 +193,8 @@ class Task(_Called, kw_only=True, eq=False):
     parked: str = ""
     id: int | None = None
     _registration: Registration | None = None
+    _target: Any = None
+    _calling: Any = None
 
     def __post_init__(self) -> None:
         """Check and normalise each field, then the fields against each other."""
@@ -210,6 +212,8 @@ class Task(_Called, kw_only=True, eq=False):
         for field in ("timeout", "kill_after", "catch_up_window"):
             self._read_duration(field)
         self._check_together()
+        if not isinstance(self.function, str):
+            self._target = self.function
 
     def _choose(self, field: str, choice: type[StrEnum]) -> None:
         value = getattr(self, field)
@@ -241,6 +245,16 @@ class Task(_Called, kw_only=True, eq=False):
             raise InvalidTask("catch_up_limit: more than 1 needs catch_up: all")
         if isinstance(self.function, Program) and (self.args or self.kwargs):
             raise InvalidTask("args: a program takes its arguments in its own list")
+
+    @property
+    def target(self) -> Any:
+        """What is called: the function itself, found by `add_task` where `function` is text."""
+        return self._target
+
+    @property
+    def calling(self) -> Any:
+        """How it is called (see `calling.py`); set by `add_task`."""
+        return self._calling
 
     @property
     def next_fire(self) -> datetime | None:

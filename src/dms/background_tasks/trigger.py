@@ -411,6 +411,8 @@ def _end_of_gap(before: int, after: int, zone: tzinfo) -> int:
     return high * SECOND
 
 
-def is_time_trigger(trigger: object) -> bool:
-    """Whether it can be asked for its next time, so that it needs no polling."""
-    return callable(getattr(trigger, "next_after", None))
+def is_polled(trigger: object) -> bool:
+    """Whether it is a third party's that can't say when it comes, so that it has to be asked again and again."""
+    return not isinstance(trigger, (PeriodicTrigger, OneTimeTrigger, EventTrigger)) and not callable(
+        getattr(trigger, "next_after", None)
+    )

@@ -1,0 +1,42 @@
+"""Channel: where a program puts events for the one task that listens to it."""
+
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from threading import Lock
+from typing import Any
+
+_numbers = count(1)
+
+
+class Channel:
+    """Events from a program's own code to the tasks with `EventTrigger(channel)`. Any thread may send.
+
+    What is sent before a scheduler listens is kept, the latest `limit` of it; `dropped` counts the rest.
+    """
+
+    def __init__(self, limit: int = 1000) -> None:
+        self.topic = f"channel.{next(_numbers)}"
+        self.dropped = 0
+        self._early: deque[Any] = deque(maxlen=limit)
+        self._emits: list[Callable[[str, Any], None]] = []
+        self._lock = Lock()
+
+    def send(self, payload: Any = None) -> None:
+        """An event has happened; `payload` reaches the run as `run.event.payload`."""
+        with self._lock:
+            emits = list(self._emits)
+            if not emits:
+                self.dropped += len(self._early) == self._early.maxlen
+                self._early.append(payload)
+        for emit in emits:
+            emit(self.topic, payload)
+
+    def connect(self, emit: Callable[[str, Any], None]) -> None:
+        """Hand everything that is sent, and what was sent before, to `emit(topic, payload)`."""
+        with self._lock:
+            if emit not in self._emits:
+                self._emits.append(emit)
+            early, self._early = self._early, deque(maxlen=self._early.maxlen)
+        for payload in early:
+            emit(self.topic, payload)

@@ -1,0 +1,175 @@
+"""Carries out what the agenda decided: saves, starts, cancels, answers, tells whoever listens."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, NamedTuple
+
+from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.decision import (
+    Accept,
+    Alert,
+    Attempt,
+    Cancel,
+    Decision,
+    End,
+    Kill,
+    Refuse,
+    Remove,
+    Save,
+    Skip,
+    Start,
+)
+from dms.background_tasks.executor import Deliver, Executor, Running
+from dms.background_tasks.handle import Handle
+from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, Sinks
+from dms.background_tasks.store import ExecutionStore
+from dms.background_tasks.task import Execution
+from dms.background_tasks.view import RunEvent, summary
+
+REMEMBERED = 1000
+"""Executions of all tasks together that are remembered where there is no store."""
+
+Listener = Callable[[RunEvent], None]
+
+
+class Messages(NamedTuple):
+    """Where the world's answers go; each may be called from any thread."""
+
+    delivered: Deliver
+    written: Callable[[int, "Future[None]"], None]
+    progressed: ProgressSink
+
+
+class Dispatcher:
+    """The agenda's hands. All of it happens on the loop; what comes back, from whatever thread, goes to `messages`.
+
+    `removed` and `alert` are told of tasks that are gone and of what wants a look.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        executors: Mapping[str, Executor],
+        messages: Messages,
+        *,
+        store: ExecutionStore | None,
+        snapshot: Callable[[], Any] | None,
+        log: LogSink,
+        history_limit: int,
+        listeners: list[Listener],
+        removed: Callable[[Remove], None],
+        alert: Callable[[Alert], None],
+    ) -> None:
+        self._agenda, self._executors, self._messages, self._store = agenda, executors, messages, store
+        self._snapshot, self._sinks = snapshot, Sinks(log, messages.progressed)
+        self._history_limit, self.alert = history_limit, alert
+        self._listeners = listeners
+        self.progress: dict[str, Progress] = {}
+        self.saving = 0
+        self._running: dict[str, Running] = {}
+        self._recent: deque[Execution] = deque(maxlen=REMEMBERED)
+        self._histories: dict[str, deque[Execution]] = {}
+        self._carry_out: dict[type[Any], Callable[[Any], None]] = {
+            Start: self._start,
+            Cancel: self._cancel,
+            Kill: self._kill,
+            Save: self._save,
+            End: self._end,
+            Accept: self._accept,
+            Refuse: self._refuse,
+            Skip: self._skip,
+            Remove: removed,
+            Alert: alert,
+        }
+
+    def carry_out(self, decisions: list[Decision]) -> None:
+        """Do what was decided, in that order."""
+        carry_out = self._carry_out
+        for decision in decisions:
+            carry_out[type(decision)](decision)
+
+    def history(self, name: str, limit: int, before: str | None) -> list[Execution]:
+        """What is remembered of a task without a store, newest first."""
+        known = self._histories.get(name) or [execution for execution in self._recent if execution.task == name]
+        newest = list(known)[::-1]
+        if before is not None:
+            ids = [execution.id for execution in newest]
+            newest = newest[ids.index(before) + 1 :] if before in ids else []
+        return newest[:limit]
+
+    def forget_history(self, name: str) -> None:
+        """A task is gone; its executions stay among the recent ones."""
+        self._histories.pop(name, None)
+
+    def kill_all(self) -> None:
+        """End by force whatever can be ended."""
+        for running in self._running.values():
+            running.kill()
+
+    def _start(self, decision: Start) -> None:
+        attempt = decision.attempt
+        task = attempt.task
+        run = Run(attempt, None if self._snapshot is None else self._snapshot(), self._sinks)
+        kind, wants_run = task.calling
+        kwargs = {**task.kwargs, "run": run} if wants_run else task.kwargs
+        self._running[attempt.id] = self._executors[kind].start(attempt, run, kwargs, self._messages.delivered)
+        if self._listeners:
+            self.tell(RunEvent("started", task.name, attempt.execution()))
+
+    def let_go(self, execution_id: str) -> None:
+        """An execution has ended by itself."""
+        self._running.pop(execution_id, None)
+
+    def _cancel(self, decision: Cancel) -> None:
+        running = self._running.get(decision.execution_id)
+        if running is not None:
+            running.cancel()
+
+    def _kill(self, decision: Kill) -> None:
+        running = self._running.get(decision.execution_id)
+        if running is not None:
+            running.kill()
+
+    def _save(self, decision: Save) -> None:
+        assert self._store is not None
+        self.saving += 1
+        self._store.save(decision.changes).add_done_callback(partial(self._messages.written, decision.batch))
+
+    def _end(self, decision: End) -> None:
+        execution = decision.execution
+        self.progress.pop(execution.id, None)
+        if self._store is None:
+            self._remember(execution)
+        if decision.final and decision.ticket is not None:
+            decision.ticket.end(execution)
+        if self._listeners:
+            text = summary(execution)
+            self.tell(RunEvent("ended", execution.task, execution, text, final=decision.final))
+
+    def _remember(self, execution: Execution) -> None:
+        self._recent.append(execution)
+        if execution.task_id in self._agenda.entries:
+            history = self._histories.get(execution.task)
+            if history is None:
+                history = self._histories[execution.task] = deque(maxlen=self._history_limit)
+            history.append(execution)
+
+    def _accept(self, decision: Accept) -> None:
+        ticket: Handle = decision.ticket
+        attempt: Attempt | None = self._agenda.attempt(decision.execution.id)
+        ticket.accept(decision.execution if attempt is None else attempt.execution())
+
+    def _refuse(self, decision: Refuse) -> None:
+        if decision.ticket is not None:
+            decision.ticket.refuse(decision.message)
+
+    def _skip(self, decision: Skip) -> None:
+        if self._listeners:
+            self.tell(RunEvent("skipped", decision.task, None, decision.reason))
+
+    def tell(self, event: RunEvent) -> None:
+        """Something has happened to a run: let whoever listens know."""
+        for listener in tuple(self._listeners):
+            listener(event)

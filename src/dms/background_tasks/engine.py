@@ -1,0 +1,205 @@
+"""The loop's side of the scheduler: messages come in, the agenda decides, the dispatcher carries out."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.decision import Alert, Outcome, Remove
+from dms.background_tasks.dispatcher import Dispatcher
+from dms.background_tasks.handle import Handle
+from dms.background_tasks.inbox import Inbox
+from dms.background_tasks.polling import Poller
+from dms.background_tasks.run import Run
+from dms.background_tasks.task import Event, Task
+from dms.background_tasks.trigger import is_polled
+from dms.background_tasks.view import RunEvent
+from dms.instant import SECOND, Clock, Instant
+
+CLOCK_CHECK = 60 * SECOND
+"""How often both clocks are read at least, so that one that was set is noticed."""
+
+SILENT_TRIGGER = 30 * SECOND
+"""After how long a third party's trigger that does not answer is reported."""
+
+
+class Engine:
+    """Everything here happens on the loop. The methods that take `now` last are the messages of the inbox."""
+
+    def __init__(self, agenda: Agenda, dispatcher: Dispatcher, inbox: "Inbox[Engine]", clock: Clock, poll: int) -> None:
+        self.agenda, self.dispatcher = agenda, dispatcher
+        self._inbox, self._clock, self._poll_interval = inbox, clock, poll
+        self._pollers: dict[int, Poller] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0
+        self._quiet: asyncio.Event | None = None
+        self._turning = False
+
+    def turn(self) -> None:
+        """Take what has come, let the agenda decide, carry it out, and set the timer for what comes next."""
+        if self._turning:
+            return
+        self._turning = True
+        try:
+            now = self._clock.now()
+            self._inbox.deliver(self, now)
+            self.dispatcher.carry_out(self.agenda.advance(now))
+            self._set_timer(now)
+        finally:
+            self._turning = False
+        if self._quiet is not None and not self.dispatcher.saving and not self.agenda.unfinished():
+            self._quiet.set()
+
+    async def until_quiet(self, length: int) -> bool:
+        """Wait until nothing runs and nothing is being saved, at most so many microseconds; whether it came to that."""
+        self._quiet = asyncio.Event()
+        self._inbox.wake()
+        try:
+            await asyncio.wait_for(self._quiet.wait(), length / SECOND)
+        except TimeoutError:
+            return False
+        finally:
+            self._quiet = None
+        return True
+
+    def close(self) -> None:
+        """Have no more turns; whoever still waits for a run is told."""
+        self._turning = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for poller in self._pollers.values():
+            poller.stop()
+        for handle in self.agenda.tickets():
+            handle.give_up()
+
+    def _set_timer(self, now: Instant) -> None:
+        wakeup = self.agenda.next_wakeup()
+        if wakeup is None and not self._pollers:
+            return
+        latest = now.boot + CLOCK_CHECK
+        due = latest if wakeup is None else min(wakeup.boot, latest)
+        if self._timer is not None:
+            if now.boot < self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = asyncio.get_running_loop().call_later(max(0, due - now.boot) / SECOND, self._time_up)
+
+    def _time_up(self) -> None:
+        self._timer = None
+        self._report_silent_triggers()
+        self.turn()
+
+    # ── messages: tasks ──
+
+    def add(self, task: Task, now: Instant) -> None:
+        """A task is registered, or comes in the place of one of its name."""
+        assert task.id is not None
+        if task.id in self.agenda.entries:
+            self.agenda.replace(task, task.id, now)
+        else:
+            self.agenda.add(task, task.id, now)
+        for trigger in task.event_triggers:
+            if trigger.channel is not None:
+                trigger.channel.connect(self._sent)
+        self._poll(task)
+
+    def remove(self, task: Task, now: Instant) -> None:
+        """A task is to be forgotten."""
+        assert task.id is not None
+        self.agenda.remove(task.id, now)
+
+    def removed(self, decision: Remove) -> None:
+        """A task is gone."""
+        self._stop_polling(decision.task_id)
+        self.dispatcher.forget_history(decision.name)
+
+    def fire(self, task: Task, event: Any, handle: Handle, now: Instant) -> None:
+        """An operator asks for a run."""
+        assert task.id is not None
+        given = event if event is None or isinstance(event, Event) else Event("operator", event, now.wall)
+        self.agenda.fire(task.id, given, now, handle)
+
+    def emit(self, topic: str, payload: Any, now: Instant) -> None:
+        """Something has happened."""
+        self.agenda.emit(Event(topic, payload, now.wall), now)
+
+    def pause(self, task: Task | None, until: int | None, reason: str, now: Instant) -> None:
+        """A task, or the whole scheduler, is to be held back."""
+        self.agenda.pause(None if task is None else task.id, until, reason, now)
+
+    def resume(self, task: Task | None, now: Instant) -> None:
+        """It is to go on."""
+        self.agenda.resume(None if task is None else task.id, now)
+
+    def stop(self, now: Instant) -> None:
+        """Nothing new is to start."""
+        self.agenda.stop(now)
+
+    def cancel_running(self, now: Instant) -> None:
+        """What runs is to end."""
+        self.agenda.cancel_running("the scheduler stopped", now)
+
+    def abandon(self, now: Instant) -> None:
+        """What still runs is given up."""
+        self.agenda.abandon(now)
+
+    # ── messages: runs and the store ──
+
+    def finished(self, execution_id: str, outcome: Outcome, now: Instant) -> None:
+        """A function has ended."""
+        self.dispatcher.let_go(execution_id)
+        self.agenda.finished(execution_id, outcome, now)
+
+    def saved(self, batch: int, now: Instant) -> None:
+        """A batch is on disk."""
+        self.dispatcher.saving -= 1
+        self.agenda.saved(batch, now)
+
+    def save_failed(self, batch: int, message: str, now: Instant) -> None:
+        """A batch could not be written."""
+        self.dispatcher.saving -= 1
+        self.agenda.save_failed(batch, message, now)
+
+    def progressed(self, run: Run, now: Instant) -> None:
+        """A run has told how far it is."""
+        progress, attempt = run.take_progress(), self.agenda.attempt(run.id)
+        if progress is not None and attempt is not None:
+            self.dispatcher.progress[run.id] = progress
+            self.dispatcher.tell(RunEvent("progress", run.task, attempt.execution(), progress.text, progress))
+
+    # ── third parties' triggers ──
+
+    def _sent(self, topic: str, payload: Any) -> None:
+        self._inbox.post(Engine.emit, topic, payload)
+
+    def _poll(self, task: Task) -> None:
+        """Ask those of its triggers that can't say when they come."""
+        assert task.id is not None
+        self._stop_polling(task.id)
+        if not task.enabled or task.parked:
+            return
+        for trigger in filter(is_polled, task.triggers):
+            fired = partial(self._inbox.post, Engine.poll_fired, task.id)
+            report = partial(self._inbox.post, Engine.trigger_failed, task.name)
+            self._pollers[task.id] = Poller(trigger, self._clock, self._poll_interval, fired, report)
+
+    def _stop_polling(self, task_id: int) -> None:
+        poller = self._pollers.pop(task_id, None)
+        if poller is not None:
+            poller.stop()
+
+    def poll_fired(self, task_id: int, now: Instant) -> None:
+        """A third party's trigger is ready."""
+        self.agenda.poll_fired(task_id, now)
+
+    def trigger_failed(self, name: str, message: str, now: Instant) -> None:
+        """A third party's trigger has raised, or (an empty message) answers again."""
+        self.dispatcher.alert(Alert("trigger", name, message))
+
+    def _report_silent_triggers(self) -> None:
+        boot = self._clock.now().boot
+        for task_id, poller in self._pollers.items():
+            if poller.silent_for(boot) > SILENT_TRIGGER:
+                name = self.agenda.entries[task_id].task.name
+                self.dispatcher.alert(Alert("trigger", name, "its trigger has not answered for half a minute"))

@@ -1,0 +1,240 @@
+"""Executors run one attempt and deliver its outcome: as a coroutine, in a thread, or as a program. They only obey."""
+
+import asyncio
+import os
+import traceback
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Protocol
+
+import msgspec
+
+from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.program import ProgramRun
+from dms.background_tasks.run import Run
+from dms.background_tasks.task import Program
+
+LONGEST_ERROR = 2_000
+"""Characters of an error that are kept."""
+
+Deliver = Callable[[str, Outcome], None]
+
+
+class Running(Protocol):
+    """Something that was started and can be told to end. Both calls may come late, twice, or in vain."""
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        ...
+
+    def kill(self) -> None:
+        """End it by force, where that can be done."""
+        ...
+
+
+class Executor(Protocol):
+    """Starts attempts. `start` never blocks and never raises; `deliver(execution_id, outcome)` may come from any
+    thread, and comes once, unless the attempt never ends."""
+
+    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+        """Call the attempt's function with its arguments and `kwargs`."""
+        ...
+
+
+class CoroutineExecutor:
+    """Runs coroutine functions on the loop it is started from."""
+
+    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+        """Call the function in a task of its own."""
+        task = asyncio.get_running_loop().create_task(_conduct(attempt, kwargs, deliver))
+        return _RunningCoroutine(task, run, attempt.id, deliver)
+
+
+async def _conduct(attempt: Attempt, kwargs: Mapping[str, Any], deliver: Deliver) -> None:
+    try:
+        outcome: Outcome = Succeeded(await attempt.task.target(*attempt.task.args, **kwargs))
+    except asyncio.CancelledError:
+        outcome = Cancelled()
+    except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
+        outcome = Failed(error_text(error))
+    deliver(attempt.id, outcome)
+
+
+class _RunningCoroutine:
+    __slots__ = ("_deliver", "_execution_id", "_run", "_task")
+
+    def __init__(self, task: "asyncio.Task[None]", run: Run, execution_id: str, deliver: Deliver) -> None:
+        self._task, self._run, self._execution_id, self._deliver = task, run, execution_id, deliver
+
+    def cancel(self) -> None:
+        """Cancel it; one that had not begun yet delivers nothing by itself."""
+        self._run.cancel()
+        self._task.cancel()
+        self._task.add_done_callback(lambda _: self._deliver(self._execution_id, Cancelled()))
+
+    def kill(self) -> None:
+        """Cancel it once more: no coroutine can be ended by force."""
+        self._task.cancel()
+
+
+class LoopThreadExecutor:
+    """Runs coroutine functions on a second loop in a thread of its own, so that one that blocks stops no other."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._inner = CoroutineExecutor()
+        self._thread = Thread(target=self._loop.run_forever, name="dms-coroutines", daemon=True)
+        self._thread.start()
+
+    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+        """Call the function over there."""
+        running = _RunningThere(self._loop, run, attempt.id, deliver)
+        self._loop.call_soon_threadsafe(lambda: running.begin(lambda: self._inner.start(attempt, run, kwargs, deliver)))
+        return running
+
+    def close(self) -> None:
+        """Let the loop end; what does not end with it is left behind."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+class _RunningThere:
+    def __init__(self, loop: asyncio.AbstractEventLoop, run: Run, execution_id: str, deliver: Deliver) -> None:
+        self._loop, self._run, self._execution_id, self._deliver = loop, run, execution_id, deliver
+        self._running: Running | None = None
+
+    def begin(self, start: Callable[[], Running]) -> None:
+        if self._run.cancelled:
+            self._deliver(self._execution_id, Cancelled())
+        else:
+            self._running = start()
+
+    def cancel(self) -> None:
+        self._run.cancel()
+        self._loop.call_soon_threadsafe(self._tell, "cancel")
+
+    def kill(self) -> None:
+        self._loop.call_soon_threadsafe(self._tell, "kill")
+
+    def _tell(self, what: str) -> None:
+        if self._running is not None:
+            getattr(self._running, what)()
+
+
+class ThreadExecutor:
+    """Runs functions in daemon threads, as many as there are attempts at once. A thread that never ends is never
+    waited for, and is replaced when the next attempt needs one."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._busy = 0
+        self._threads = 0
+        self._lock = Lock()
+
+    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+        """Call the function in a thread."""
+        task = attempt.task
+
+        def work() -> None:
+            deliver(attempt.id, _call(task.target, task.args, kwargs, run))
+
+        self.submit(work)
+        return _RunningThread(run)
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Call `work`, which may not raise, in a thread."""
+        with self._lock:
+            self._busy += 1
+            self._work.put(work)
+            if self._busy > self._threads:
+                self._threads += 1
+                Thread(target=self._serve, name=f"dms-task-{self._threads}", daemon=True).start()
+
+    def close(self) -> None:
+        """Let idle threads end."""
+        for _ in range(self._threads):
+            self._work.put(None)
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            with self._lock:
+                self._busy -= 1
+
+
+class _RunningThread:
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def cancel(self) -> None:
+        """Set `run.cancelled`; a function that does not look at it can't be stopped."""
+        self._run.cancel()
+
+    def kill(self) -> None:
+        """No thread can be ended by force."""
+
+
+class ProgramExecutor:
+    """Runs programs, each watched by a thread of `threads`. `work_folder(task)` gives the folder that a task's programs
+    run in unless it names one."""
+
+    def __init__(self, threads: ThreadExecutor, work_folder: Callable[[str], str | None]) -> None:
+        self._threads, self._work_folder = threads, work_folder
+
+    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+        """Start the program; its lines go to the run's log."""
+        program: Program = attempt.task.target
+        running = ProgramRun(program, self._work_folder(attempt.task.name), _environment(run), _logged(run))
+        self._threads.submit(lambda: deliver(attempt.id, _watch(running)))
+        return running
+
+
+def _watch(running: ProgramRun) -> Outcome:
+    try:
+        return running.run()
+    except Exception as error:  # noqa: BLE001 - a fault in watching must not lose the run
+        running.kill()
+        return Failed(error_text(error))
+
+
+def _logged(run: Run) -> Callable[[str, str], None]:
+    def line(stream: str, text: str) -> None:
+        run.log.info(text, stream=stream)
+
+    return line
+
+
+def _environment(run: Run) -> dict[str, str]:
+    """What a program is told about its run."""
+    known = {"DMS_TASK": run.task, "DMS_EXECUTION": run.id, "DMS_ATTEMPT": str(run.attempt)}
+    if run.event is None:
+        return known
+    return known | {"DMS_EVENT_TOPIC": run.event.topic, "DMS_EVENT": _json(run.event.payload)}
+
+
+def _json(payload: Any) -> str:
+    try:
+        return msgspec.json.encode(payload, enc_hook=repr).decode()
+    except (TypeError, ValueError, RecursionError):
+        return repr(payload)
+
+
+def _call(function: Any, args: Any, kwargs: Mapping[str, Any], run: Run) -> Outcome:
+    try:
+        return Succeeded(function(*args, **kwargs))
+    except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
+        return Cancelled() if run.cancelled and isinstance(error, asyncio.CancelledError) else Failed(error_text(error))
+
+
+def error_text(error: BaseException) -> str:
+    """An error in one line: its class, its words, and where in the task's own code it was raised."""
+    try:
+        words = "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # noqa: BLE001 - an error whose text can't be made is still an error
+        words = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
+    place = f" ({os.path.basename(own[-1].filename)}:{own[-1].lineno})" if own else ""
+    return f"{words[:LONGEST_ERROR]}{place}"

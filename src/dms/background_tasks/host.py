@@ -1,0 +1,37 @@
+"""Host: what surrounds a scheduler. A node gives its own; a program of its own gets the standard library's logging."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from dms.background_tasks.decision import Alert
+from dms.background_tasks.run import LogSink, Run
+
+
+def log_to_logging(run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
+    """Where a run logs to: the standard library's logger `dms.task.NAME`."""
+    told = " ".join([event, *(f"{name}={value!r}" for name, value in fields.items())])
+    logging.getLogger(f"dms.task.{run.task}").log(logging.getLevelNamesMapping()[level.upper()], "%s", told)
+
+
+def alert_to_logging(alert: Alert) -> None:
+    """Where alerts go: the standard library's logger `dms`."""
+    if alert.message:
+        logging.getLogger("dms").warning("%s: %s", alert.subject, alert.message)
+
+
+def no_folder(task: str) -> str | None:
+    """Programs run in the folder of the process."""
+    return None
+
+
+class Host(NamedTuple):
+    """Where runs log to, who hears of what wants a look, the folder that a task's programs run in (None: that of the
+    process), a name that tells this node's jitter from others', and whether coroutine tasks get a loop of their own,
+    so that one that blocks stops nothing else."""
+
+    log: LogSink = log_to_logging
+    alert: Callable[[Alert], None] = alert_to_logging
+    work_folder: Callable[[str], str | None] = no_folder
+    name: str = ""
+    own_coroutine_loop: bool = False

@@ -1,0 +1,64 @@
+"""Inbox: how anything reaches the scheduler's loop, from any thread."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import get_ident
+from typing import Any, Generic, TypeVar
+
+from dms.instant import Instant
+
+Receiver = TypeVar("Receiver")
+
+
+class Inbox(Generic[Receiver]):
+    """Messages to a receiver: which of its methods to call, and with what. They are delivered on the loop, in the order
+    in which they came. However many come, the loop is woken once: `turn` is called and takes them all."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._turn: Callable[[], None] = lambda: None
+        self._woken = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+
+    def open(self, turn: Callable[[], None]) -> None:
+        """From now on the running loop, in this thread, is woken to call `turn`."""
+        self._turn = turn
+        self._loop, self._thread = asyncio.get_running_loop(), get_ident()
+        self.wake()
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        self._loop = None
+
+    def on_loop(self) -> bool:
+        """Whether this is the loop's own thread."""
+        return get_ident() == self._thread
+
+    def post(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Have `call(receiver, *arguments, now)` made on the loop."""
+        self._messages.append((call, arguments))
+        if not self._woken:
+            self.wake()
+
+    def wake(self) -> None:
+        """Have a turn, whether there are messages or not."""
+        loop = self._loop
+        if loop is None:
+            return
+        self._woken = True
+        if self.on_loop():
+            loop.call_soon(self._turn)
+        else:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._turn)
+
+    def deliver(self, receiver: Receiver, now: Instant) -> None:
+        """Make every call that has come."""
+        self._woken = False
+        messages = self._messages
+        while messages:
+            call, arguments = messages.popleft()
+            call(receiver, *arguments, now)

@@ -1,0 +1,202 @@
+"""One run of a program: in its own process group, its output read as it comes, ended by TERM and then KILL.
+
+A program has ended when its leader has; whoever still holds its pipes does not delay that.
+"""
+
+import codecs
+import os
+import selectors
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from subprocess import DEVNULL, PIPE, Popen
+from threading import Lock
+from typing import IO, Any
+
+from dms.background_tasks.decision import Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.task import Program
+
+TAIL = 8192
+"""Characters of the end of the output that are kept as a result."""
+
+LONGEST_LINE = 16_384
+"""Characters after which a line is handed on although it has not ended."""
+
+_CHUNK = 65_536
+_DRAINED_CHUNKS = 16
+_LOOK_AGAIN = 0.05
+
+Lines = Callable[[str, str], None]
+
+
+class ProgramRun:
+    """Runs one program in the calling thread; `cancel` and `kill` may come from any other.
+
+    `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread.
+    """
+
+    def __init__(self, program: Program, cwd: str | None, env: Mapping[str, str], lines: Lines) -> None:
+        self._program, self._cwd, self._env = program, program.cwd or cwd, env
+        self._lines = lines
+        self._tail = ""
+        self._process: Popen[bytes] | None = None
+        self._told = False
+        self._gone = False
+        self._lock = Lock()
+
+    def run(self) -> Outcome:
+        """Start the program and see it to its end. A status other than 0 is a failure, so is one that can't start."""
+        try:
+            process = self._spawn()
+        except OSError as error:
+            return Failed(self._why_not(error))
+        if process is None:
+            return Cancelled()
+        self._read_until_gone(process)
+        return self._outcome(process.returncode)
+
+    def cancel(self) -> None:
+        """Ask the whole process group to end (TERM)."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the whole process group (KILL)."""
+        self._signal(signal.SIGKILL)
+
+    def _spawn(self) -> "Popen[bytes] | None":
+        with self._lock:
+            if self._told:
+                return None
+            self._process = Popen(
+                self._program.argv,
+                cwd=self._cwd,
+                env={**os.environ, **self._env, **self._program.env},
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
+                start_new_session=True,
+            )
+            return self._process
+
+    def _why_not(self, error: OSError) -> str:
+        if isinstance(error, FileNotFoundError) and self._cwd and not os.path.isdir(self._cwd):
+            return f"its working folder {self._cwd} does not exist"
+        if isinstance(error, FileNotFoundError):
+            return f"no program called {self._program.argv[0]} is on the PATH"
+        return f"{self._program.argv[0]} can't be started: {error.strerror or error}"
+
+    def _signal(self, number: int) -> None:
+        with self._lock:
+            self._told = True
+            if self._process is not None and not self._gone:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, number)
+
+    def _read_until_gone(self, process: "Popen[bytes]") -> None:
+        """Hand on what it writes until the leader is gone, then what is left in the pipes at that moment."""
+        with selectors.DefaultSelector() as selector, _Exit(process.pid) as leader:
+            for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
+                assert pipe is not None
+                os.set_blocking(pipe.fileno(), False)
+                selector.register(pipe, selectors.EVENT_READ, _Stream(name, pipe, self._line))
+            if leader.descriptor is not None:
+                selector.register(leader.descriptor, selectors.EVENT_READ)
+            while not leader.gone():
+                for key, _ in selector.select(None if leader.descriptor is not None else _LOOK_AGAIN):
+                    if key.data is not None and not key.data.read():
+                        selector.unregister(key.fileobj)
+            self._reap(process)
+            for stream in [key.data for key in selector.get_map().values() if key.data is not None]:
+                stream.drain()
+            for pipe in (process.stdout, process.stderr):
+                pipe.close()  # type: ignore[union-attr]
+
+    def _reap(self, process: "Popen[bytes]") -> None:
+        """The leader is gone; after a cancellation so is its whole group."""
+        with self._lock:
+            if self._told:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            self._gone = True
+            process.wait()
+
+    def _line(self, stream: str, line: str) -> None:
+        self._tail = f"{self._tail}{line}\n"[-TAIL:]
+        self._lines(stream, line)
+
+    def _outcome(self, status: int) -> Outcome:
+        results: dict[str, Any] = {"exit_status": status, "output": self._tail}
+        if status == 0:
+            return Succeeded(results)
+        last = self._tail.rstrip().rpartition("\n")[2]
+        ended = f"exit status {status}" if status > 0 else f"ended by {_signal_name(-status)}"
+        return Failed(f"{ended}: {last}" if last else ended, results)
+
+
+class _Exit:
+    """Tells when a process has ended, without reaping it; readable through `descriptor` where the system has those."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.descriptor: int | None = None
+        with suppress(AttributeError, OSError):
+            self.descriptor = os.pidfd_open(pid)
+
+    def gone(self) -> bool:
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def __enter__(self) -> "_Exit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+
+class _Stream:
+    """One pipe, cut into lines. Characters that are cut in two wait for their rest; bytes that are none become �."""
+
+    def __init__(self, name: str, pipe: IO[bytes], line: Lines) -> None:
+        self._name, self._descriptor, self._line = name, pipe.fileno(), line
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = ""
+
+    def read(self) -> bool:
+        """Hand on the lines that have come; False where nothing more comes, now or ever."""
+        try:
+            data = os.read(self._descriptor, _CHUNK)
+        except BlockingIOError:
+            data = None
+        if data:
+            self._hand_on(self._begun + self._decoder.decode(data))
+            return True
+        if data is None or self._begun:
+            self._flush()
+        return False
+
+    def drain(self) -> None:
+        """Hand on what is in the pipe now; whoever goes on writing is not heard."""
+        for _ in range(_DRAINED_CHUNKS):
+            if not self.read():
+                return
+
+    def _hand_on(self, text: str) -> None:
+        *lines, self._begun = text.split("\n")
+        if len(self._begun) > LONGEST_LINE:
+            lines.append(self._begun)
+            self._begun = ""
+        for line in lines:
+            self._line(self._name, line.removesuffix("\r"))
+
+    def _flush(self) -> None:
+        rest = self._begun + self._decoder.decode(b"", final=True)
+        self._begun = ""
+        if rest:
+            self._line(self._name, rest)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,91 @@
+"""Which tasks there are, by name and by ID. Any thread may ask and change it."""
+
+from difflib import get_close_matches
+from threading import Lock
+
+from dms.background_tasks.task import Task
+from dms.errors import Conflict, NotFound
+
+
+class Registry:
+    """Names are unique; IDs are given once and never again. Where `numbered` is false, IDs come with `number`."""
+
+    def __init__(self, numbered: bool) -> None:
+        self._numbered = numbered
+        self._by_name: dict[str, Task] = {}
+        self._by_id: dict[int, Task] = {}
+        self._restored: set[str] = set()
+        self._highest = 0
+        self._lock = Lock()
+
+    def add(self, task: Task) -> bool:
+        """Take a task in; whether it takes the place of one restored from the store. Conflict where its name is taken
+        or it is registered already."""
+        with self._lock:
+            if task.id is not None or task._registration is not None:
+                raise Conflict(f"{task.name} is registered already; make another Task")
+            replaces = task.name in self._restored
+            if task.name in self._by_name and not replaces:
+                raise Conflict(f"a task called {task.name} is there already; remove it first, or take another name")
+            if replaces:
+                self._restored.discard(task.name)
+                task.id = self._by_name[task.name].id
+            elif self._numbered:
+                self._highest += 1
+                task.id = self._highest
+            self._by_name[task.name] = task
+            if task.id is not None:
+                self._by_id[task.id] = task
+            return replaces
+
+    def number(self, known: dict[str, int], highest: int) -> None:
+        """Give IDs from now on, and one to each task that has none: the one it had, or the next."""
+        with self._lock:
+            self._numbered, self._highest = True, highest
+            for task in self._by_name.values():
+                if task.id is None:
+                    task.id = known.get(task.name)
+                if task.id is None:
+                    self._highest += 1
+                    task.id = self._highest
+                self._by_id[task.id] = task
+
+    def restore(self, task: Task, task_id: int) -> None:
+        """Take a task in from the store; the program's own of that name may take its place."""
+        with self._lock:
+            task.id = task_id
+            self._by_name[task.name] = self._by_id[task_id] = task
+            self._restored.add(task.name)
+
+    def remove(self, task: Task) -> None:
+        """Let a task go."""
+        with self._lock:
+            self._remove(task)
+
+    def remove_id(self, task_id: int) -> None:
+        """Let the task of that ID go, where it is still there."""
+        with self._lock:
+            task = self._by_id.get(task_id)
+            if task is not None:
+                self._remove(task)
+
+    def _remove(self, task: Task) -> None:
+        if task.id is not None:
+            self._by_id.pop(task.id, None)
+        if self._by_name.get(task.name) is task:
+            del self._by_name[task.name]
+            self._restored.discard(task.name)
+
+    def find(self, which: int | str) -> Task:
+        """The task of that ID (an int) or name. NotFound, with the nearest name, where there is none."""
+        found = self._by_id.get(which) if isinstance(which, int) else self._by_name.get(which)
+        if found is not None:
+            return found
+        near = get_close_matches(which, list(self._by_name), 1) if isinstance(which, str) else []
+        hint = f". Did you mean {near[0]}?" if near else ""
+        raise NotFound(f"there is no task {'with ID' if isinstance(which, int) else 'called'} {which}{hint}")
+
+    def all(self) -> list[Task]:
+        """Every task, in the order in which they were added."""
+        with self._lock:
+            return list(self._by_name.values())

@@ -1,0 +1,47 @@
+"""Tasks that only the store remembers: made again from their definitions, or parked with the reason why not."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from dms.background_tasks.definition import program_from, task_from
+from dms.background_tasks.store import StoredTask
+from dms.background_tasks.task import Program, Task
+from dms.errors import InvalidInput
+
+
+def find_function(reference: str) -> Any:
+    """What `package.module:name` refers to. InvalidInput says which part is not there."""
+    module_name, _, path = reference.partition(":")
+    try:
+        found: Any = import_module(module_name)
+    except Exception as error:
+        raise InvalidInput(f"function: {module_name} can't be imported: {type(error).__name__}: {error}") from error
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    if not callable(found):
+        raise InvalidInput(f"function: {module_name} has no function {path}")
+    return found
+
+
+def restore(stored: StoredTask) -> Task:
+    """The task as it was; one whose function can't be found any more, or that could not be kept whole, is parked."""
+    try:
+        function = _function(stored.definition)
+        task = task_from(stored.definition, stored.name, function)
+    except (InvalidInput, KeyError, TypeError, ValueError) as error:
+        return Task(stored.name, Program(("parked",)), origin=_origin(stored.definition), parked=str(error))
+    return task
+
+
+def _function(definition: Mapping[str, Any]) -> Any:
+    program = program_from(definition)
+    if program is not None:
+        return program
+    if definition["call"] is None:
+        raise InvalidInput("function: it belongs to the program that added the task; it runs once that adds it again")
+    return definition["call"]
+
+
+def _origin(definition: Mapping[str, Any]) -> str:
+    return str(definition.get("origin", "code"))

@@ -1,0 +1,118 @@
+"""Run: what a task's function may ask and tell while it runs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from dms.background_tasks.decision import Attempt
+from dms.background_tasks.task import Event
+
+
+class Progress(NamedTuple):
+    """How far a run has come: so much done of a total (None: not known), and what it is at."""
+
+    done: float
+    total: float | None = None
+    text: str = ""
+
+
+LogSink = Callable[["Run", str, str, Mapping[str, Any]], None]
+ProgressSink = Callable[["Run", Progress], None]
+
+
+class RunLog:
+    """A run's own log: each line carries the task and the execution it belongs to."""
+
+    __slots__ = ("_run", "_sink")
+
+    def __init__(self, run: "Run", sink: LogSink) -> None:
+        self._run, self._sink = run, sink
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Something that only its author wants to know."""
+        self._sink(self._run, "debug", event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Something worth knowing."""
+        self._sink(self._run, "info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Something that wants a look."""
+        self._sink(self._run, "warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """Something that went wrong."""
+        self._sink(self._run, "error", event, fields)
+
+
+class Sinks(NamedTuple):
+    """Where what a run tells goes to."""
+
+    log: LogSink
+    progress: ProgressSink
+
+
+class Run:
+    """One attempt, as its function sees it. A parameter named `run` receives it.
+
+    `config` is the configuration as it was at the start.
+    """
+
+    __slots__ = ("_attempt", "_cancelled", "_progress", "_sinks", "config")
+
+    def __init__(self, attempt: Attempt, config: Any, sinks: Sinks) -> None:
+        self._attempt, self.config, self._sinks = attempt, config, sinks
+        self._progress: Progress | None = None
+        self._cancelled = False
+
+    @property
+    def id(self) -> str:
+        """The execution's ID."""
+        return self._attempt.id
+
+    @property
+    def run_id(self) -> str:
+        """What all attempts of this run share."""
+        return self._attempt.run_id
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        name: str = self._attempt.task.name
+        return name
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._attempt.attempt
+
+    @property
+    def event(self) -> Event | None:
+        """What fired it; None where that was a time or an operator."""
+        return self._attempt.event
+
+    @property
+    def log(self) -> RunLog:
+        """Its log: each line carries the task and the execution."""
+        return RunLog(self, self._sinks.log)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was told to end: by its timeout, by an operator, by a stop. A function that takes long looks
+        at this now and then; a coroutine is cancelled besides."""
+        return self._cancelled
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Tell how far it has come. Cheap: only the latest is told on when somebody has time for it."""
+        waits = self._progress is not None
+        self._progress = Progress(done, total, text)
+        if not waits:
+            self._sinks.progress(self, self._progress)
+
+    def cancel(self) -> None:
+        """Tell it to end; for the executor."""
+        self._cancelled = True
+
+    def take_progress(self) -> Progress | None:
+        """The latest progress that nobody has taken yet; for the scheduler."""
+        latest, self._progress = self._progress, None
+        return latest

@@ -1,0 +1,377 @@
+"""The scheduler: what a program or a node uses. One loop: whatever happens comes in through the inbox, is decided by
+the agenda, and is carried out by the dispatcher.
+
+    inbox ──► agenda.advance(now) ──► dispatcher ──► store, executors
+      ▲                                                    │
+      └──────────── saved, finished, fired ◄───────────────┘
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.calling import calling_of
+from dms.background_tasks.decision import Remove
+from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
+from dms.background_tasks.engine import Engine
+from dms.background_tasks.executor import (
+    CoroutineExecutor,
+    Executor,
+    LoopThreadExecutor,
+    ProgramExecutor,
+    ThreadExecutor,
+)
+from dms.background_tasks.handle import Handle
+from dms.background_tasks.host import Host
+from dms.background_tasks.inbox import Inbox
+from dms.background_tasks.loop_thread import LoopThread, in_thread
+from dms.background_tasks.recovery import Memory
+from dms.background_tasks.registry import Registry
+from dms.background_tasks.restoring import find_function, restore
+from dms.background_tasks.run import Progress, Run
+from dms.background_tasks.store import ExecutionStore, Query
+from dms.background_tasks.task import Execution, Task
+from dms.background_tasks.trigger import check_topic, zone_of
+from dms.background_tasks.view import TaskView, view_of
+from dms.clock import SystemClock, boot_id, host_zone
+from dms.errors import InvalidInput, InvalidTask, Misuse, ShuttingDown
+from dms.instant import SECOND, Clock, from_datetime, microseconds, to_datetime
+
+KILLED_IN = SECOND // 2
+"""How long what was killed at a stop may take to be gone."""
+
+LAST_SAVE = 2 * SECOND
+"""How long the last commit of a stop may take."""
+
+Duration = timedelta | str | float
+
+
+class Scheduler:
+    """Runs tasks when they are due, at most `max_running_tasks` at once; the rest waits its turn, none is lost.
+
+    `with Scheduler() as scheduler:` runs it in a thread and a loop of its own; `async with` in the caller's loop.
+    Without a `store` everything is in memory; with one (`dms.SqliteStore`) definitions, marks, retries and executions
+    survive a crash. `snapshot()` is called at each start and gives `run.config`. `timezone` is for triggers that name
+    none (default: the host's, else UTC). `aging_quantum` is how long a waiting run waits for one step of priority.
+    `poll_interval` is how often a third party's trigger is asked. `history_limit` bounds what is remembered of each
+    task without a store; `host` is what a node adds. Methods may be called from any thread and never block, unless
+    they say so.
+    """
+
+    def __init__(
+        self,
+        max_running_tasks: int | None = None,
+        *,
+        store: ExecutionStore | None = None,
+        clock: Clock | None = None,
+        snapshot: Callable[[], Any] | None = None,
+        timezone: str | tzinfo | None = None,
+        aging_quantum: Duration = "1m",
+        poll_interval: Duration = "1s",
+        history_limit: int = 100,
+        host: Host | None = None,
+    ) -> None:
+        self._slots = _check_slots(max_running_tasks)
+        self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
+        self._zone = zone_of(timezone) or host_zone() or UTC
+        self._aging_quantum = microseconds(aging_quantum, "aging_quantum")
+        self._poll_interval = max(1000, microseconds(poll_interval, "poll_interval"))
+        self._history_limit = history_limit
+        self._host = host or Host()
+        self._registry = Registry(numbered=store is None)
+        self._inbox: Inbox[Engine] = Inbox()
+        self._listeners: list[Listener] = []
+        self._threads = ThreadExecutor()
+        self._coroutines = LoopThreadExecutor() if self._host.own_coroutine_loop else CoroutineExecutor()
+        self._engine: Engine | None = None
+        self._thread: LoopThread | None = None
+        self._begun = self._stopped = False
+
+    # ── tasks ──
+
+    def add_task(self, task: Task) -> Task:
+        """Register a task, before or after the start, and give it back. Its ID is there at once, with a store once the
+        scheduler has started. Conflict where its name is taken, InvalidTask where its function can't be found."""
+        self._check_open()
+        self._prepare(task)
+        self._registry.add(task)
+        task._registration = self
+        self._inbox.post(Engine.add, task)
+        return task
+
+    def add_tasks(self, tasks: Iterable[Task]) -> list[Task]:
+        """Register many tasks, each as `add_task` does."""
+        return [self.add_task(task) for task in tasks]
+
+    def remove_task(self, which: int | str) -> None:
+        """Forget a task, by ID or name. What waits of it is cancelled, what runs is left to finish; its history stays.
+        NotFound where there is none."""
+        task = self._registry.find(which)
+        self._registry.remove(task)
+        self._inbox.post(Engine.remove, task)
+
+    def get_task(self, which: int | str) -> Task:
+        """The task of that ID or name; NotFound where there is none."""
+        return self._registry.find(which)
+
+    def run_task(self, which: int | str, event: Any = None) -> Handle:
+        """Run a task now, on the path that a trigger takes; `event` reaches it as `run.event`. NotFound where there is
+        none. The handle raises Conflict where its overlap policy does not let it run now."""
+        self._check_open()
+        task = self._registry.find(which)
+        handle = Handle(self._inbox.on_loop)
+        self._inbox.post(Engine.fire, task, event, handle)
+        return handle
+
+    def emit(self, topic: str, payload: Any = None) -> None:
+        """Something has happened: fire every task with `EventTrigger(topic)`. InvalidTrigger where it is no topic."""
+        self._inbox.post(Engine.emit, check_topic(topic), payload)
+
+    def pause(self, which: int | str | None = None, *, until: datetime | None = None, reason: str = "") -> None:
+        """Hold a task back, or (None) the whole scheduler: fires are skipped and counted, what runs goes on. It lasts
+        until `until` (aware), or until `resume`; with a store also over restarts."""
+        task = None if which is None else self._registry.find(which)
+        self._inbox.post(Engine.pause, task, None if until is None else from_datetime(until), reason)
+
+    def resume(self, which: int | str | None = None) -> None:
+        """Let a task, or (None) the whole scheduler, go on."""
+        self._inbox.post(Engine.resume, None if which is None else self._registry.find(which))
+
+    # ── asking ──
+
+    def running_tasks_count(self) -> int:
+        """How many tasks run right now, the node's own not counted."""
+        engine = self._current()
+        return 0 if engine is None else engine.agenda.running_count()
+
+    def waiting_count(self) -> int:
+        """How many runs wait for a slot."""
+        engine = self._current()
+        return 0 if engine is None else len(engine.agenda.waiting())
+
+    @property
+    def max_running_tasks(self) -> int:
+        """How many tasks run at once."""
+        return self._slots
+
+    def tasks(self) -> list[TaskView]:
+        """Every task as it is now, in the order of their IDs; none before the start."""
+        engine = self._current()
+        entries = [] if engine is None else sorted(engine.agenda.entries.values(), key=lambda entry: entry.id)
+        return [view_of(entry, engine.agenda, engine.dispatcher.progress) for entry in entries if engine is not None]
+
+    def view(self, which: int | str) -> TaskView:
+        """A task as it is now. NotFound where there is none, Misuse before the start."""
+        engine, task = self._current(), self._registry.find(which)
+        entry = None if engine is None or task.id is None else engine.agenda.entries.get(task.id)
+        if engine is None or entry is None:
+            raise Misuse(f"{task.name} is not running yet; start the scheduler first")
+        return view_of(entry, engine.agenda, engine.dispatcher.progress)
+
+    def next_fire(self, task_id: int) -> datetime | None:
+        """When a task next comes due by itself, in UTC; None where it does not, and before the start."""
+        engine = self._current()
+        entry = None if engine is None else engine.agenda.entries.get(task_id)
+        due = None if engine is None or entry is None else engine.agenda.next_due(entry)
+        return None if due is None else to_datetime(due)
+
+    async def history(self, name: str, limit: int = 50, before: str | None = None) -> list[Execution]:
+        """A task's executions, newest first: at most `limit`, older than the execution with the ID `before`. NotFound
+        where neither a task nor an execution goes by that name."""
+        if self._store is None:
+            found = self._remembered(name, limit, before)
+        else:
+            found = await asyncio.wrap_future(self._store.executions(Query(name, limit, before)))
+        if not found:
+            self._registry.find(name)
+        return found
+
+    def execution_history(self, name: str) -> list[Execution]:
+        """A task's executions, newest first. With a store this waits for a short read."""
+        if self._store is None:
+            return self._remembered(name, self._history_limit, None)
+        return self._store.executions(Query(name, self._history_limit)).result()
+
+    def _remembered(self, name: str, limit: int, before: str | None) -> list[Execution]:
+        engine = self._current()
+        return [] if engine is None else engine.dispatcher.history(name, limit, before)
+
+    def _current(self) -> Engine | None:
+        """The engine, where it runs. On the loop itself, what was asked for until now counts in its answers."""
+        if self._engine is not None and self._inbox.on_loop():
+            self._engine.turn()
+        return self._engine
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener(event)` called on the loop for whatever happens to runs; gives a call that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    # ── life ──
+
+    def start(self) -> None:
+        """Start in a thread and a loop of its own; blocks until it is ready. StoreError where the store can't."""
+        self._thread = LoopThread(self.astart)
+        self._thread.start()
+
+    def stop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
+        """Stop: nothing new starts; what runs may finish within `drain`, is then told to end, and after `cancel` is
+        given up. Blocks until then. Gives the names of the tasks that were given up."""
+        if self._thread is None:
+            return []
+        if self._inbox.on_loop():
+            raise Misuse("stop() on the scheduler's own loop would wait for itself; call it from another thread")
+        left = self._thread.call(self.astop(drain, cancel))
+        self._thread.stop()
+        return left
+
+    async def astart(self) -> None:
+        """Start on the running loop. StoreError where the store can't be read, Misuse where it has started before."""
+        if self._begun:
+            raise Misuse("a scheduler starts once; make another one")
+        self._begun = True
+        stored = None if self._store is None else await in_thread(self._store.load)
+        memory = Memory(stored)
+        if stored is not None:
+            self._registry.number({task.name: task.id for task in stored.tasks}, stored.highest_task_id)
+            await in_thread(lambda: self._restore(memory))
+        self._engine = self._make_engine(memory)
+        self._inbox.open(self._engine.turn)
+        self._engine.turn()
+
+    def _make_engine(self, memory: Memory) -> Engine:
+        agenda = Agenda(
+            self._clock.now(),
+            slots=self._slots,
+            zone=self._zone,
+            seed=self._host.name,
+            boot_id=boot_id(),
+            durable=self._store is not None,
+            aging_quantum=self._aging_quantum,
+            memory=memory,
+        )
+        executors: dict[str, Executor] = {
+            "coroutine": self._coroutines,
+            "thread": self._threads,
+            "program": ProgramExecutor(self._threads, self._host.work_folder),
+        }
+        dispatcher = Dispatcher(
+            agenda,
+            executors,
+            Messages(partial(self._inbox.post, Engine.finished), self._written, self._progressed),
+            store=self._store,
+            snapshot=self._snapshot,
+            log=self._host.log,
+            history_limit=self._history_limit,
+            listeners=self._listeners,
+            removed=self._removed,
+            alert=self._host.alert,
+        )
+        return Engine(agenda, dispatcher, self._inbox, self._clock, self._poll_interval)
+
+    async def astop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
+        """Stop, as `stop` does, on the running loop."""
+        engine = self._engine
+        if engine is None or self._stopped:
+            return []
+        self._stopped = True
+        self._inbox.post(Engine.stop)
+        if not await engine.until_quiet(microseconds(drain, "drain")):
+            self._inbox.post(Engine.cancel_running)
+            await engine.until_quiet(microseconds(cancel, "cancel"))
+        left = await self._give_up(engine)
+        self._inbox.close()
+        engine.close()
+        self._threads.close()
+        if isinstance(self._coroutines, LoopThreadExecutor):
+            self._coroutines.close()
+        return left
+
+    async def _give_up(self, engine: Engine) -> list[str]:
+        """Kill what can be killed, abandon the rest; the names of the tasks that were left behind."""
+        if not engine.agenda.unfinished():
+            return []
+        engine.dispatcher.kill_all()
+        await engine.until_quiet(KILLED_IN)
+        left = [attempt.task.name for attempt in engine.agenda.unfinished()]
+        self._inbox.post(Engine.abandon)
+        await engine.until_quiet(LAST_SAVE)
+        return left
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.astart()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.astop()
+
+    # ── behind the scenes ──
+
+    def _check_open(self) -> None:
+        if self._stopped:
+            raise ShuttingDown("the scheduler has stopped; it takes nothing new")
+
+    def _prepare(self, task: Task) -> None:
+        """Find a task's function, and how it is called."""
+        if task.target is None and not task.parked:
+            try:
+                task._target = find_function(task.function)
+            except InvalidInput as error:
+                raise InvalidTask(str(error)) from error
+        task._calling = calling_of(task.target)
+
+    def _restore(self, memory: Memory) -> None:
+        """Take in the tasks that only the store remembers; one whose function can't be found is parked."""
+        ours = {task.name for task in self._registry.all()}
+        for stored in memory.tasks.values():
+            if stored.name in ours or stored.state.finished is not None:
+                continue
+            task = restore(stored)
+            try:
+                self._prepare(task)
+            except InvalidTask as error:
+                task.parked = str(error)
+            self._registry.restore(task, stored.id)
+            task._registration = self
+            self._inbox.post(Engine.add, task)
+
+    def _removed(self, decision: Remove) -> None:
+        self._registry.remove_id(decision.task_id)
+        if self._engine is not None:
+            self._engine.removed(decision)
+
+    def _written(self, batch: int, future: "Future[None]") -> None:
+        error = future.exception()
+        if error is None:
+            self._inbox.post(Engine.saved, batch)
+        else:
+            self._inbox.post(Engine.save_failed, batch, str(error))
+
+    def _progressed(self, run: Run, progress: Progress) -> None:
+        self._inbox.post(Engine.progressed, run)
+
+
+def _check_slots(given: int | None) -> int:
+    """How many tasks at once: as given, or twice the cores and at least 4, since most tasks wait for something."""
+    if given is None:
+        return max(4, 2 * (os.cpu_count() or 1))
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 10_000:
+        raise InvalidInput(f"max_running_tasks: {given!r} is not a whole number from 1 to 10000")
+    return given

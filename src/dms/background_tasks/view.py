@@ -1,0 +1,108 @@
+"""A task as others see it: what it is, how it is, what comes next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.run import Progress
+from dms.background_tasks.store import Pause
+from dms.background_tasks.task import Execution, Status
+
+
+class TaskView(msgspec.Struct, frozen=True):
+    """A task at one moment; `next_fire` is wall microseconds. `state` is one of parked, disabled, paused, running,
+    waiting, retrying, ready; `reason` says why where that is not plain."""
+
+    id: int
+    name: str
+    description: str
+    state: str
+    reason: str
+    enabled: bool
+    priority: int
+    triggers: list[str]
+    lane: str
+    origin: str
+    next_fire: int | None
+    last: Execution | None
+    running: int
+    waiting: int
+    skipped: Mapping[str, int]
+    progress: Progress | None = None
+
+
+class RunEvent(msgspec.Struct, frozen=True):
+    """Something that happened to a run: `kind` is started, progress, ended (this attempt) or skipped (a fire; then
+    `execution` is None and `text` the reason)."""
+
+    kind: str
+    task: str
+    execution: Execution | None = None
+    text: str = ""
+    progress: Progress | None = None
+    final: bool = False
+
+
+def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> TaskView:
+    """A task as the agenda has it."""
+    task = entry.task
+    attempts = list(entry.attempts or ())
+    running = [attempt for attempt in attempts if attempt.status is not Status.WAITING]
+    waiting = len(attempts) - len(running) + len(entry.queue or ())
+    state, reason = _state(entry, agenda, len(running), waiting)
+    return TaskView(
+        entry.id,
+        task.name,
+        task.description,
+        state,
+        reason,
+        task.enabled,
+        task.priority,
+        [str(trigger) for trigger in task.triggers],
+        task.lane.value,
+        task.origin,
+        None if entry.pause is not None else agenda.next_due(entry),
+        entry.last,
+        len(running),
+        waiting,
+        dict(entry.skipped or {}),
+        next((progress[attempt.id] for attempt in running if attempt.id in progress), None),
+    )
+
+
+def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[str, str]:
+    if entry.task.parked:
+        return "parked", entry.task.parked
+    if running:
+        return "running", ""
+    if waiting:
+        return "waiting", "no free slot" if entry.attempts else "its run before has not ended"
+    if not entry.task.enabled:
+        return "disabled", ""
+    if agenda.paused(entry):
+        return "paused", _why(entry.pause or agenda.pause_state)
+    if entry.retries:
+        return "retrying", f"attempt {entry.retries[0].attempt} waits for its time"
+    return "ready", ""
+
+
+def _why(pause: Pause | None) -> str:
+    return pause.reason if pause is not None else ""
+
+
+def summary(execution: Execution) -> str:
+    """An execution's outcome in a few words: its error, the last line of its output, or a short result."""
+    if execution.error is not None:
+        return execution.error
+    return _short(execution.results)
+
+
+def _short(results: Any) -> str:
+    if isinstance(results, dict) and isinstance(results.get("output"), str):
+        return str(results["output"]).rstrip().rpartition("\n")[2]
+    if isinstance(results, (str, int, float)):
+        return str(results)
+    return ""
