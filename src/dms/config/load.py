@@ -12,7 +12,7 @@ from dms.config.check import check_layer
 from dms.config.config import BUILT_IN, Config, Sections, build_config, default_values
 from dms.config.file import find_config
 from dms.config.finding import ConfigFinding
-from dms.config.machine import this_machine
+from dms.config.machine import this_machine, working_directory
 from dms.config.outside import environment_layer
 from dms.config.reading import Check, Loaded, Reading, folders_to_search, refusal
 
@@ -24,7 +24,7 @@ def load_config(
     *,
     sections: Sections | None = None,
     environ: Mapping[str, str] | None = None,
-    arguments: Sequence[str] = (),
+    arguments: Sequence[str] | None = None,
     strict: bool = False,
 ) -> Config:
     """Read the configuration and make it what `get_config` gives.
@@ -53,7 +53,7 @@ def default_config(sections: Sections | None = None) -> Config:
 def search_paths(environ: Mapping[str, str] | None = None) -> list[Path]:
     """The folders in which the main file is looked for: the working directory, the user's folder, /etc/dms."""
     environ = os.environ if environ is None else environ
-    machine, folder = this_machine(environ), os.getcwd()
+    machine, folder = this_machine(environ), working_directory()
     layer, _ = environment_layer(environ, folder)
     return folders_to_search([check_layer(layer, BUILT_IN, machine).layer], machine, folder)
 
@@ -63,15 +63,15 @@ def load(
     *,
     sections: Sections | None = None,
     environ: Mapping[str, str] | None = None,
-    arguments: Sequence[str] = (),
+    arguments: Sequence[str] | None = None,
     strict: bool = False,
     cached: bool = False,
 ) -> Loaded:
     """What `load_config` does, with everything that there is to know about it. With `cached` the reading of a YAML
     file is kept in the data folder, where that exists, for the next start."""
     environ = os.environ if environ is None else environ
-    reading = Reading({**BUILT_IN, **(sections or {})}, this_machine(environ), os.getcwd())
-    reading.read_outside(environ, arguments)
+    reading = Reading({**BUILT_IN, **(sections or {})}, this_machine(environ), working_directory())
+    reading.read_outside(environ, arguments or ())
     reading.read_file(None if path is None else Path(path), cached)
     loaded = reading.result()
     if strict and loaded.findings:
@@ -85,7 +85,7 @@ def validate(
     """What is wrong with a file, in the order in which it stands there; the environment is left aside. ConfigError
     where there is no such file."""
     every = {**BUILT_IN, **(sections or {})}
-    reading = Reading(every, this_machine(os.environ), os.getcwd())
+    reading = Reading(every, this_machine(os.environ), working_directory())
     reading.read_file(Path(path), cached=False, at_any_place=True)
     loaded = reading.result(at_any_place=True)
     found = [*loaded.findings, *(finding for check in checks for finding in check(loaded))]

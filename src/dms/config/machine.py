@@ -19,6 +19,14 @@ def this_machine(environ: Mapping[str, str]) -> Machine:
     return Machine(_cores(), home, root, host_timezone(environ), data_dir)
 
 
+def working_directory() -> str:
+    """Where the process stands; the root where that folder is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"
+
+
 def host_timezone(environ: Mapping[str, str], root: Path = Path("/")) -> str:
     """The IANA name of the host's zone: what TZ says, else /etc/localtime, else /etc/timezone; empty where none
     tells."""

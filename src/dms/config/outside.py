@@ -32,13 +32,13 @@ def arguments_layer(arguments: Sequence[str], folder: str) -> tuple[Layer, list[
 def _split(arguments: Sequence[str]) -> Iterator[tuple[KeyPath, str, str]]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
-        if not equals or not all(key.split(".")) or "." not in key:
+        if not equals or not all(key.split(".")) or "." not in key or not key.isprintable():
             raise ConfigError(f"--set {argument}: give it as section.key=value, such as general.debug=true")
         yield key_path(key), value, f"--set {key}"
 
 
 def _is_setting(name: str) -> bool:
-    return name.startswith(_PREFIX) and "__" in name.removeprefix(_PREFIX)
+    return name.startswith(_PREFIX) and "__" in name.removeprefix(_PREFIX) and name.isascii()
 
 
 def _path_of(name: str) -> KeyPath:

@@ -119,18 +119,21 @@ class Reading:
         ]
 
     def _found(self) -> Path | None:
+        """The first file on the search path; as root, none in the working directory that is somebody else's."""
         paths = folders_to_search(self.outside, self.machine, self.folder)
         found = find_config(paths, FILENAME)
-        if found is None or not self.machine.root or found.parent != Path(self.folder):
+        here = os.path.realpath(self.folder)
+        if found is None or not self.machine.root or os.path.realpath(found.parent) != here:
             return found
-        owner = found.stat().st_uid
-        if owner == os.geteuid():
+        strangers = {found.lstat().st_uid, found.stat().st_uid} - {os.geteuid()}
+        if not strangers:
             return found
         message = (
-            f"not read: it lies in the working directory and is user {owner}'s; name it with --config if you trust it"
+            f"not read: it lies in the working directory and belongs to user {strangers.pop()}; "
+            "name it with --config if you trust it"
         )
         self.findings.append(ConfigFinding("untrusted_file", (), message, Origin(LayerName.FILE, str(found))))
-        return find_config(paths[1:], FILENAME)
+        return find_config([path for path in paths if os.path.realpath(path) != here], FILENAME)
 
     def _document(self, path: Path, named: bool, cached: bool, at_any_place: bool) -> Document | None:
         """What the file says; None and a finding where it can't be read."""
@@ -147,7 +150,7 @@ class Reading:
         except OSError as error:
             reason = error.strerror or str(error)
             if named and isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                raise ConfigError(f"{path}: no such file; give --config a file that exists") from None
+                raise ConfigError(f"{path}: no such file; name one that exists") from None
             finding = ConfigFinding("unreadable", (), f"can't be read: {reason}", Origin(LayerName.FILE, str(path)))
             place_lost = True
         self.findings.append(finding)

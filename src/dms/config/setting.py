@@ -91,6 +91,7 @@ def is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
+@cache
 def section_of_map(kind: Any) -> type[Section] | None:
     """The section of which a map holds many by name, such as the tasks; else None."""
     arguments = get_args(kind)

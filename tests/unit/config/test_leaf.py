@@ -101,6 +101,11 @@ def test_a_text_from_outside_is_read_as_the_type_says(given: str, kind: Any, val
     assert value == read_text(given, kind)
 
 
+def test_a_variable_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"'a\\udcff' is not UTF-8"):
+        read_text("a\udcff", str)
+
+
 @pytest.mark.parametrize("given", ['["a"', "[a]", '{"a": 1'])
 def test_a_list_or_map_from_outside_that_is_no_json_is_refused(given: str) -> None:
     with pytest.raises(InvalidInput, match="is not a list of text written as JSON"):

@@ -126,7 +126,20 @@ def test_root_does_not_read_what_somebody_else_left_in_the_working_directory(fol
 
 
 def test_a_file_that_is_named_and_not_there_is_refused(loaded: Load) -> None:
-    assert "none.yaml: no such file; give --config a file that exists" == refusal_of(lambda: load("none.yaml"))
+    assert "none.yaml: no such file; name one that exists" == refusal_of(lambda: load("none.yaml"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what belongs to others")
+def test_root_does_not_follow_a_link_that_somebody_else_left_in_the_working_directory(folder: Path, home: Path) -> None:
+    (home / "own.yaml").write_text("general: {host_city: ours}")
+    (folder / "dms_config.yaml").symlink_to(home / "own.yaml")
+    os.lchown(folder / "dms_config.yaml", 12345, 12345)
+    assert "" == load(environ={"HOME": str(home), "TZ": "UTC"}).config.general.host_city
+
+
+def test_a_working_directory_that_is_gone_is_no_obstacle(loaded: Load, folder: Path) -> None:
+    folder.rmdir()
+    assert [] == loaded().findings
 
 
 @pytest.mark.parametrize(

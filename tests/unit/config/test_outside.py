@@ -43,7 +43,9 @@ def test_only_the_first_equals_sign_divides() -> None:
     assert {"tasks": {"a": {"cron": "=x"}}} == layer.values
 
 
-@pytest.mark.parametrize("argument", ["general.debug", "=true", "debug=true", "general.=1", ".debug=1", ""])
+@pytest.mark.parametrize(
+    "argument", ["general.debug", "=true", "debug=true", "general.=1", ".debug=1", "", "general.\udcff=1"]
+)
 def test_an_argument_of_another_form_is_refused(argument: str) -> None:
     with pytest.raises(ConfigError, match=r"give it as section\.key=value"):
         arguments_layer([argument], "/")
