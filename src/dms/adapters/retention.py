@@ -8,7 +8,6 @@ import apsw
 
 from dms.errors import StoreError
 
-_TASKS_A_STEP = 200
 _ROWS_A_STEP = 500
 
 _NEXT_TASK = "SELECT task FROM execution WHERE task > ? ORDER BY task LIMIT 1"
@@ -69,17 +68,23 @@ class Retention:
         yield from self._drop_older(connection)
 
     def _drop_beyond_count(self, connection: apsw.Connection) -> Iterator[None]:
-        task, seen = "", 0
+        """A step ends after so many tasks looked at and rows deleted together."""
+        task, left = "", _ROWS_A_STEP
         while task := connection.execute(_NEXT_TASK, (task,)).get:
-            oldest = connection.execute(_OLDEST_TO_KEEP, (task, self._keep - 1)).get
-            while oldest is not None:
-                connection.execute(_DROP_BEFORE, (task, oldest, _ROWS_A_STEP))
-                if connection.changes() < _ROWS_A_STEP:
-                    break
+            while left == (dropped := self._drop_some(connection, task, left)):
                 yield
-            seen += 1
-            if seen % _TASKS_A_STEP == 0:
+                left = _ROWS_A_STEP
+            left -= dropped + 1
+            if left < 1:
                 yield
+                left = _ROWS_A_STEP
+
+    def _drop_some(self, connection: apsw.Connection, task: str, most: int) -> int:
+        oldest = connection.execute(_OLDEST_TO_KEEP, (task, self._keep - 1)).get
+        if oldest is None:
+            return 0
+        connection.execute(_DROP_BEFORE, (task, oldest, most))
+        return connection.changes()
 
     def _drop_older(self, connection: apsw.Connection) -> Iterator[None]:
         """Executions are numbered as they begin, so the old ones are in front: a step without any is the last."""
