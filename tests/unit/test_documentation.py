@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import dms
+from dms.errors import DmsError, RemoteError
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -14,6 +17,11 @@ SAID = re.compile(r"^\s*print\(.*\)\s+# (.+)$", re.MULTILINE)
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+def subclasses(root: type[DmsError]) -> list[type[DmsError]]:
+    """Every error below this one."""
+    return [found for child in root.__subclasses__() for found in (child, *subclasses(child))]
 
 
 def blocks(language: str) -> list[object]:
@@ -39,3 +47,15 @@ def test_a_python_example_runs_and_prints_what_it_says(
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert [] == [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("error", [DmsError, *subclasses(DmsError)])
+def test_every_error_is_in_the_reference(error: type[DmsError]) -> None:
+    assert f"`{error.__name__}`" in (ROOT / "docs/reference/errors.md").read_text()
+    assert f"`{error.code}`" in (ROOT / "docs/reference/errors.md").read_text() or error is RemoteError
+
+
+@pytest.mark.parametrize("public", dms.__all__)
+def test_every_public_name_is_in_the_reference_and_has_a_docstring(public: str) -> None:
+    assert f"`{public}`" in (ROOT / "docs/reference/python.md").read_text()
+    assert getattr(dms, public).__doc__
