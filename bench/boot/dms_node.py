@@ -1,0 +1,16 @@
+# /// script
+# dependencies = []
+#
+# [tool.bench]
+# project = true
+# params = { door = "socket", node = "stopped" }
+# ///
+"""A whole node whose store exists: from the start of its process to its first answer on the Unix socket."""
+
+import os
+import sys
+
+from dms.cli import main
+
+os.dup2(2, 1)
+sys.exit(main(["run", "--data-dir", os.path.join(os.environ["BENCH_SCRATCH"], "data")]))

@@ -1,0 +1,9 @@
+# /// script
+# dependencies = []
+#
+# [tool.bench]
+# project = true
+# ///
+import dms
+
+import _wait
