@@ -1,7 +1,7 @@
 """`task.*`: look at tasks, run them, hold them back; and the topic of what they do."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -14,7 +14,7 @@ from dms.command.document import ExecutionDocument, TaskDocument, run_event_docu
 from dms.command.operation import Effect, Nothing, Operation
 from dms.command.topic import Topic
 from dms.errors import InvalidParameters, WaitTimeout
-from dms.instant import Clock, from_datetime, parse_duration
+from dms.instant import Clock, parse_duration
 
 Name = str | int
 """A task's name, or its ID."""
@@ -160,8 +160,9 @@ def _moment(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        from_datetime(moment)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        problem = f"until: {text!r} is not a moment with its UTC offset, such as 2026-12-24T18:00:00+02:00"
-        raise InvalidParameters(problem, ("until",)) from None
-    return moment
+        pass
+    problem = f"until: {text!r} is not a moment with its UTC offset, such as 2026-12-24T18:00:00+02:00"
+    raise InvalidParameters(problem, ("until",))

@@ -36,6 +36,7 @@ class PeerConnection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._impatience: asyncio.TimerHandle | None = None
+        self._sent = 0
         self._connection: Connection | None = None
         self._ended = False
         self.gone = asyncio.Event()
@@ -78,6 +79,7 @@ class PeerConnection(asyncio.Protocol):
     def send(self, text: bytes) -> None:
         """A message for it."""
         self._transport.write(text + b"\n")
+        self._sent += len(text) + 1
 
     def idle(self) -> None:
         """Nothing is due to it: one that has said its last word is let go."""
@@ -92,7 +94,23 @@ class PeerConnection(asyncio.Protocol):
         """It reads too slowly: take nothing more from it until it does, and not for ever."""
         self._writable.clear()
         self._transport.pause_reading()
-        self._impatience = asyncio.get_running_loop().call_later(self._patience, self._transport.abort)
+        self._bear_with_it(self._taken)
+
+    @property
+    def _taken(self) -> int:
+        """Bytes that the system has taken for it so far."""
+        return self._sent - self._transport.get_write_buffer_size()
+
+    def _bear_with_it(self, taken: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._impatience = loop.call_later(self._patience, self._lose_patience, taken)
+
+    def _lose_patience(self, taken: int) -> None:
+        """Cut it off where it read nothing for so long; one that merely reads slowly is let be."""
+        if self._taken == taken:
+            self._transport.abort()
+        else:
+            self._bear_with_it(self._taken)
 
     def resume_writing(self) -> None:
         """It has caught up."""

@@ -1,0 +1,215 @@
+import asyncio
+import json
+from typing import Any
+
+from dms.access.caller import Caller
+from dms.command.connection import MAX_IN_FLIGHT, MAX_SUBSCRIPTIONS, Connection
+from dms.command.operation import by_name
+from dms.command.subscription import subscription_operations
+from dms.command.topic import Topic
+
+
+def request(identifier: Any, method: str, **params: Any) -> str:
+    return json.dumps({"jsonrpc": "2.0", "id": identifier, "method": method, "params": params})
+
+
+def cancel(identifier: Any) -> str:
+    return json.dumps({"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": identifier}})
+
+
+def outcomes(sent: list[Any]) -> dict[Any, Any]:
+    """By id: the result, or the reason of the error."""
+    return {each["id"]: each["error"]["data"]["reason"] if "error" in each else each["result"] for each in sent}
+
+
+async def test_a_request_is_answered_with_its_result(connection: Connection, door: Any) -> None:
+    connection.receive(request(1, "echo", word="hello"))
+    assert [{"jsonrpc": "2.0", "id": 1, "result": "hello"}] == await door.until(1)
+
+
+async def test_whatever_goes_wrong_is_answered(connection: Connection, door: Any, caplog: Any) -> None:
+    for number, method in enumerate(["fail", "break", "nothing", "echo"]):
+        connection.receive(request(number, method))
+    connection.receive("{")
+    expected = {0: "conflict", 1: "internal", 2: "method_not_found", 3: "invalid_params", None: "parse_error"}
+    assert expected == outcomes(await door.until(5))
+
+
+async def test_requests_do_not_wait_for_each_other(connection: Connection, door: Any) -> None:
+    connection.receive(request(1, "wait"))
+    connection.receive(request(2, "echo", word="b"))
+    assert {2: "b"} == outcomes(await door.until(1))
+    await connection.close()
+
+
+async def test_a_notification_is_run_and_not_answered(connection: Connection, door: Any) -> None:
+    for method in ("echo", "fail", "nothing"):
+        connection.receive(json.dumps({"jsonrpc": "2.0", "method": method}))
+    await door.idled.wait()
+    assert [] == door.sent
+
+
+async def test_a_batch_is_answered_as_one(connection: Connection, door: Any) -> None:
+    connection.receive(f"[{request(1, 'echo', word='a')}, 1, {request(2, 'fail')}]")
+    (batch,) = await door.until(1)
+    assert {1: "a", 2: "conflict", None: "invalid_request"} == outcomes(batch)
+
+
+async def test_a_cancelled_request_is_answered_and_its_id_is_free(connection: Connection, door: Any) -> None:
+    connection.receive(request(7, "wait"))
+    await asyncio.sleep(0)
+    connection.receive(cancel(7))
+    assert {7: "cancelled"} == outcomes(await door.until(1))
+    connection.receive(request(7, "echo", word="again"))
+    assert {7: "again"} == outcomes((await door.until(2))[1:])
+
+
+async def test_so_is_one_that_is_cancelled_before_its_first_step(connection: Connection, door: Any) -> None:
+    connection.receive(request(7, "wait"))
+    connection.receive(cancel(7))
+    assert {7: "cancelled"} == outcomes(await door.until(1))
+
+
+async def test_two_requests_in_flight_with_one_id_do_not_mix(connection: Connection, door: Any) -> None:
+    """modelcontextprotocol/python-sdk#3060; cancelling the id hits the first."""
+    connection.receive(request(7, "wait"))
+    connection.receive(request(7, "echo", word="second"))
+    assert {7: "invalid_request"} == outcomes(await door.until(1))
+    connection.receive(cancel(7))
+    assert {7: "cancelled"} == outcomes((await door.until(2))[1:])
+
+
+async def test_beyond_the_limit_in_flight_a_request_is_told_to_come_later(connection: Connection, door: Any) -> None:
+    for number in range(MAX_IN_FLIGHT + 1):
+        connection.receive(request(number, "wait"))
+    assert {MAX_IN_FLIGHT: "overloaded"} == outcomes(await door.until(1))
+    assert (await door.until(1))[0]["error"]["data"]["retryable"]
+    await connection.close()
+
+
+async def test_at_a_stop_whoever_waits_is_told_why(connection: Connection, door: Any) -> None:
+    connection.receive(request(1, "wait"))
+    await connection.stop()
+    connection.receive(request(2, "echo", word="late"))
+    first, closing, second = await door.until(3)
+    assert {1: "shutting_down", 2: "shutting_down"} == outcomes([first, second])
+    assert ("session.closing", {"reason": "shutting_down"}) == (closing["method"], closing["params"])
+
+
+async def test_a_peer_that_has_gone_is_sent_nothing_more(connection: Connection, door: Any) -> None:
+    connection.receive(request(1, "wait"))
+    await connection.close()
+    assert [] == door.sent
+    assert connection.idle
+
+
+async def test_the_door_hears_when_nothing_is_due_any_more(connection: Connection, door: Any) -> None:
+    connection.receive(request(1, "echo", word="a"))
+    connection.receive(json.dumps({"jsonrpc": "2.0", "method": "echo", "params": ["b"]}))
+    await door.idled.wait()
+    assert connection.idle
+
+
+def following(door: Any, admin: Caller, capacity: int = 100) -> tuple[Connection, Topic]:
+    topic = Topic("logs", scope="logs:read", epoch=1, capacity=capacity, fields=("level",))
+    return Connection(door, by_name(subscription_operations([topic])), admin), topic
+
+
+async def test_a_subscription_is_answered_before_its_first_event(door: Any, admin: Caller) -> None:
+    connection, topic = following(door, admin)
+    connection.receive(request(1, "sub.open", topic="logs"))
+    await asyncio.sleep(0)
+    topic.publish({"level": "info"})
+    answer, event = await door.until(2)
+    assert {"sub": "s1", "cursor": "1-0"} == answer["result"]
+    expected = {"sub": "s1", "seq": 1, "cursor": "1-1", "event": {"level": "info"}}
+    assert ("sub.event", expected) == (event["method"], event["params"])
+    await connection.close()
+
+
+async def test_so_is_one_that_was_opened_in_a_batch(door: Any, admin: Caller) -> None:
+    connection, topic = following(door, admin)
+    topic.publish({"level": "info"})
+    topic.publish({"level": "info"})
+    opening = {"topic": "logs", "from": "1-0"}
+    connection.receive(f"[{request(1, 'sub.open', **opening)}, {request(2, 'sub.open', **opening)}]")
+    sent = await door.until(5)
+    assert {1, 2} == {each["id"] for each in sent[0]}
+    assert ["sub.event"] * 4 == [each["method"] for each in sent[1:]]
+    await connection.close()
+
+
+async def test_only_what_the_filter_wants_is_sent(door: Any, admin: Caller) -> None:
+    connection, topic = following(door, admin)
+    connection.receive(request(1, "sub.open", topic="logs", filter={"level": "error"}))
+    await door.until(1)
+    topic.publish({"level": "info"})
+    topic.publish({"level": "error"})
+    assert 2 == (await door.until(2))[1]["params"]["seq"]
+    await connection.close()
+
+
+async def test_a_reader_that_never_reads_holds_up_nobody_and_learns_what_it_missed(door: Any, admin: Caller) -> None:
+    """aio-libs/aiohttp#1367: its queue grew without bound. Here there is none: what it was too slow for is gone."""
+    connection, topic = following(door, admin, capacity=10)
+    connection.receive(request(1, "sub.open", topic="logs"))
+    await door.until(1)
+    door.writable.clear()
+    topic.publish({"n": 1})
+    await door.blocked.wait()
+    for number in range(2, 102):
+        topic.publish({"n": number})
+    door.writable.set()
+    sent = await door.until(13)
+    assert {"sub": "s1", "dropped": 90, "reason": "slow_reader"} == sent[2]["params"]
+    assert [1, *range(92, 102)] == [each["params"]["seq"] for each in sent[1:] if each["method"] == "sub.event"]
+    await connection.close()
+
+
+async def test_a_closed_subscription_sends_nothing_more(door: Any, admin: Caller) -> None:
+    connection, topic = following(door, admin)
+    connection.receive(request(1, "sub.open", topic="logs"))
+    await door.until(1)
+    connection.receive(request(2, "sub.close", sub="s1"))
+    assert {"sub": "s1"} == (await door.until(2))[1]["result"]
+    topic.publish({"level": "info"})
+    await asyncio.sleep(0)
+    assert 2 == len(door.sent)
+    assert connection.idle
+
+
+async def test_what_can_t_be_followed_is_said_with_the_nearest(door: Any, admin: Caller) -> None:
+    connection, _ = following(door, admin)
+    connection.receive(request(1, "sub.open", topic="log"))
+    connection.receive(request(2, "sub.open", topic="logs", filter={"levle": "info"}))
+    connection.receive(request(3, "sub.open", topic="logs", **{"from": "9-9"}))
+    connection.receive(request(4, "sub.close", sub="s9"))
+    sent = await door.until(4)
+    assert {1: "not_found", 2: "invalid_params", 3: "cursor_expired", 4: "not_found"} == outcomes(sent)
+    assert "Did you mean logs?" in sent[0]["error"]["message"]
+    assert ["filter.levle"] == sent[1]["error"]["data"]["fields"]
+    assert "1-0" == sent[2]["error"]["data"]["oldest"]
+
+
+async def test_a_topic_has_its_own_scope(door: Any) -> None:
+    connection, _ = following(door, Caller("guest", "socket", frozenset({"node:read"})))
+    connection.receive(request(1, "sub.open", topic="logs"))
+    assert {1: "refused"} == outcomes(await door.until(1))
+
+
+async def test_subscriptions_are_limited(door: Any, admin: Caller) -> None:
+    connection, _ = following(door, admin)
+    for number in range(MAX_SUBSCRIPTIONS + 1):
+        connection.receive(request(number, "sub.open", topic="logs"))
+    assert "overloaded" == outcomes(await door.until(MAX_SUBSCRIPTIONS + 1))[MAX_SUBSCRIPTIONS]
+    await connection.close()
+
+
+async def test_a_stop_ends_subscriptions_too(door: Any, admin: Caller) -> None:
+    connection, topic = following(door, admin)
+    connection.receive(request(1, "sub.open", topic="logs"))
+    await door.until(1)
+    await connection.stop()
+    topic.publish({"level": "info"})
+    await asyncio.sleep(0)
+    assert ["session.closing"] == [each["method"] for each in door.sent[1:]]

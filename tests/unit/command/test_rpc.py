@@ -1,0 +1,70 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dms.background_tasks.scheduler import Scheduler
+from dms.clock import SystemClock
+from dms.command.config import config_operations
+from dms.command.events import event_operations
+from dms.command.logs import logs_operations, logs_topic
+from dms.command.node import NodeInfo, node_operations
+from dms.command.operation import Operation, by_name
+from dms.command.parameters import decode_parameters
+from dms.command.rpc import describe, rpc_operations
+from dms.command.subscription import subscription_operations
+from dms.command.tasks import task_operations
+from dms.config import load
+from dms.health import Health
+
+Ask = Callable[..., Any]
+
+
+def every_operation() -> list[Operation]:
+    scheduler, logs, clock = Scheduler(), logs_topic(1), SystemClock()
+    info = NodeInfo("heron", "1", 1, 0, "/", None, [])
+    operations = [
+        *task_operations(scheduler),
+        *event_operations(scheduler),
+        *config_operations(load),
+        *logs_operations(logs),
+        *node_operations(lambda: info, scheduler, Health(), clock),
+        *subscription_operations([logs]),
+    ]
+    return list(by_name(operations, rpc_operations(lambda: operations, "1")).values())
+
+
+EVERY = every_operation()
+
+
+async def test_a_ping_is_answered(ask: Ask) -> None:
+    assert "pong" == await ask(EVERY, "rpc.ping")
+
+
+async def test_every_method_is_described_with_its_parameters(ask: Ask) -> None:
+    described = await ask(EVERY, "rpc.discover")
+    methods = {method["name"]: method for method in described["methods"]}
+    run = [(each["name"], each["required"]) for each in methods["task.run"]["params"]]
+    assert [("name", True), ("wait", False), ("event", False), ("timeout", False)] == run
+    assert [("topic", True), ("filter", False), ("from", False)] == [
+        (each["name"], each["required"]) for each in methods["sub.open"]["params"]
+    ]
+
+
+def test_what_a_description_refers_to_is_in_it() -> None:
+    described = describe(EVERY, "1")
+    assert {f"#/components/schemas/{name}" for name in described["components"]["schemas"]} >= set(references(described))
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if "$ref" in value else []
+        return own + [found for each in value.values() for found in references(each)]
+    return [found for each in value for found in references(each)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("operation", EVERY, ids=lambda operation: operation.name)
+def test_every_example_can_be_read(operation: Operation) -> None:
+    assert operation.examples
+    for example in operation.examples:
+        decode_parameters(operation.parameters, example)
