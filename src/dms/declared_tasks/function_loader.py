@@ -5,7 +5,10 @@ What is loaded runs with the node's rights. So it comes from the installed packa
 place that was named, must belong to root or to the node's user and be writable by nobody else.
 """
 
+import grp
 import os
+import pwd
+import stat
 import sys
 from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
@@ -22,8 +25,6 @@ from dms.errors import InvalidTask, Refused
 
 PATIENCE = 10.0
 """Seconds that the loading of all functions may take together; an import can hang."""
-
-_WRITABLE_BY_OTHERS = 0o022
 
 
 class Unloadable(msgspec.Struct, frozen=True):
@@ -140,5 +141,15 @@ def _check_owner(spec: ModuleSpec) -> None:
         status = os.stat(place)
         if status.st_uid not in (0, os.geteuid()):
             raise Refused(f"{place} belongs to user {status.st_uid}; it must be root's or the node's own user's")
-        if status.st_mode & _WRITABLE_BY_OTHERS:
+        if status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _is_private_group(status)):
             raise Refused(f"{place} can be written by others; take that away: chmod go-w {place}")
+
+
+def _is_private_group(status: os.stat_result) -> bool:
+    """Whether a file's group is its owner alone, as where each user has a group of the same name."""
+    try:
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    alone = set(group.gr_mem) <= {owner.pw_name}
+    return alone and group.gr_gid == owner.pw_gid and group.gr_name == owner.pw_name
