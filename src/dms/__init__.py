@@ -55,7 +55,7 @@ _ROOMS = {
 }  # fmt: skip
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the names are those of the table above
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

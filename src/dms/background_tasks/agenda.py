@@ -179,6 +179,13 @@ class Agenda:
             if not entries:
                 self._topics.pop(trigger.topic, None)
 
+    def drop_undeclared(self, origin: str, now: Instant) -> None:
+        """Forget the tasks of that origin which the store remembers and nobody has added; what waits is cancelled."""
+        for task_id, waiting in self._memory.discard(origin, now):
+            self._ledger.drop(task_id)
+            for execution in waiting:
+                self._ledger.execution(execution)
+
     def pause(self, task_id: int | None, until: int | None, reason: str, now: Instant) -> None:
         """Hold a task back (None: every task of the users' lane): its fires are skipped and counted, retries wait."""
         pause = Pause(now.wall, until, reason)

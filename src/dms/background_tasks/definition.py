@@ -30,7 +30,7 @@ def definition(task: Task) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "call": None if program else reference_to(task.function),
-        "program": None if program is None else msgspec.to_builtins(program),
+        "program": None if program is None else plain(program),
         "args": plain([list(task.args), dict(task.kwargs)]),
         "triggers": [definition_of(trigger) for trigger in task.triggers],
         "retry_policy": msgspec.to_builtins(task.retry_policy),

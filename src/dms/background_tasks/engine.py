@@ -1,6 +1,7 @@
 """The loop's side of the scheduler: messages come in, the agenda decides, the dispatcher carries out."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -47,20 +48,25 @@ class Engine:
             self._set_timer(now)
         finally:
             self._turning = False
-        if self._quiet is not None and not self.dispatcher.saving and not self.agenda.unfinished():
+        if self._quiet is not None and self._is_quiet():
             self._quiet.set()
 
     async def until_quiet(self, length: int) -> bool:
         """Wait until nothing runs and nothing is being saved, at most so many microseconds; whether it came to that."""
         self._quiet = asyncio.Event()
         self._inbox.wake()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), length / SECOND)
-        except TimeoutError:
-            return False
-        finally:
-            self._quiet = None
-        return True
+        self._quiet = None
+        return self._is_quiet()
+
+    def hurry(self) -> None:
+        """Wait no longer."""
+        if self._quiet is not None:
+            self._quiet.set()
+
+    def _is_quiet(self) -> bool:
+        return not self.dispatcher.saving and not self.agenda.unfinished()
 
     def close(self) -> None:
         """Have no more turns; whoever still waits for a run is told."""
@@ -113,6 +119,10 @@ class Engine:
         """A task is gone."""
         self._stop_polling(decision.task_id)
         self.dispatcher.forget_history(decision.name)
+
+    def drop_undeclared(self, origin: str, now: Instant) -> None:
+        """What was declared once and is no longer is to be forgotten."""
+        self.agenda.drop_undeclared(origin, now)
 
     def fire(self, task: Task, event: Any, handle: Handle, now: Instant) -> None:
         """An operator asks for a run."""

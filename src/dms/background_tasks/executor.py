@@ -177,16 +177,15 @@ class _RunningThread:
 
 
 class ProgramExecutor:
-    """Runs programs, each watched by a thread of `threads`. `work_folder(task)` gives the folder that a task's programs
-    run in unless it names one."""
+    """Runs programs, each watched by a thread of `threads`."""
 
-    def __init__(self, threads: ThreadExecutor, work_folder: Callable[[str], str | None]) -> None:
-        self._threads, self._work_folder = threads, work_folder
+    def __init__(self, threads: ThreadExecutor) -> None:
+        self._threads = threads
 
     def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
         """Start the program; its lines go to the run's log."""
         program: Program = attempt.task.target
-        running = ProgramRun(program, self._work_folder(attempt.task.name), _environment(run), _logged(run))
+        running = ProgramRun(program, _environment(run), _logged(run))
         self._threads.submit(lambda: deliver(attempt.id, _watch(running)))
         return running
 
@@ -201,7 +200,7 @@ def _watch(running: ProgramRun) -> Outcome:
 
 def _logged(run: Run) -> Callable[[str, str], None]:
     def line(stream: str, text: str) -> None:
-        run.log.info(text, stream=stream)
+        run.log.debug(text, stream=stream)
 
     return line
 

@@ -20,18 +20,11 @@ def alert_to_logging(alert: Alert) -> None:
         logging.getLogger("dms").warning("%s: %s", alert.subject, alert.message)
 
 
-def no_folder(task: str) -> str | None:
-    """Programs run in the folder of the process."""
-    return None
-
-
 class Host(NamedTuple):
-    """Where runs log to, who hears of what wants a look, the folder that a task's programs run in (None: that of the
-    process), a name that tells this node's jitter from others', and whether coroutine tasks get a loop of their own,
-    so that one that blocks stops nothing else."""
+    """Where runs log to, who hears of what wants a look, a name that tells this node's jitter from others', and whether
+    coroutine tasks get a loop of their own, so that one that blocks stops nothing else."""
 
     log: LogSink = log_to_logging
     alert: Callable[[Alert], None] = alert_to_logging
-    work_folder: Callable[[str], str | None] = no_folder
     name: str = ""
     own_coroutine_loop: bool = False

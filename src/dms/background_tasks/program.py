@@ -35,8 +35,8 @@ class ProgramRun:
     `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread.
     """
 
-    def __init__(self, program: Program, cwd: str | None, env: Mapping[str, str], lines: Lines) -> None:
-        self._program, self._cwd, self._env = program, program.cwd or cwd, env
+    def __init__(self, program: Program, env: Mapping[str, str], lines: Lines) -> None:
+        self._program, self._env = program, env
         self._lines = lines
         self._tail = ""
         self._process: Popen[bytes] | None = None
@@ -69,7 +69,7 @@ class ProgramRun:
                 return None
             self._process = Popen(
                 self._program.argv,
-                cwd=self._cwd,
+                cwd=self._program.cwd,
                 env={**os.environ, **self._env, **self._program.env},
                 stdin=DEVNULL,
                 stdout=PIPE,
@@ -79,8 +79,9 @@ class ProgramRun:
             return self._process
 
     def _why_not(self, error: OSError) -> str:
-        if isinstance(error, FileNotFoundError) and self._cwd and not os.path.isdir(self._cwd):
-            return f"its working folder {self._cwd} does not exist"
+        folder = self._program.cwd
+        if isinstance(error, FileNotFoundError) and folder and not os.path.isdir(folder):
+            return f"its working folder {folder} does not exist"
         if isinstance(error, FileNotFoundError):
             return f"no program called {self._program.argv[0]} is on the PATH"
         return f"{self._program.argv[0]} can't be started: {error.strerror or error}"

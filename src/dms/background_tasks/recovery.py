@@ -54,6 +54,13 @@ class Memory:
                 timetable.begin(now)
         return definition(entry.task) != stored.definition
 
+    def discard(self, origin: str, now: Instant) -> list[tuple[int, list[Execution]]]:
+        """Forget the remembered tasks of that origin: their IDs, and their executions that wait, as they end."""
+        gone = [task for task in self.tasks.values() if task.definition.get("origin") == origin]
+        for task in gone:
+            del self.tasks[task.name]
+        return [(task.id, [_cancelled(found, now) for found in self._open.pop(task.id, [])]) for task in gone]
+
     def unfinished(self, entry: Entry) -> list[tuple[Attempt, bool]]:
         """The attempts of a task that wait to go on, and of each whether it stands for one that was cut off and so
         needs an ID of its own."""
@@ -71,6 +78,13 @@ def _ran(execution: Execution) -> bool:
 
 def _interrupted(execution: Execution, now: Instant) -> Execution:
     return msgspec.structs.replace(execution, status=Status.INTERRUPTED, ended=now.wall, error=_THE_CRASH)
+
+
+def _cancelled(execution: Execution, now: Instant) -> Execution:
+    if _ran(execution):
+        return _interrupted(execution, now)
+    gone = "its task is declared no longer"
+    return msgspec.structs.replace(execution, status=Status.CANCELLED, ended=now.wall, error=gone)
 
 
 def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:

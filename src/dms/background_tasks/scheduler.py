@@ -133,6 +133,11 @@ class Scheduler:
         """Something has happened: fire every task with `EventTrigger(topic)`. InvalidTrigger where it is no topic."""
         self._inbox.post(Engine.emit, check_topic(topic), payload)
 
+    def drop_undeclared(self, origin: str) -> None:
+        """Forget the tasks of that origin, other than code, which the store remembers and nobody has added since the
+        start: what declared them names them no longer. Their executions stay."""
+        self._inbox.post(Engine.drop_undeclared, origin)
+
     def pause(self, which: int | str | None = None, *, until: datetime | None = None, reason: str = "") -> None:
         """Hold a task back, or (None) the whole scheduler: fires are skipped and counted, what runs goes on. It lasts
         until `until` (aware), or until `resume`; with a store also over restarts."""
@@ -215,6 +220,11 @@ class Scheduler:
 
     # ── life ──
 
+    def hurry(self) -> None:
+        """Let a stop that waits for running tasks wait no longer."""
+        if self._engine is not None:
+            self._engine.hurry()
+
     def start(self) -> None:
         """Start in a thread and a loop of its own; blocks until it is ready. StoreError where the store can't."""
         self._thread = LoopThread(self.astart)
@@ -259,7 +269,7 @@ class Scheduler:
         executors: dict[str, Executor] = {
             "coroutine": self._coroutines,
             "thread": self._threads,
-            "program": ProgramExecutor(self._threads, self._host.work_folder),
+            "program": ProgramExecutor(self._threads),
         }
         dispatcher = Dispatcher(
             agenda,
@@ -338,10 +348,11 @@ class Scheduler:
         task._calling = calling_of(task.target)
 
     def _restore(self, memory: Memory) -> None:
-        """Take in the tasks that only the store remembers; one whose function can't be found is parked."""
+        """Take in the tasks of programs that only the store remembers; one whose function can't be found is parked.
+        What a configuration declares comes again from there."""
         ours = {task.name for task in self._registry.all()}
         for stored in memory.tasks.values():
-            if stored.name in ours or stored.state.finished is not None:
+            if stored.name in ours or stored.state.finished is not None or stored.definition.get("origin") != "code":
                 continue
             task = restore(stored)
             try:

@@ -1,12 +1,14 @@
 """ExecutionStore: what the scheduler needs from a disk. `dms.adapters` has the implementations."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from dms.background_tasks.task import Execution
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
@@ -111,7 +113,8 @@ class ExecutionStore(Protocol):
     """Keeps tasks and executions. Every method may be called from any thread; none blocks but `load` and `close`."""
 
     def load(self) -> Stored:
-        """Everything a scheduler needs at its start, once a process; counts the start. StoreError where it can't."""
+        """Everything a scheduler needs at its start, once between open and close; counts the start. StoreError where
+        it can't."""
         ...
 
     def save(self, changes: Sequence[Change]) -> "Future[None]":
@@ -129,5 +132,5 @@ class ExecutionStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Write what is still queued, then let the file go."""
+        """Write what is still queued, then let the file go. StoreError where that takes too long."""
         ...

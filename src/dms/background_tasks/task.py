@@ -140,9 +140,15 @@ class Program(msgspec.Struct, frozen=True):
         argv = tuple(self.argv)
         if not argv or not all(isinstance(word, str) for word in argv) or not argv[0]:
             raise InvalidTask("run: give a list of text with the program first, such as [df, -h, /]")
-        if any("\0" in word for word in argv):
-            raise InvalidTask("run: an argument holds a NUL character, which no program can be given")
+        for text in (*argv, self.cwd or "", *self.env, *self.env.values()):
+            if "\0" in text or (not text.isprintable() and _broken(text)):
+                raise InvalidTask(f"run: {text!r} holds a character that no program can be given")
         force_setattr(self, "argv", argv)
+
+
+def _broken(text: str) -> bool:
+    """Whether it holds a half of a surrogate pair."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 class Registration(Protocol):

@@ -82,9 +82,10 @@ class Timetable:
 
 
 class IntervalTimetable(Timetable):
-    """anchor + n * interval in boot time; `done` is the last n that fired."""
+    """anchor + n * interval in boot time; `done` is the last n that fired. It is `opening` while the fire that
+    `at_start` adds is still to come."""
 
-    __slots__ = ("anchor", "anchor_boot", "done", "end", "interval", "jitter", "seed", "trigger")
+    __slots__ = ("anchor", "anchor_boot", "done", "end", "interval", "jitter", "opening", "seed", "trigger")
 
     def __init__(self, owner: Any, trigger: PeriodicTrigger, seed: str) -> None:
         super().__init__(owner)
@@ -96,10 +97,9 @@ class IntervalTimetable(Timetable):
         """Anchor it at its `start`, or now."""
         start = self.trigger.start
         self._anchor(now.wall if start is None else start, now)
-        self.done = (now.boot - self.anchor_boot) // self.interval
-        if self.trigger.at_start or self.done < 0:
-            self.done = _NEVER_FIRED
+        self.done = max((now.boot - self.anchor_boot) // self.interval, _NEVER_FIRED)
         self._plan()
+        self._open(now)
 
     def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
         """Boot time counts within one boot of the machine, the wall clock's phase after that."""
@@ -113,6 +113,12 @@ class IntervalTimetable(Timetable):
             self._anchor(now.wall, now)
             self.done = 0
             self._plan()
+        self._open(now)
+
+    def _open(self, now: Instant) -> None:
+        self.opening = self.trigger.at_start
+        if self.opening:
+            self.due = now.boot
 
     def _anchor(self, wall: int, now: Instant) -> None:
         self.anchor, self.anchor_boot = wall, now.boot + wall - now.wall
@@ -133,13 +139,18 @@ class IntervalTimetable(Timetable):
         return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
-        """Every n up to now."""
+        """Every n up to now, and the fire that `at_start` adds where no other has come."""
         last = (now.boot - self.anchor_boot) // self.interval
         if self.jitter and self.anchor_boot + last * self.interval + self._delay(last) > now.boot:
             last -= 1
         if self.end is not None:
             last = min(last, (self.end - self.anchor) // self.interval)
         count = last - self.done
+        if self.opening:
+            self.opening = False
+            if not count:
+                self._plan()
+                return [now.wall][:wanted], 1
         to_wall = self.anchor_boot + now.wall - now.boot
         first = last - min(count, wanted) + 1
         labels = [to_wall + n * self.interval for n in range(first, last + 1)]
@@ -157,7 +168,7 @@ class DelayTimetable(IntervalTimetable):
         """One fire, and none until its run has ended."""
         assert self.due is not None
         label = self.due + now.wall - now.boot
-        self.due = None
+        self.due, self.opening = None, False
         self.done = max(self.done + 1, 0)
         return [label][:wanted], 1
 

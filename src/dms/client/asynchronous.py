@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -50,7 +50,7 @@ class AsyncClient:
 
     async def follow(
         self, topic: str, wanted: Mapping[str, Any] | None = None, cursor: str | None = None
-    ) -> AsyncIterator[Notified]:
+    ) -> AsyncGenerator[Notified, None]:
         """The events of a topic as they come, over a connection of their own: `sub.event`, or `sub.gap` where some
         were missed. NoNode once the node stops."""
         reader, writer = await asyncio.open_unix_connection(sock=connect(self.data_dir))

@@ -1,7 +1,7 @@
 """Client: asks a node and blocks until it answers. No event loop, no thread: it starts in no time."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -75,7 +75,7 @@ class Client:
 
     def follow(
         self, topic: str, wanted: Mapping[str, Any] | None = None, cursor: str | None = None
-    ) -> Iterator[Notified]:
+    ) -> Generator[Notified, None, None]:
         """The events of a topic as they come: `sub.event`, or `sub.gap` where some were missed. `wanted` lets through
         only those whose members are equal; `cursor` is where to go on from. NoNode once the node stops."""
         line = _Line(self.data_dir)

@@ -1,0 +1,1 @@
+"""Where a node is put together, started and stopped."""

@@ -1,0 +1,120 @@
+"""The node's logger: structlog's filtering bound loggers that write straight out.
+
+On a terminal a line is for people; elsewhere it is one JSON object. Each line that is written is published too, for
+`dms logs`. Records of the standard library's `logging`, from others, go the same way.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from threading import Lock
+from types import ModuleType
+from typing import Any, TextIO, cast
+
+from dms.clock import SystemClock
+from dms.init.log_line import json_line, pretty_line
+from dms.instant import Clock, rfc3339
+
+# structlog imports rich where it is installed: 130 ms that a node never needs.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = cast("ModuleType", None)
+import structlog  # noqa: E402 - rich must be hidden first
+
+del sys.modules["rich"]
+if _rich is not None:
+    sys.modules["rich"] = _rich
+
+Publish = Callable[[dict[str, Any]], None]
+Logger = structlog.typing.FilteringBoundLogger
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logger(
+    level: str, stream: TextIO, publish: Publish, clock: Clock | None = None, pretty: bool | None = None
+) -> None:
+    """Send everything from `level` on to the stream and to `publish`, and the standard library's warnings with it.
+
+    `pretty` None asks the stream whether it is a terminal.
+    """
+    as_people_read = stream.isatty() if pretty is None else pretty
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            _Stamp(clock or SystemClock()),
+            _Publisher(publish),
+            structlog.processors.format_exc_info,
+            _Renderer(pretty_line if as_people_read else json_line),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=_Output(stream),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(handlers=[_Bridge()], level=max(LEVELS[level], logging.WARNING), force=True)
+
+
+def get_logger(name: str = "dms") -> Logger:
+    """The logger of that name; each of its lines says so."""
+    logger: Logger = structlog.get_logger().bind(logger=name)
+    return logger
+
+
+class _Stamp:
+    """Adds when a line was written, and at which level."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event = fields.pop("event", "")
+        head = {"at": rfc3339(self._clock.now().wall), "level": level, "event": event}
+        return head | {name if name not in head else f"{name}_": value for name, value in fields.items()}
+
+
+class _Publisher:
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+
+    def __call__(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        self._publish(dict(fields))
+        return fields
+
+
+class _Renderer:
+    def __init__(self, line: Callable[[Mapping[str, Any]], str]) -> None:
+        self._line = line
+
+    def __call__(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> str:
+        return self._line(fields)
+
+
+class _Output:
+    """Writes lines whole, from whatever thread. A stream that is gone costs the line, never the caller."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._lock = stream, Lock()
+
+    def __call__(self, *_: Any) -> "_Output":
+        return self
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        with self._lock:
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                return
+
+    debug = info = warning = error = critical = exception = fatal = log = warn = msg
+
+
+class _Bridge(logging.Handler):
+    """Hands records of the standard library's logging on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "debug")
+        try:
+            get_logger(record.name).log(LEVELS[level], record.getMessage(), exc_info=record.exc_info or None)
+        except Exception:  # noqa: BLE001 - a record that can't be told must not break who logged it
+            self.handleError(record)

@@ -1,0 +1,77 @@
+"""What happens to runs, as log lines: each end, what is skipped, and now and then how far a long one has come."""
+
+from collections.abc import Collection
+
+from dms.background_tasks.run import Progress
+from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.view import RunEvent
+from dms.init.logger import Logger
+from dms.instant import SECOND, Clock, duration_text
+
+BETWEEN_PROGRESS = 5 * SECOND
+"""Least time between two lines about the progress of one run."""
+
+
+class RunLog:
+    """Writes a line for what listeners of a scheduler are told. Of the node's `own` tasks only failures are told."""
+
+    def __init__(self, logger: Logger, clock: Clock, own: Collection[str]) -> None:
+        self._logger, self._clock, self._own = logger, clock, own
+        self._progress_told: dict[str, int] = {}
+
+    def tell(self, event: RunEvent) -> None:
+        """Something has happened to a run."""
+        match event.kind:
+            case "ended" if event.execution is not None:
+                self._ended(event, event.execution)
+            case "progress" if event.execution is not None and event.progress is not None:
+                self._progressed(event.execution, event.progress)
+            case "skipped":
+                self._logger.info("skipped", task=event.task, status="skipped", reason=event.text)
+
+    def _ended(self, event: RunEvent, execution: Execution) -> None:
+        self._progress_told.pop(execution.id, None)
+        good = execution.status is Status.SUCCESS
+        if good and execution.task in self._own:
+            return
+        log = self._logger.info if good else self._logger.warning
+        log(
+            _what(event, execution),
+            task=execution.task,
+            execution=execution.id,
+            status=execution.status.value,
+            took=_took(execution),
+        )
+
+    def _progressed(self, execution: Execution, progress: Progress) -> None:
+        now = self._clock.now().boot
+        if now - self._progress_told.get(execution.id, 0) >= BETWEEN_PROGRESS:
+            self._progress_told[execution.id] = now
+            self._logger.info(_how_far(progress), task=execution.task, execution=execution.id, status="running")
+
+
+def _what(event: RunEvent, execution: Execution) -> str:
+    parts = [event.text]
+    if execution.retry_at is not None and execution.ended is not None:
+        parts.append(f"again in {duration_text(_whole_seconds(execution.retry_at - execution.ended))}")
+    elif execution.attempt > 1:
+        parts.append(f"on attempt {execution.attempt}")
+    return "; ".join(part for part in parts if part)
+
+
+def _how_far(progress: Progress) -> str:
+    share = f"{100 * progress.done / progress.total:.0f} %" if progress.total else f"{progress.done:g}"
+    return f"{progress.text}  {share}" if progress.text else share
+
+
+def _took(execution: Execution) -> str:
+    if execution.started is None or execution.ended is None:
+        return ""
+    took = execution.ended - execution.started
+    if took < SECOND:
+        return f"{max(0, took) // 1000} ms"
+    return f"{took / SECOND:.1f} s" if took < 60 * SECOND else duration_text(_whole_seconds(took))
+
+
+def _whole_seconds(length: int) -> int:
+    return max(SECOND, round(length / SECOND) * SECOND)

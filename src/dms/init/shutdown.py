@@ -1,0 +1,82 @@
+"""A controlled stop: signals, stages with their shares of the time, and an end that always comes.
+
+The first SIGINT or SIGTERM starts it, the second lets it wait no longer for what runs, the third ends the process at
+once.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from threading import Timer
+from typing import NamedTuple
+
+from dms.init.logger import Logger
+
+CLEAN = 0
+LATE = 70
+"""Exit status where a deadline passed."""
+
+DRAIN_SHARE = 1 / 2
+CANCEL_SHARE = 1 / 6
+
+
+class Stage(NamedTuple):
+    """A step of the stop: what it is called, and what it does; it gives what it had to leave behind."""
+
+    name: str
+    act: Callable[[], Awaitable[Sequence[str]]]
+
+
+class Shutdown:
+    """Hears the signals and goes through the stages, once; all of it takes at most `timeout` seconds."""
+
+    def __init__(self, timeout: float, logger: Logger, hurry: Callable[[], None]) -> None:
+        self._timeout, self._logger, self._hurry = timeout, logger, hurry
+        self._requested = asyncio.Event()
+        self._asked = 0
+
+    def listen(self) -> None:
+        """From now on signals are heard, by the running loop."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+
+    async def requested(self) -> None:
+        """Wait until somebody asks for the stop."""
+        await self._requested.wait()
+
+    def _signalled(self, number: int) -> None:
+        self._asked += 1
+        name = signal.Signals(number).name
+        if self._asked == 1:
+            self._logger.info("stopping", signal=name, within=f"{self._timeout:g}s")
+            self._requested.set()
+        elif self._asked == 2:
+            self._logger.warning("stopping now; what runs is cancelled", signal=name)
+            self._hurry()
+        else:
+            self._end_at_once("a third signal")
+
+    async def run(self, stages: Sequence[Stage]) -> int:
+        """Go through the stages; the exit status. One that raises does not keep the next from being tried."""
+        last_resort = Timer(self._timeout, self._end_at_once, ("the stop took longer than shutdown.timeout",))
+        last_resort.daemon = True
+        last_resort.start()
+        left = [name for stage in stages for name in await self._stage(stage)]
+        last_resort.cancel()
+        if left:
+            self._logger.error("stopped late", left_behind=left)
+            return LATE
+        self._logger.info("stopped")
+        return CLEAN
+
+    async def _stage(self, stage: Stage) -> Sequence[str]:
+        try:
+            return await stage.act()
+        except Exception as error:
+            self._logger.exception("a stage of the stop failed", stage=stage.name, error=str(error))
+            return [stage.name]
+
+    def _end_at_once(self, why: str) -> None:
+        self._logger.error("ended at once", why=why)
+        os._exit(LATE)

@@ -1,0 +1,163 @@
+"""The composition root: every long-lived thing of a node is made here, and nowhere else."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dms import __version__
+from dms.adapters.folder import DataFolder
+from dms.adapters.sqlite import SqliteStore
+from dms.background_tasks.decision import Alert
+from dms.background_tasks.host import Host
+from dms.background_tasks.run import Run
+from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.task import Task
+from dms.clock import SystemClock
+from dms.command.config import config_operations
+from dms.command.events import event_operations
+from dms.command.logs import logs_operations
+from dms.command.node import NodeInfo, node_operations
+from dms.command.operation import Operation, by_name
+from dms.command.rpc import rpc_operations
+from dms.command.subscription import subscription_operations
+from dms.command.tasks import task_operations, task_runs_topic
+from dms.command.topic import Topic
+from dms.config import Loaded
+from dms.declared_tasks import Declared
+from dms.errors import Conflict
+from dms.health import Finding, Health
+from dms.init.logger import LEVELS, Logger, get_logger
+from dms.init.run_log import RunLog
+from dms.init.shutdown import CANCEL_SHARE, DRAIN_SHARE, Stage
+from dms.instant import SECOND, microseconds
+from dms.local.door import LocalDoor
+from dms.node_tasks.facts import facts_task
+from dms.node_tasks.retention import retention_task
+
+DECLARED = "declared"
+"""The origin of tasks that the configuration declares."""
+
+
+class Node:
+    """A node: made whole, then started, then stopped stage by stage. All of it on one loop."""
+
+    def __init__(self, loaded: Loaded, declared: Declared, folder: DataFolder, name: str, logs: Topic) -> None:
+        config = loaded.config
+        self.name, self.health, self.logger = name, Health(), get_logger("dms")
+        self._loaded, self._declared, self._folder = loaded, declared, folder
+        self._clock = SystemClock()
+        self._started = self._clock.now().wall
+        self._store = SqliteStore(folder.database)
+        self.scheduler = Scheduler(
+            config.scheduler.max_running_tasks,
+            store=self._store,
+            clock=self._clock,
+            snapshot=lambda: config,
+            timezone=config.scheduler.timezone,
+            aging_quantum=config.scheduler.aging_quantum,
+            poll_interval=config.scheduler.poll_interval,
+            history_limit=config.scheduler.history_max_count,
+            host=Host(log=self._log_run, alert=self._alert, name=name, own_coroutine_loop=True),
+        )
+        own = [facts_task(__version__), retention_task(self._store, self._clock)]
+        for task in own:
+            self.scheduler.add_task(task)
+        self.scheduler.subscribe(RunLog(self.logger, self._clock, {task.name for task in own}).tell)
+        self._doors: list[str] = []
+        self._door = LocalDoor(folder.path, self._operations(logs))
+
+    def _operations(self, logs: Topic) -> Mapping[str, Operation]:
+        runs = task_runs_topic(self.scheduler, self._clock, self._started)
+        operations: dict[str, Operation] = {}
+        operations |= by_name(
+            task_operations(self.scheduler),
+            event_operations(self.scheduler),
+            config_operations(lambda: self._loaded),
+            node_operations(self._info, self.scheduler, self.health, self._clock),
+            logs_operations(logs),
+            subscription_operations([runs, logs]),
+            rpc_operations(lambda: operations.values(), __version__),
+        )
+        return operations
+
+    def _info(self) -> NodeInfo:
+        file = self._loaded.file
+        return NodeInfo(
+            name=self.name,
+            version=__version__,
+            pid=os.getpid(),
+            started=self._started,
+            data_dir=str(self._folder.path),
+            config_file=None if file is None else str(file),
+            doors=list(self._doors),
+        )
+
+    async def start(self) -> None:
+        """Open the store, recover, take the tasks in, open the door. StoreError where the store can't be used."""
+        self._loaded.config.general.work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for finding in (*self._loaded.findings, *self._declared.findings):
+            self._found(finding.for_health())
+        for task in self._declared.tasks:
+            self._declare(task)
+        await self.scheduler.astart()
+        if not any(finding.code in ("malformed", "unreadable") for finding in self._loaded.findings):
+            self.scheduler.drop_undeclared(DECLARED)
+        self.scheduler.drop_undeclared("node")
+        self._doors.append(f"socket {await self._door.start()}")
+        self.health.ready(True)
+
+    def _declare(self, task: Task) -> None:
+        try:
+            self.scheduler.add_task(task)
+        except Conflict as error:
+            self._found(Finding("name_taken", f"tasks.{task.name}", f"tasks.{task.name}: {error}"))
+
+    def stages(self) -> Sequence[Stage]:
+        """How it stops, in this order."""
+        return [
+            Stage("readiness", self._refuse),
+            Stage("tasks", self._stop_tasks),
+            Stage("doors", self._close_doors),
+            Stage("store", self._close_store),
+        ]
+
+    async def _refuse(self) -> Sequence[str]:
+        self.health.ready(False)
+        return []
+
+    async def _stop_tasks(self) -> Sequence[str]:
+        timeout = microseconds(self._loaded.config.shutdown.timeout) / SECOND
+        return await self.scheduler.astop(drain=timeout * DRAIN_SHARE, cancel=timeout * CANCEL_SHARE)
+
+    async def _close_doors(self) -> Sequence[str]:
+        await self._door.stop()
+        return []
+
+    async def _close_store(self) -> Sequence[str]:
+        await asyncio.get_running_loop().run_in_executor(None, self._store.close)
+        return []
+
+    def _found(self, finding: Finding) -> None:
+        self.health.report(finding)
+        self.logger.warning(finding.message)
+
+    def _alert(self, alert: Alert) -> None:
+        if alert.message:
+            self._found(Finding(alert.code, alert.subject, alert.message))
+        else:
+            self.health.clear(alert.code, alert.subject)
+
+    def _log_run(self, run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        _log_of(self.logger, level, event, {"task": run.task, "execution": run.id, **fields})
+
+
+def _log_of(logger: Logger, level: str, event: str, fields: Mapping[str, Any]) -> None:
+    logger.log(LEVELS[level], event, **{name if name != "event" else "event_": value for name, value in fields.items()})
+
+
+def shown(path: Path) -> str:
+    """A path as people write it from here."""
+    here = Path.cwd()
+    return f"./{path.relative_to(here)}" if path.is_relative_to(here) and path != here else str(path)
