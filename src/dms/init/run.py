@@ -69,6 +69,7 @@ def _greet(loaded: Loaded, folder: DataFolder, name: str) -> None:
     if not sys.stderr.isatty():
         return
     file = "no file: built-in defaults" if loaded.file is None else shown(Path(loaded.file).absolute())
-    ask = os.environ.get("DMS_COMMAND") or f"dms --data-dir {shown(folder.path)}"
+    command = os.environ.get("DMS_COMMAND")
+    ask = f"{command} status" if command else f"dms status --data-dir {shown(folder.path)}"
     print(f"dms {__version__} · node {name} · data {shown(folder.path)} · config {file}", file=sys.stderr)
-    print(f"Ask it from another terminal:  {ask} status      Stop: Ctrl-C\n", file=sys.stderr)
+    print(f"Ask it from another terminal:  {ask}      Stop: Ctrl-C\n", file=sys.stderr)
