@@ -63,22 +63,22 @@ class Agenda:
         zone: tzinfo = UTC,
         seed: str = "",
         boot_id: str = "",
-        durable: bool = False,
+        stored: bool = False,
         aging_quantum: int = 60 * SECOND,
         memory: Memory | None = None,
     ) -> None:
-        """`memory` is what the store still knew (see `recovery`); `durable` whether tasks are by default;
+        """`memory` is what the store still knew (see `recovery`); `stored` whether there is one;
         `seed` and `boot_id` tell this node and this boot of the machine from others."""
         self.entries: dict[int, Entry] = {}
         self.pause_state = memory.pause if memory else None
         self._memory = memory or Memory()
         self._lanes = {Lane.USER: Slots(slots, aging_quantum), Lane.NODE: Slots(node_slots, aging_quantum)}
-        self._zone, self._seed, self._boot_id, self._durable = zone, seed, boot_id, durable
+        self._zone, self._seed, self._boot_id, self._stored = zone, seed, boot_id, stored
         self._ledger = Ledger(boot_id)
         self._live: dict[str, Attempt] = {}
         self._held: list[Attempt] = []
         self._fresh: list[Attempt] = []
-        self._topics: dict[str, list[Entry]] = {}
+        self._topics: dict[str, dict[int, Entry]] = {}
         self._alarms = Alarms(now)
         self._counter = 0
         self._began = now.wall
@@ -92,15 +92,15 @@ class Agenda:
     def add(self, task: Task, task_id: int, now: Instant) -> None:
         """Register a task under its ID. One that the store remembers goes on where it was, as far as its definition is
         the same; a changed trigger starts anew."""
-        entry = Entry(task, task_id, self._durable)
+        entry = Entry(task, task_id, self._stored)
         self.entries[task_id] = entry
-        entry.timetables = self._timetables(entry)
+        entry.come_by(self._timetables(entry))
         changed = self._memory.restore(entry, now, self._boot_id)
         if entry.ended:
             self._forget(entry)
             self._decisions.append(Remove(task_id, task.name))
             return
-        if changed and entry.durable:
+        if changed and self._stored:
             self._ledger.task(entry)
         self._take_up(entry, now)
 
@@ -108,17 +108,17 @@ class Agenda:
         """Give a task another definition. Unchanged triggers keep their phase and marks, changed ones start anew; what
         waits will run the new definition, what runs is left to finish."""
         entry = self.entries[task_id]
+        self._unlisten(entry)
         before, entry.task = entry.task, task
-        self._unlisten(entry, before)
-        entry.durable = entry.durable_as(self._durable)
+        entry.durable = entry.durable_as(self._stored)
         if list(before.triggers) != list(task.triggers) or (task.enabled and not before.enabled):
-            entry.timetables = self._timetables(entry)
+            entry.come_by(self._timetables(entry))
             for timetable in entry.timetables:
                 timetable.begin(now)
         for attempt in (*(entry.attempts or ()), *(entry.queue or ()), *(entry.retries or ())):
             if attempt.status is Status.WAITING:
                 attempt.task = task
-        if entry.durable:
+        if self._stored:
             self._ledger.task(entry)
         self._take_up(entry, now)
 
@@ -134,8 +134,8 @@ class Agenda:
                 self._plan(timetable)
             else:
                 timetable.token = 0
-        for trigger in entry.task.event_triggers:
-            self._topics.setdefault(trigger.topic, []).append(entry)
+        for topic in entry.topics:
+            self._topics.setdefault(topic, {})[entry.id] = entry
         if entry.pause is not None and entry.pause.until is not None:
             self._alarms.at_wall(entry.pause.until, self._pause_over, entry)
         if not entry.task.parked:
@@ -157,7 +157,8 @@ class Agenda:
         entry = self.entries.get(task_id)
         if entry is not None:
             self._forget(entry)
-            self._ledger.drop(task_id)
+            if self._stored:
+                self._ledger.drop(task_id)
             for attempt in [*(entry.attempts or ()), *(entry.queue or ()), *(entry.retries or ())]:
                 if attempt.status is Status.WAITING:
                     self._end(attempt, Status.CANCELLED, now, error="the task was removed")
@@ -169,15 +170,14 @@ class Agenda:
         self._ledger.forget(entry)
         for timetable in entry.timetables:
             timetable.token = 0
-        self._unlisten(entry, entry.task)
+        self._unlisten(entry)
 
-    def _unlisten(self, entry: Entry, task: Task) -> None:
-        for trigger in task.event_triggers:
-            entries = self._topics.get(trigger.topic, [])
-            if entry in entries:
-                entries.remove(entry)
-            if not entries:
-                self._topics.pop(trigger.topic, None)
+    def _unlisten(self, entry: Entry) -> None:
+        for topic in entry.topics:
+            listeners = self._topics.get(topic, {})
+            listeners.pop(entry.id, None)
+            if not listeners:
+                self._topics.pop(topic, None)
 
     def drop_undeclared(self, origin: str, now: Instant) -> None:
         """Forget the tasks of that origin which the store remembers and nobody has added; what waits is cancelled."""
@@ -190,13 +190,17 @@ class Agenda:
         """Hold a task back (None: every task of the users' lane): its fires are skipped and counted, retries wait."""
         pause = Pause(now.wall, until, reason)
         if task_id is None:
-            self.pause_state = pause
-            self._ledger.pause(pause)
+            self._hold_all(pause)
         elif entry := self.entries.get(task_id):
             entry.pause = pause
             self._touch(entry)
         if until is not None:
             self._alarms.at_wall(until, self._pause_over, None if task_id is None else self.entries.get(task_id))
+
+    def _hold_all(self, pause: Pause | None) -> None:
+        self.pause_state = pause
+        if self._stored:
+            self._ledger.pause(pause)
 
     def resume(self, task_id: int | None, now: Instant) -> None:
         """Let it go on; what was skipped meanwhile stays skipped."""
@@ -204,8 +208,7 @@ class Agenda:
 
     def _resume(self, entry: Entry | None, now: Instant) -> None:
         if entry is None:
-            self.pause_state = None
-            self._ledger.pause(None)
+            self._hold_all(None)
         else:
             entry.pause = None
             self._touch(entry)
@@ -260,7 +263,8 @@ class Agenda:
         entry: Entry = timetable.owner
         task = entry.task
         labels, count = timetable.take(now, task.catch_up_limit if task.catch_up is CatchUp.ALL else 1)
-        self._touch(entry)
+        if entry.durable:
+            self._touch(entry)
         if self.paused(entry):
             self._skip(entry, "paused", count)
             labels = []
@@ -307,7 +311,7 @@ class Agenda:
             self._fire_unless_held(entry, "trigger", None, now)
 
     def _emit(self, event: Event, now: Instant) -> None:
-        for entry in tuple(self._topics.get(event.topic, ())):
+        for entry in tuple(self._topics.get(event.topic, {}).values()):
             self._fire_unless_held(entry, "event", event, now)
 
     def _fire_unless_held(self, entry: Entry, cause: str, event: Event | None, now: Instant) -> None:
@@ -523,6 +527,8 @@ class Agenda:
             return
         if entry.durable:
             self._ledger.finished(entry.stored(self._boot_id, finished=self._memory.starts))
+        elif self._stored:
+            self._ledger.drop(entry.id)
         self._forget(entry)
         self._decisions.append(Remove(entry.id, entry.task.name))
 
@@ -613,7 +619,7 @@ class Agenda:
             self._decisions.append(Skip(entry.task.name, reason, count))
 
     def _touch(self, entry: Entry) -> None:
-        if entry.durable and not entry.removed:
+        if self._stored and not entry.removed:
             self._ledger.state(entry)
 
     def _record_waiting(self) -> None:

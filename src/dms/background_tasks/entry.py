@@ -15,13 +15,15 @@ class Entry:
     the task itself; `retries` those that wait for their time to be tried again."""
 
     __slots__ = (
-        "active", "attempts", "durable", "ended", "id", "last", "pause", "queue", "removed", "retries", "skipped",
-        "task", "timetables",
+        "active", "attempts", "durable", "ended", "id", "last", "one_time", "pause", "queue", "removed", "retries",
+        "skipped", "task", "timetables", "topics",
     )  # fmt: skip
 
     def __init__(self, task: Task, task_id: int, durable_by_default: bool) -> None:
         self.task, self.id = task, task_id
         self.timetables: tuple[Timetable, ...] = ()
+        self.topics: tuple[str, ...] = ()
+        self.one_time = False
         self.active = 0
         self.attempts: list[Attempt] | None = None
         self.queue: deque[Attempt] | None = None
@@ -41,10 +43,13 @@ class Entry:
         """Microseconds that a cancelled attempt gets to end by itself."""
         return microseconds(self.task.kill_after)
 
-    def only_one_time(self) -> bool:
-        """Whether all its triggers are one-time, so that it goes once they have fired."""
-        timetables = self.timetables
-        return bool(timetables) and len(timetables) == len(self.task.triggers) and all(t.one_time for t in timetables)
+    def come_by(self, timetables: tuple[Timetable, ...]) -> None:
+        """When it comes due from now on: by these timetables, and on the topics of its event triggers. It is `one_time`
+        where nothing can fire it again after that."""
+        self.timetables = timetables
+        self.topics = tuple(trigger.topic for trigger in self.task.event_triggers)
+        one_time = bool(timetables) and len(timetables) == len(self.task.triggers)
+        self.one_time = one_time and all(timetable.one_time for timetable in timetables)
 
     @property
     def idle(self) -> bool:
@@ -53,7 +58,7 @@ class Entry:
 
     def over(self) -> bool:
         """Whether its one time has come and nothing of it is left to run."""
-        return self.idle and self.only_one_time() and all(timetable.due is None for timetable in self.timetables)
+        return self.one_time and self.idle and all(timetable.due is None for timetable in self.timetables)
 
     def begin(self, attempt: Attempt) -> None:
         """An attempt of it waits for a slot, and then runs."""

@@ -46,7 +46,7 @@ class Memory:
         entry.pause = stored.state.pause
         entry.skipped = dict(stored.state.skipped) or None
         entry.last = self._last.pop(entry.id, None)
-        same = _same(stored, entry)
+        same = entry.durable and _same(stored, entry)
         for index, timetable in enumerate(entry.timetables):
             if same and index < len(stored.state.marks):
                 timetable.resume_from(stored.state.marks[index], now, boot_id)

@@ -262,7 +262,7 @@ class Scheduler:
             zone=self._zone,
             seed=self._host.name,
             boot_id=boot_id(),
-            durable=self._store is not None,
+            stored=self._store is not None,
             aging_quantum=self._aging_quantum,
             memory=memory,
         )

@@ -203,7 +203,7 @@ class Task(_Called, kw_only=True, eq=False):
     _calling: Any = None
 
     def __post_init__(self) -> None:
-        """Check and normalise each field, then the fields against each other."""
+        """Check and normalise each field, then, where a policy is not the default, those against each other."""
         check_name(self.name)
         check_function(self.function)
         if hasattr(self.triggers, "is_ready"):
@@ -211,6 +211,20 @@ class Task(_Called, kw_only=True, eq=False):
         self.triggers = tuple(self.triggers)
         for trigger in self.triggers:
             check_trigger(trigger)
+        if self._policies() != _DEFAULT_POLICIES:
+            self._check_policies()
+        if isinstance(self.function, Program) and (self.args or self.kwargs):
+            raise InvalidTask("args: a program takes its arguments in its own list")
+        if not isinstance(self.function, str):
+            self._target = self.function
+
+    def _policies(self) -> tuple[Any, ...]:
+        return (
+            self.priority, self.timeout, self.kill_after, self.overlap, self.queue_limit, self.max_instances,
+            self.catch_up, self.catch_up_limit, self.catch_up_window, self.durability,
+        )  # fmt: skip
+
+    def _check_policies(self) -> None:
         for field, choice in (("overlap", Overlap), ("catch_up", CatchUp), ("durability", Durability)):
             self._choose(field, choice)
         for field, lowest in (("queue_limit", 1), ("max_instances", 1), ("catch_up_limit", 1), ("priority", -1000)):
@@ -218,8 +232,6 @@ class Task(_Called, kw_only=True, eq=False):
         for field in ("timeout", "kill_after", "catch_up_window"):
             self._read_duration(field)
         self._check_together()
-        if not isinstance(self.function, str):
-            self._target = self.function
 
     def _choose(self, field: str, choice: type[StrEnum]) -> None:
         value = getattr(self, field)
@@ -249,8 +261,6 @@ class Task(_Called, kw_only=True, eq=False):
             raise InvalidTask("queue_limit: more than 1 needs overlap: queue")
         if self.catch_up_limit > 1 and self.catch_up is not CatchUp.ALL:
             raise InvalidTask("catch_up_limit: more than 1 needs catch_up: all")
-        if isinstance(self.function, Program) and (self.args or self.kwargs):
-            raise InvalidTask("args: a program takes its arguments in its own list")
 
     @property
     def target(self) -> Any:
@@ -278,6 +288,11 @@ class Task(_Called, kw_only=True, eq=False):
     def event_triggers(self) -> list[EventTrigger]:
         """Those of its triggers that wait for an event."""
         return [trigger for trigger in self.triggers if isinstance(trigger, EventTrigger)]
+
+
+_DEFAULT_POLICIES = (
+    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None,
+)  # fmt: skip
 
 
 def check_name(name: object) -> None:
