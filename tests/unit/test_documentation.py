@@ -1,17 +1,21 @@
 """What the pages say is so: their examples run, their links lead somewhere, and nothing that exists is left out."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 import dms
+from dms.cli import application
 from dms.errors import DmsError, RemoteError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[\w-]+)?\)")
+COMMAND = re.compile(r"^\$ (?:scripts/)?dms (?P<words>[^#|\n]*)", re.MULTILINE)
 SAID = re.compile(r"^\s*print\(.*\)\s+# (.+)$", re.MULTILINE)
 
 
@@ -42,6 +46,21 @@ def test_a_python_example_runs_and_prints_what_it_says(
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec"), {"__name__": "__main__"})
     assert SAID.findall(code) == capsys.readouterr().out.splitlines()[: len(SAID.findall(code))]
+
+
+def commands() -> list[str]:
+    """Every call of `dms` that a page shows."""
+    return sorted({found["words"].strip() for page in PAGES for found in COMMAND.finditer(page.read_text())})
+
+
+@pytest.mark.parametrize("words", commands())
+def test_a_command_on_a_page_can_be_given_so(words: str) -> None:
+    command: click.Command | None = application.dms
+    context = application.dms.make_context("dms", shlex.split(words))
+    while isinstance(command, click.Group):
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
+        context = command.make_context(name, rest, parent=context)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
