@@ -501,10 +501,9 @@ class Agenda:
     def _run_over(self, entry: Entry, execution: Execution, now: Instant) -> None:
         """A run has its final state: that is an event, and what a delay is counted from."""
         ending = _ENDINGS.get(execution.status)
-        if ending is not None:
-            payload = {"execution": execution.id, "run_id": execution.run_id, "status": execution.status.value,
-                       "error": execution.error, "results": execution.results}  # fmt: skip
-            self._emit(Event(f"task.{entry.task.name}.{ending}", payload, now.wall), now)
+        topic = f"task.{entry.task.name}.{ending}"
+        if ending is not None and topic in self._topics:
+            self._emit(Event(topic, _told(execution), now.wall), now)
         for timetable in entry.timetables:
             if timetable.run_ended(now) and not entry.removed and entry.task.enabled:
                 self._plan(timetable)
@@ -637,6 +636,17 @@ _ENDINGS = {
     Status.TIMED_OUT: "failed",
     Status.ABANDONED: "failed",
 }
+
+
+def _told(execution: Execution) -> dict[str, Any]:
+    """What the event of a run's end says of it."""
+    return {
+        "execution": execution.id,
+        "run_id": execution.run_id,
+        "status": execution.status.value,
+        "error": execution.error,
+        "results": execution.results,
+    }
 
 
 def _judge(attempt: Attempt, outcome: Outcome) -> tuple[Status, str | None]:

@@ -64,8 +64,10 @@ class Memory:
     def unfinished(self, entry: Entry) -> list[tuple[Attempt, bool]]:
         """The attempts of a task that wait to go on, and of each whether it stands for one that was cut off and so
         needs an ID of its own."""
+        if entry.id not in self._open:
+            return []
         found = []
-        for execution in sorted(self._open.pop(entry.id, []), key=lambda execution: execution.due):
+        for execution in sorted(self._open.pop(entry.id), key=lambda execution: execution.due):
             cut = _ran(execution)
             if not cut or entry.task.durability is Durability.AT_LEAST_ONCE:
                 found.append((_attempt(entry, execution, "crash" if cut else execution.cause), cut))

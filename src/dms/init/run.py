@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dms import __version__
 from dms.access.identity import new_identity, read_identity, write_identity
@@ -68,7 +67,7 @@ def _greet(loaded: Loaded, folder: DataFolder, name: str) -> None:
     """On a terminal: what runs here, and the next step."""
     if not sys.stderr.isatty():
         return
-    file = "no file: built-in defaults" if loaded.file is None else shown(Path(loaded.file).absolute())
+    file = "none, all is by default" if loaded.file is None else str(loaded.file)
     command = os.environ.get("DMS_COMMAND")
     ask = f"{command} status" if command else f"dms status --data-dir {shown(folder.path)}"
     print(f"dms {__version__} · node {name} · data {shown(folder.path)} · config {file}", file=sys.stderr)
