@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dms.access.socket_place import place_socket, remove_socket
 from dms.command.operation import Operation
-from dms.errors import Overloaded
+from dms.errors import Overloaded, ShuttingDown
 from dms.local.peer_connection import PeerConnection
 from dms.local.socket_file import bind
 
@@ -49,6 +49,8 @@ class LocalDoor:
         return PeerConnection(self._operations, self._admit, self._peers.discard, self._patience)
 
     def _admit(self, peer: PeerConnection) -> None:
+        if self._server is None:  # it came while the door was closing
+            raise ShuttingDown("the node is stopping; ask again once it is back")
         if len(self._peers) >= MAX_PEERS:
             raise Overloaded(f"{MAX_PEERS} callers are connected already; close one, or try again later")
         self._peers.add(peer)
@@ -58,6 +60,6 @@ class LocalDoor:
         if self._server is None or self._path is None:
             return
         self._server.close()
+        self._server = None
         await asyncio.gather(*(peer.stop(self._grace) for peer in tuple(self._peers)))
         remove_socket(self._data_dir, self._path)
-        self._server = None

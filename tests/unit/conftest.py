@@ -1,0 +1,120 @@
+"""A node to ask, for the tests of the client and of the command line: a scheduler and the local door, in a thread."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from dms.background_tasks.retry import RetryPolicy
+from dms.background_tasks.run import Run
+from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.task import Lane, Task
+from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.clock import SystemClock
+from dms.command.config import config_operations
+from dms.command.events import event_operations
+from dms.command.logs import logs_operations, logs_topic
+from dms.command.node import NodeInfo, node_operations
+from dms.command.operation import by_name
+from dms.command.rpc import rpc_operations
+from dms.command.subscription import subscription_operations
+from dms.command.tasks import task_operations, task_runs_topic
+from dms.config import load
+from dms.health import Health
+from dms.local.door import LocalDoor
+
+
+class Refused(Exception):
+    pass
+
+
+class NodeInAThread:
+    """`answer` gives 42; `broken` fails twice; `hold` runs until `let_go`; `listen` gives back what door.opened
+    brings; `tidy` is the node's own. `begun` is set once `hold` runs."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.let_go, self.begun = Event(), Event()
+        self.logs = logs_topic(epoch=1)
+        self.health = Health()
+        self.health.ready(True)
+        self._up = Event()
+        self._thread = Thread(target=lambda: asyncio.run(self._live()))
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._up.wait(10)
+
+    def stop(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+
+    def call(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have it called on the node's loop."""
+        self._loop.call_soon_threadsafe(function, *args)
+
+    def _hold(self, run: Run) -> str:
+        run.progress(1, 4, "1 of 4 files")
+        self.begun.set()
+        self.let_go.wait(10)
+        return "let go"
+
+    def _broken(self) -> None:
+        raise Refused("connect to 127.0.0.1:8080 refused")
+
+    async def _live(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        async with Scheduler(max_running_tasks=4) as self.scheduler:
+            self.scheduler.add_tasks(
+                [
+                    Task("answer", lambda: 42, description="The answer.", triggers=[PeriodicTrigger("1h")]),
+                    Task("broken", self._broken, retry_policy=RetryPolicy(1, "1ms")),
+                    Task("hold", self._hold),
+                    Task("listen", lambda run: run.event.payload, triggers=[EventTrigger("door.opened")]),
+                    Task("tidy", print, lane=Lane.NODE),
+                ]
+            )
+            self.door = LocalDoor(self.data_dir, self._operations(), patience=5, grace=0.1)
+            self.socket = str(await self.door.start())
+            self._up.set()
+            await self._end.wait()
+            await self.door.stop()
+            self.let_go.set()
+
+    def _operations(self) -> Any:
+        clock, loaded = SystemClock(), load(environ={"HOME": "/nowhere"})
+        started = clock.now().wall - 250_000_000
+        topics = [self.logs, task_runs_topic(self.scheduler, clock, epoch=1)]
+        families = [
+            task_operations(self.scheduler),
+            event_operations(self.scheduler),
+            config_operations(lambda: loaded),
+            logs_operations(self.logs),
+            node_operations(lambda: self._info(started), self.scheduler, self.health, clock),
+            subscription_operations(topics),
+        ]
+        return by_name(*families, rpc_operations(lambda: [each for family in families for each in family], "0.1.0"))
+
+    def _info(self, started: int) -> NodeInfo:
+        return NodeInfo("quiet-heron", "0.1.0", os.getpid(), started, str(self.data_dir), None, [self.socket])
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A folder with a short path, so that the socket lies in it."""
+    with tempfile.TemporaryDirectory(prefix="dms") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def node(data_dir: Path) -> Iterator[NodeInAThread]:
+    made = NodeInAThread(data_dir)
+    made.start()
+    yield made
+    made.stop()
