@@ -111,14 +111,17 @@ class Agenda:
         self._unlisten(entry)
         before, entry.task = entry.task, task
         entry.durable = entry.durable_as(self._stored)
-        if list(before.triggers) != list(task.triggers) or (task.enabled and not before.enabled):
+        if before.parked:
+            entry.come_by(self._timetables(entry))
+            self._memory.restore(entry, now, self._boot_id)
+        elif list(before.triggers) != list(task.triggers) or (task.enabled and not before.enabled):
             entry.come_by(self._timetables(entry))
             for timetable in entry.timetables:
                 timetable.begin(now)
         for attempt in (*(entry.attempts or ()), *(entry.queue or ()), *(entry.retries or ())):
             if attempt.status is Status.WAITING:
                 attempt.task = task
-        if self._stored:
+        if self._stored and not task.parked:
             self._ledger.task(entry)
         self._take_up(entry, now)
 
@@ -525,7 +528,10 @@ class Agenda:
         if entry.removed or self._stopping or not entry.over():
             return
         if entry.durable:
-            self._ledger.finished(entry.stored(self._boot_id, finished=self._memory.starts))
+            over = entry.stored(self._boot_id, finished=self._memory.starts)
+            self._ledger.finished(over)
+            if entry.task.restored:
+                self._memory.remember(over)
         elif self._stored:
             self._ledger.drop(entry.id)
         self._forget(entry)

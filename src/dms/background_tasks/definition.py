@@ -33,7 +33,7 @@ def definition(task: Task) -> dict[str, Any]:
         "program": None if program is None else plain(program),
         "args": plain([list(task.args), dict(task.kwargs)]),
         "triggers": [definition_of(trigger) for trigger in task.triggers],
-        "retry_policy": msgspec.to_builtins(task.retry_policy),
+        "retry_policy": _retry(task.retry_policy),
         "timeout": _seconds(task.timeout),
         "kill_after": _seconds(task.kill_after),
         "catch_up_window": _seconds(task.catch_up_window),
@@ -59,7 +59,7 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
         args,
         kwargs,
         triggers=[trigger for trigger in triggers if trigger is not None],
-        retry_policy=msgspec.convert(stored["retry_policy"], RetryPolicy),
+        retry_policy=RetryPolicy(**stored["retry_policy"]),
         lane=Lane(stored["lane"]),
         parked=parked,
         **durations,
@@ -78,6 +78,16 @@ def plain(value: Any) -> Any:
         return msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
+
+
+def _retry(policy: RetryPolicy) -> dict[str, Any]:
+    return {
+        "max_retries": policy.max_retries,
+        "delay": _seconds(policy.delay),
+        "backoff": str(policy.backoff),
+        "factor": policy.factor,
+        "max_delay": _seconds(policy.max_delay),
+    }
 
 
 _COPIED = (

@@ -4,7 +4,7 @@ from collections import deque
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
-from dms.background_tasks.store import Pause, StoredTask, TaskState
+from dms.background_tasks.store import Mark, Pause, StoredTask, TaskState
 from dms.background_tasks.task import Durability, Execution, Task
 from dms.background_tasks.timetable import Timetable
 from dms.instant import microseconds
@@ -15,8 +15,8 @@ class Entry:
     the task itself; `retries` those that wait for their time to be tried again."""
 
     __slots__ = (
-        "active", "attempts", "durable", "ended", "id", "last", "one_time", "pause", "queue", "removed", "retries",
-        "skipped", "task", "timetables", "topics",
+        "active", "attempts", "durable", "ended", "id", "last", "one_time", "parked_marks", "pause", "queue",
+        "removed", "retries", "skipped", "task", "timetables", "topics",
     )  # fmt: skip
 
     def __init__(self, task: Task, task_id: int, durable_by_default: bool) -> None:
@@ -24,6 +24,7 @@ class Entry:
         self.timetables: tuple[Timetable, ...] = ()
         self.topics: tuple[str, ...] = ()
         self.one_time = False
+        self.parked_marks: tuple[Mark, ...] = ()
         self.active = 0
         self.attempts: list[Attempt] | None = None
         self.queue: deque[Attempt] | None = None
@@ -98,7 +99,8 @@ class Entry:
 
     def state(self, boot_id: str, finished: int | None = None) -> TaskState:
         """What must be kept beside the definition."""
-        marks = tuple(timetable.mark(boot_id) for timetable in self.timetables)
+        parked = bool(self.task.parked)
+        marks = self.parked_marks if parked else tuple(timetable.mark(boot_id) for timetable in self.timetables)
         return TaskState(marks, self.pause, dict(self.skipped or {}), finished)
 
     def stored(self, boot_id: str, finished: int | None = None) -> StoredTask:

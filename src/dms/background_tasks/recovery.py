@@ -33,19 +33,26 @@ class Memory:
 
     def interrupted(self, now: Instant) -> list[Execution]:
         """Every execution that was under way, as it ended."""
-        return [_interrupted(execution, now) for found in self._open.values() for execution in found if _ran(execution)]
+        cut = [_interrupted(execution, now) for found in self._open.values() for execution in found if _ran(execution)]
+        for execution in cut:
+            known = self._last.get(execution.task_id)
+            if known is not None and known.id == execution.id:
+                self._last[execution.task_id] = execution
+        return cut
 
     def restore(self, entry: Entry, now: Instant, boot_id: str) -> bool:
-        """Take up what is remembered of a task; whether its definition is new or another than before."""
+        """Take up what is remembered of a task; whether it has to be kept, being new or another than before. What is
+        remembered of a parked task stays remembered, for the good one that comes in its place."""
+        if entry.task.parked:
+            self._restore_parked(entry)
+            return False
         stored = self.tasks.pop(entry.task.name, None)
         if stored is None or (stored.state.finished is not None and not _same(stored, entry)):
             for timetable in entry.timetables:
                 timetable.begin(now)
             return True
         entry.ended = stored.state.finished is not None
-        entry.pause = stored.state.pause
-        entry.skipped = dict(stored.state.skipped) or None
-        entry.last = self._last.pop(entry.id, None)
+        self._recall(stored, entry)
         same = entry.durable and _same(stored, entry)
         for index, timetable in enumerate(entry.timetables):
             if same and index < len(stored.state.marks):
@@ -53,6 +60,21 @@ class Memory:
             else:
                 timetable.begin(now)
         return definition(entry.task) != stored.definition
+
+    def _restore_parked(self, entry: Entry) -> None:
+        stored = self.tasks.get(entry.task.name)
+        if stored is not None:
+            entry.parked_marks = stored.state.marks
+            self._recall(stored, entry)
+
+    def _recall(self, stored: StoredTask, entry: Entry) -> None:
+        entry.pause = stored.state.pause
+        entry.skipped = dict(stored.state.skipped) or None
+        entry.last = self._last.get(entry.id)
+
+    def remember(self, task: StoredTask) -> None:
+        """A task that only the store brought back has ended before its program has added it again."""
+        self.tasks[task.name] = task
 
     def discard(self, origin: str, now: Instant) -> list[tuple[int, list[Execution]]]:
         """Forget the remembered tasks of that origin: their IDs, and their executions that wait, as they end."""

@@ -14,29 +14,26 @@ class Registry:
         self._numbered = numbered
         self._by_name: dict[str, Task] = {}
         self._by_id: dict[int, Task] = {}
-        self._restored: set[str] = set()
         self._highest = 0
         self._lock = Lock()
 
-    def add(self, task: Task) -> bool:
-        """Take a task in; whether it takes the place of one restored from the store. Conflict where its name is taken
-        or it is registered already."""
+    def add(self, task: Task) -> None:
+        """Take a task in; it takes the place of one of its name that only the store brought back. Conflict where its
+        name is taken, or it is registered already."""
         with self._lock:
             if task.id is not None or task._registration is not None:
                 raise Conflict(f"{task.name} is registered already; make another Task")
-            replaces = task.name in self._restored
-            if task.name in self._by_name and not replaces:
+            there = self._by_name.get(task.name)
+            if there is not None and not there.restored:
                 raise Conflict(f"a task called {task.name} is there already; remove it first, or take another name")
-            if replaces:
-                self._restored.discard(task.name)
-                task.id = self._by_name[task.name].id
+            if there is not None:
+                task.id = there.id
             elif self._numbered:
                 self._highest += 1
                 task.id = self._highest
             self._by_name[task.name] = task
             if task.id is not None:
                 self._by_id[task.id] = task
-            return replaces
 
     def number(self, known: dict[str, int], highest: int) -> None:
         """Give IDs from now on, and one to each task that has none: the one it had, or the next."""
@@ -55,7 +52,6 @@ class Registry:
         with self._lock:
             task.id = task_id
             self._by_name[task.name] = self._by_id[task_id] = task
-            self._restored.add(task.name)
 
     def remove(self, task: Task) -> None:
         """Let a task go."""
@@ -74,7 +70,6 @@ class Registry:
             self._by_id.pop(task.id, None)
         if self._by_name.get(task.name) is task:
             del self._by_name[task.name]
-            self._restored.discard(task.name)
 
     def find(self, which: int | str) -> Task:
         """The task of that ID (an int) or name. NotFound, with the nearest name, where there is none."""

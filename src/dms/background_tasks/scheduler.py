@@ -359,6 +359,7 @@ class Scheduler:
                 self._prepare(task)
             except InvalidTask as error:
                 task.parked = str(error)
+            task.restored = True
             self._registry.restore(task, stored.id)
             task._registration = self
             self._inbox.post(Engine.add, task)

@@ -301,12 +301,11 @@ class OnceTimetable(Timetable):
         """Due, unless it has fired; boot time counts within one boot of the machine, the wall clock after that,
         but never for longer than the delay."""
         self.done = mark.done
-        if self.done:
-            return
         self.anchor, self.anchor_boot = mark.anchor, now.boot + mark.anchor - now.wall
         if mark.boot_id == boot_id:
             self.anchor_boot = mark.anchor_boot
-        self.due = min(self.anchor_boot, now.boot) + self.delay
+        if not self.done:
+            self.due = min(self.anchor_boot, now.boot) + self.delay
 
     def mark(self, boot_id: str) -> Mark:
         """Its anchor, and whether it has fired."""
