@@ -12,5 +12,4 @@ import sys
 
 from dms.cli import main
 
-os.dup2(2, 1)
 sys.exit(main(["run", "--data-dir", os.path.join(os.environ["BENCH_SCRATCH"], "data")]))
