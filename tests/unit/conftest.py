@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -55,9 +55,9 @@ class NodeInAThread:
             self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(10)
 
-    def call(self, function: Callable[..., Any], *args: Any) -> None:
-        """Have it called on the node's loop."""
-        self._loop.call_soon_threadsafe(function, *args)
+    def following(self) -> int:
+        """How many followers its topics have."""
+        return sum(len(topic._followers) for topic in self._topics)
 
     def _hold(self, run: Run) -> str:
         run.progress(1, 4, "1 of 4 files")
@@ -90,19 +90,21 @@ class NodeInAThread:
     def _operations(self) -> Any:
         clock, loaded = SystemClock(), load(environ={"HOME": "/nowhere"})
         started = clock.now().wall - 250_000_000
-        topics = [self.logs, task_runs_topic(self.scheduler, clock, epoch=1)]
+        self._topics = [self.logs, task_runs_topic(self.scheduler, clock, epoch=1)]
         families = [
             task_operations(self.scheduler),
             event_operations(self.scheduler),
             config_operations(lambda: loaded),
             logs_operations(self.logs),
             node_operations(lambda: self._info(started), self.scheduler, self.health, clock),
-            subscription_operations(topics),
+            subscription_operations(self._topics),
         ]
         return by_name(*families, rpc_operations(lambda: [each for family in families for each in family], "0.1.0"))
 
     def _info(self, started: int) -> NodeInfo:
-        return NodeInfo("quiet-heron", "0.1.0", os.getpid(), started, str(self.data_dir), None, [self.socket])
+        return NodeInfo(
+            "quiet-heron", "0.1.0", os.getpid(), started, str(self.data_dir), None, [f"socket {self.socket}"]
+        )
 
 
 @pytest.fixture

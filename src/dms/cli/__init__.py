@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Sequence
 
+from dms import __version__
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `dms` with these words, or those of the process, and give the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words == ["--version"]:  # before click is imported: it takes longer than all the rest
-        from importlib.metadata import version
-
-        print(f"dms {version('dms-node')}")
+        print(f"dms {__version__}")
         return 0
     from dms.cli.application import run
 

@@ -8,8 +8,9 @@ from importlib import import_module
 
 import click
 
+from dms import __version__
 from dms.cli.exit_status import DONE, FAILED, INTERRUPTED, exit_status, reason_of
-from dms.errors import ConfigError, DmsError, did_you_mean
+from dms.errors import DmsError, did_you_mean
 
 FAMILIES = {
     "run": "Start a node in the foreground.",
@@ -52,7 +53,7 @@ class Families(click.Group):
 
 
 @click.group(cls=Families, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="dms-node", prog_name="dms", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="dms %(version)s")
 def dms() -> None:
     """Run scheduled work on this machine, and ask the node that does so.
 
@@ -92,9 +93,7 @@ def _invoke(words: Sequence[str]) -> int:
 
 
 def _tell(error: DmsError, *, as_json: bool) -> int:
-    findings = error.findings if isinstance(error, ConfigError) else ()
-    lines = [str(error), *(finding for finding in findings if finding != str(error))]
-    print("dms:", "\n".join(lines), file=sys.stderr)
+    print(f"dms: {error}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": {"reason": reason_of(error), "message": str(error)}}))
     _debug(error)

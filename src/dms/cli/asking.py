@@ -64,7 +64,8 @@ def asking(function: Callable[Concatenate[Asking, P], T]) -> Callable[P, T]:
     @wraps(function)
     def asked(*args: P.args, **kwargs: P.kwargs) -> T:
         node = Asking(data_folder(cast("str | None", kwargs.pop("data_dir"))), bool(kwargs.pop("as_json")))
-        return function(node, *args, **kwargs)
+        with node.client:
+            return function(node, *args, **kwargs)
 
     as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     return data_dir_option(as_json(asked))

@@ -9,8 +9,7 @@ from dms.cli.exit_status import DONE
 from dms.cli.terminal import painted
 from dms.cli.wording import local_time, plain
 
-_SHOWN_ELSEWHERE = ("at", "level", "event", "logger")
-_COLOURS = {"warning": "paused", "error": "failed", "critical": "failed"}
+_SHOWN = frozenset({"at", "level", "event", "logger", "task", "execution", "status", "took", "exception"})
 
 
 @click.command()
@@ -31,8 +30,13 @@ def logs(node: Asking, following: bool, lines: int) -> int:
 
 
 def log_line(line: dict[str, Any]) -> str:
-    """A line of the log for people: time, level, what, and what belongs to it."""
-    level = str(line.get("level", ""))
-    rest = " ".join(f"{name}={plain(value)}" for name, value in line.items() if name not in _SHOWN_ELSEWHERE)
-    at = local_time(line.get("at"), "%H:%M:%S")
-    return f"{at} {painted(f'{level:<8}', _COLOURS.get(level, ''))} {plain(line.get('event', ''))}  {rest}".rstrip()
+    """A line of the log for people: when, which task, how it went, what it says, and the rest as name=value."""
+    status = str(line.get("status") or ("" if line.get("level") == "info" else line.get("level", "")))
+    parts = [local_time(line.get("at"), "%H:%M:%S")]
+    if "task" in line:
+        parts += [f"{plain(line['task']):<12}", painted(f"{status:<9}", status), f"{plain(line.get('took', '')):>7}  "]
+    elif status:
+        parts.append(painted(f"{status:<9}", status))
+    parts.append(plain(line.get("event", "")))
+    parts += [f" {plain(name)}={plain(value)}" for name, value in line.items() if name not in _SHOWN]
+    return " ".join(parts).rstrip()

@@ -41,4 +41,5 @@ def _tasks(it: dict[str, Any], now: datetime) -> str:
 
 
 def _door(door: str) -> str:
-    return f"socket {near(door)}" if door.startswith("/") else plain(door)
+    kind, _, path = door.partition(" ")
+    return f"socket {near(path)}" if kind == "socket" else plain(door)

@@ -29,8 +29,11 @@ COLOURS = {
     "timed_out": "red",
     "abandoned": "red",
     "not_ready": "red",
+    "warning": "yellow",
+    "error": "red",
+    "critical": "red",
 }
-"""By state or status."""
+"""By state, status or level."""
 
 
 def colourful() -> bool:
@@ -40,7 +43,7 @@ def colourful() -> bool:
 
 def painted(text: str, state: str) -> str:
     """A text in the colour of a state."""
-    return click.style(text, fg=COLOURS.get(state)) if colourful() and state in COLOURS else text
+    return click.style(text, fg=COLOURS[state]) if colourful() and state in COLOURS else text
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, shrink: int) -> list[str]:
@@ -48,10 +51,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, shrink: int) 
     first word takes the colour of the state that it names."""
     cells = [[plain(cell) for cell in row] for row in (header, *rows)]
     widths = [max(columns(row[number]) for row in cells) for number in range(len(header))]
-    room = shutil.get_terminal_size((10_000, 24)).columns if sys.stdout.isatty() else 10_000
-    excess = sum(widths) + _GAP * (len(widths) - 1) - room
-    widths[shrink] = max(_LEAST, widths[shrink] - max(0, excess)) if excess > 0 else widths[shrink]
+    excess = sum(widths) + _GAP * (len(widths) - 1) - _room()
+    if excess > 0:
+        widths[shrink] = max(_LEAST, widths[shrink] - excess)
     return [_line(row, widths) for row in cells]
+
+
+def _room() -> int:
+    """The columns there are: those of the terminal, and without one as many as it takes."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

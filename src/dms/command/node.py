@@ -14,7 +14,8 @@ from dms.instant import Clock, rfc3339
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
-    """What stays the same while a node runs. `started` is wall microseconds."""
+    """What stays the same while a node runs. `started` is wall microseconds; `doors` are texts such as
+    `socket /srv/dms/dms.sock`."""
 
     name: str
     version: str

@@ -1,0 +1,279 @@
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dms.cli import main
+from dms.health import Finding
+
+
+class Ended:
+    """How a call of `dms` ended: its exit status, what it printed, and what it told on standard error."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Dms = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Dms:
+    def run_dms(*words: str) -> Ended:
+        status = main(words)
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return Ended(status, told.out, told.err)
+
+    return run_dms
+
+
+@pytest.fixture
+def dms(node: Any, run: Dms, monkeypatch: pytest.MonkeyPatch) -> Dms:
+    monkeypatch.setenv("DMS_GENERAL__DATA_DIR", str(node.data_dir))
+    return run
+
+
+def test_the_status_says_how_the_node_is_in_four_lines(dms: Dms, node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(node.data_dir.parent)
+    told = dms("status")
+    lines = told.out.splitlines()
+    assert "quiet-heron is well · up 4 m · 0.1.0" == lines[0]
+    expected = "tasks     4 declared, 1 of its own · 0 running, 0 waiting of 4 slots · next: answer in 59 m"
+    assert expected == lines[1]
+    assert f"doors     socket ./{node.data_dir.name}/dms.sock" == lines[2]
+    assert "config    no file: the defaults" == lines[3]
+    assert (0, "") == (told.status, told.err)
+
+
+def test_what_was_found_is_listed_with_it(dms: Dms, node: Any) -> None:
+    node.health.report(Finding("config_unknown_key", "tasks.x", "dms_config.yaml:9:3  tasks.x.retires: unknown key"))
+    told = dms("status")
+    assert told.out.startswith("quiet-heron is degraded")
+    assert "finding   dms_config.yaml:9:3  tasks.x.retires: unknown key" == told.out.splitlines()[-1]
+
+
+def test_the_list_stands_in_columns(dms: Dms) -> None:
+    told = dms("task", "list").out.splitlines()
+    assert ["NAME", "WHEN", "NEXT", "LAST", "STATE"] == told[0].split()
+    assert ["answer", "broken", "hold", "listen"] == [line.split()[0] for line in told[1:]]
+    assert re.fullmatch(r"answer  every 1h +in 59 m +ready", told[1])
+    assert 1 == len({line.index("ready") for line in told[1:]} | {told[0].index("STATE")})
+
+
+def test_the_node_s_own_tasks_are_listed_when_asked_for(dms: Dms) -> None:
+    assert "tidy" in [task["name"] for task in dms("task", "list", "--all", "--json").document]
+    assert "tidy" not in [task["name"] for task in dms("task", "list", "--json").document]
+
+
+def test_a_task_as_a_document(dms: Dms) -> None:
+    document = dms("task", "get", "answer", "--json").document
+    assert (1, "answer", "ready", True, ["every 1h"], None) == tuple(
+        document[name] for name in ("id", "name", "state", "enabled", "triggers", "last")
+    )
+
+
+def test_a_task_for_people(dms: Dms) -> None:
+    told = dms("task", "get", "1").out.splitlines()
+    assert ["name      answer (ID 1, code)", "what      The answer.", "state     ready", "when      every 1h"] == told[
+        :4
+    ]
+
+
+def test_a_run_that_is_waited_for_tells_its_outcome(dms: Dms) -> None:
+    told = dms("task", "run", "answer", "--wait")
+    assert re.fullmatch(r"answer: success after \d+ ms: 42\n", told.out)
+    assert 0 == told.status
+
+
+def test_a_run_that_fails_ends_with_1_and_says_why(dms: Dms) -> None:
+    told = dms("task", "run", "broken", "--wait")
+    assert re.match(r"broken: failed after \d+ ms on attempt 2: .*connect to 127.0.0.1:8080 refused", told.out)
+    assert 1 == told.status
+
+
+def test_its_execution_as_a_document_comes_with_the_same_status(dms: Dms) -> None:
+    told = dms("task", "run", "broken", "--wait", "--json")
+    members = (
+        "id",
+        "run_id",
+        "task",
+        "attempt",
+        "status",
+        "due_at",
+        "started_at",
+        "ended_at",
+        "error",
+        "event",
+        "results",
+    )
+    assert set() == set(members) - set(told.document)
+    assert (1, "failed", 2) == (told.status, told.document["status"], told.document["attempt"])
+
+
+def test_a_run_that_is_not_waited_for_is_told_as_accepted(dms: Dms) -> None:
+    told = dms("task", "run", "hold")
+    assert re.fullmatch(r"hold: (waiting|starting|running) \(execution 1-\d+\)\n", told.out)
+    assert 0 == told.status
+
+
+def test_the_event_is_given_as_json(dms: Dms) -> None:
+    assert {"door": 1} == dms("task", "run", "listen", "--event", '{"door": 1}', "--wait", "--json").document["results"]
+
+
+def test_patience_may_end_before_the_run(dms: Dms) -> None:
+    told = dms("task", "run", "hold", "--wait", "--timeout", "10ms")
+    assert (1, "dms: hold has not ended within 10ms; the run goes on\n") == (told.status, told.err)
+
+
+def test_a_second_run_is_a_conflict(dms: Dms, node: Any) -> None:
+    dms("task", "run", "hold")
+    told = dms("task", "run", "hold")
+    assert 4 == told.status
+    assert told.err.startswith("dms: hold is running already")
+
+
+def test_the_history_is_newest_first_a_line_an_attempt(dms: Dms) -> None:
+    dms("task", "run", "broken", "--wait")
+    told = dms("task", "history", "broken").out.splitlines()
+    assert ["ID", "STARTED", "STATUS", "TOOK", "ATTEMPT", "CAUSE", "OUTCOME"] == told[0].split()
+    assert ["2", "1"] == [re.split(r"  +", line)[4] for line in told[1:]]
+    document = dms("task", "history", "broken", "--json", "--limit", "1").document
+    assert [2] == [execution["attempt"] for execution in document]
+
+
+def test_a_history_without_an_execution_says_so(dms: Dms) -> None:
+    assert "It has not run yet.\n" == dms("task", "history", "answer").out
+    assert [] == dms("task", "history", "answer", "--json").document
+
+
+def test_a_task_is_paused_and_goes_on(dms: Dms) -> None:
+    assert "answer is paused.\n" == dms("task", "pause", "answer", "--reason", "disk is full").out
+    paused = dms("task", "get", "answer", "--json").document
+    assert ("paused", "disk is full") == (paused["state"], paused["reason"])
+    assert "answer goes on.\n" == dms("task", "resume", "answer").out
+    assert "ready" == dms("task", "get", "answer", "--json").document["state"]
+
+
+@pytest.mark.parametrize("option", [("--for", "2h"), ("--until", "2126-12-24T18:00")])
+def test_a_pause_may_have_an_end(option: tuple[str, str], dms: Dms) -> None:
+    told = dms("task", "pause", "answer", *option)
+    assert re.fullmatch(r"answer is paused until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\n", told.out)
+
+
+def test_everything_is_paused_only_when_that_is_said(dms: Dms) -> None:
+    assert 2 == dms("task", "pause").status
+    assert {"paused"} == {
+        task["state"] for task in dms("task", "pause", "--all", "--json").document if task["lane"] == "user"
+    }
+    assert "Everything goes on.\n" == dms("task", "resume", "--all").out
+
+
+def test_an_event_is_emitted(dms: Dms) -> None:
+    assert "door.opened was emitted.\n" == dms("event", "emit", "door.opened", '{"door": "north"}').out
+    assert {"topic": "door.closed"} == dms("event", "emit", "door.closed", "--json").document
+
+
+def test_a_key_and_where_it_comes_from(dms: Dms) -> None:
+    assert re.fullmatch(r"shutdown.timeout = 9s   \(default\)\n", dms("config", "get", "shutdown.timeout").out)
+    document = dms("config", "get", "shutdown.timeout", "--json").document
+    assert ("shutdown.timeout", "9s", "default") == (document["key"], document["value"], document["origin"])
+
+
+def test_a_section_is_listed_key_by_key(dms: Dms) -> None:
+    assert "shutdown.timeout = 9s" in dms("config", "get", "shutdown").out.splitlines()
+
+
+def test_a_key_is_explained(dms: Dms) -> None:
+    told = dms("config", "explain", "shutdown.timeout").out.splitlines()
+    assert "shutdown.timeout = 9s" == told[0]
+    assert re.fullmatch(r"  default  9s  .*<- in force", told[1])
+
+
+def test_the_log_is_printed(dms: Dms, node: Any) -> None:
+    node.logs.publish({"at": "2026-11-25T02:00:00+00:00", "level": "warning", "event": "disk\x1b[31m full", "free": 3})
+    (line,) = dms("logs").out.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d warning   disk\\x1b\[31m full  free=3", line)
+    assert [3] == [each["free"] for each in dms("logs", "--json").document]
+
+
+def test_any_method_can_be_called(dms: Dms) -> None:
+    assert "pong" == dms("call", "rpc.ping").document
+    assert "answer" == dms("call", "task.get", '{"name": "answer"}').document["name"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (("task", "get", "anwser"), 3, "Did you mean answer?"),
+        (("task", "run", "99"), 3, "99"),
+        (("config", "get", "shutdown.timeuot"), 3, "Did you mean timeout?"),
+        (("call", "task.lst"), 3, "Did you mean task.list?"),
+        (("call", "task.get", '{"nam": 1}'), 2, "nam: unknown parameter"),
+        (("call", "task.get", '["a", 1]'), 2, "give an object"),
+        (("call", "task.get", "{"), 2, "is not JSON"),
+        (("task", "run", "answer", "--event", "north"), 2, "a text needs its own quotes: '\"north\"'"),
+        (("task", "run", "answer", "--timeout", "1s"), 2, "--timeout belongs to --wait"),
+        (("task", "run", "answer", "--wait", "--timeout", "5 parsecs"), 2, "'5 parsecs' is not a length of time"),
+        (("task", "pause", "answer", "--for", "soon"), 2, "--for: 'soon' is not a length of time"),
+        (("task", "pause", "answer", "--until", "soon"), 2, "'soon' is not a moment"),
+        (("task", "pause", "answer", "--for", "1h", "--until", "2126-01-01"), 2, "give one of the two"),
+        (("event", "emit", "a b"), 2, "topic: 'a b' is not words joined by dots"),
+        (("event", "emit", "a\udc80"), 2, "not UTF-8 text"),
+        (("task", "history", "answer", "--limit", "0"), 2, "0 is not in the range"),
+        (("staus",), 2, "no such command staus. Did you mean status?"),
+        (("task", "lst"), 2, "No such command 'lst'"),
+        (("task", "list", "--josn"), 2, "No such option '--josn'"),
+    ],
+)
+def test_what_goes_wrong_is_one_plain_message_and_an_exit_status(
+    words: tuple[str, ...], status: int, message: str, dms: Dms
+) -> None:
+    told = dms(*words)
+    assert (status, "") == (told.status, told.out)
+    assert message in told.err
+
+
+def test_with_json_an_error_is_a_document_too(dms: Dms) -> None:
+    told = dms("task", "get", "anwser", "--json")
+    assert "not_found" == told.document["error"]["reason"]
+    assert 3 == told.status
+
+
+def test_where_no_node_is_that_is_said_with_how_to_start_one(run: Dms, data_dir: Any) -> None:
+    told = run("status", "--data-dir", str(data_dir))
+    assert 69 == told.status
+    assert f"dms: no node answers at {data_dir}; start one with: dms run --data-dir {data_dir}\n" == told.err
+
+
+def test_the_version_is_told(run: Dms) -> None:
+    from dms import __version__
+
+    assert f"dms {__version__}\n" == run("--version").out
+
+
+@pytest.mark.parametrize("words", [("--help",), ("task", "--help"), ("task", "run", "--help"), ("run", "-h")])
+def test_every_command_explains_itself(words: tuple[str, ...], run: Dms) -> None:
+    told = run(*words)
+    assert 0 == told.status
+    assert told.out.startswith("Usage: dms")
+
+
+def test_a_mistake_of_ours_is_one_line_and_on_request_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(words: object) -> int:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("dms.cli.application._invoke", broken)
+    assert 1 == main(["status"])
+    assert "dms: RuntimeError: unforeseen (a mistake in dms; DMS_DEBUG=1 shows where)\n" == capsys.readouterr().err
+    monkeypatch.setenv("DMS_DEBUG", "1")
+    main(["status"])
+    assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,35 @@
+import pytest
+
+from dms.cli import terminal
+from dms.cli.terminal import fields, painted, table
+
+ROWS = [("disk-space", "every 5m", "ready"), ("日本", "03:00 daily,\nHelsinki", "running 39 %")]
+
+
+def test_columns_stand_under_each_other_whatever_the_characters_width() -> None:
+    assert [
+        "NAME        WHEN                   STATE",
+        "disk-space  every 5m               ready",
+        "日本        03:00 daily, Helsinki  running 39 %",
+    ] == table(("NAME", "WHEN", "STATE"), ROWS, shrink=1)
+
+
+def test_on_a_narrow_terminal_one_column_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "_room", lambda: 40)
+    lines = table(("NAME", "WHEN", "STATE"), ROWS, shrink=1)
+    assert "日本        03:00 daily, …  running 39 %" == lines[2]
+
+
+def test_colours_are_for_those_who_see_and_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "failed" == painted("failed", "failed")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31mfailed\x1b[0m" == painted("failed", "failed")
+    assert "unknown" == painted("unknown", "unknown")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "failed" == painted("failed", "failed")
+
+
+def test_a_field_without_a_value_is_left_out() -> None:
+    assert ["name   a b", "state  ready"] == fields([("name", "a\nb"), ("error", ""), ("state", "ready")])
