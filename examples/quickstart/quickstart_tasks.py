@@ -41,7 +41,10 @@ _pages: dict[int, ThreadingHTTPServer] = {}
 def page(port: int) -> str:
     """Keep a page up at this port of this machine until the node ends."""
     if port not in _pages:
-        _pages[port] = ThreadingHTTPServer(("127.0.0.1", port), _Page)
+        try:
+            _pages[port] = ThreadingHTTPServer(("127.0.0.1", port), _Page)
+        except OSError as error:
+            raise OSError(f"port {port} can't be had ({error.strerror}); name another, in web-check too") from error
         threading.Thread(target=_pages[port].serve_forever, daemon=True).start()
     return f"up at http://127.0.0.1:{port}/"
 

@@ -56,6 +56,14 @@ def test_web_check_finds_the_page(quickstart: ModuleType, port: int) -> None:
     assert str(run(quickstart.web_check, url=f"http://127.0.0.1:{port}/").results).startswith("200 after ")
 
 
+def test_page_says_that_its_port_is_taken(quickstart: ModuleType) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        execution = run(quickstart.page, port=port)
+    assert f"port {port} can't be had (Address already in use); name another, in web-check too" in str(execution.error)
+
+
 def test_web_check_fails_where_nobody_answers(quickstart: ModuleType, port: int) -> None:
     execution = run(quickstart.web_check, url=f"http://127.0.0.1:{port}/")
     assert dms.Status.FAILED == execution.status
