@@ -1,4 +1,6 @@
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +70,16 @@ def test_every_example_can_be_read(operation: Operation) -> None:
     assert operation.examples
     for example in operation.examples:
         decode_parameters(operation.parameters, example)
+
+
+def test_every_method_is_in_the_reference_with_its_parameters_and_scope() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/protocol.md").read_text()
+    row = re.compile(r"^\| `(\w+\.\w+)` \|(.*?)\|.*\| `([\w:]+)`[^|]*\|$", re.MULTILINE)
+    methods = page[page.index("## Methods") : page.index("## Subscriptions")]
+    told = {
+        (name, tuple(re.findall(r"`(\w+)`", parameters)), scope) for name, parameters, scope in row.findall(methods)
+    }
+    there_are = {
+        (operation.name, operation.parameters.__struct_encode_fields__, operation.scope) for operation in EVERY
+    }
+    assert there_are == told
