@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from dms.background_tasks.calling import calling_of
 from dms.background_tasks.decision import Remove
 from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
 from dms.background_tasks.engine import Engine
+from dms.background_tasks.entry import Entry
 from dms.background_tasks.executor import (
     CoroutineExecutor,
     Executor,
@@ -44,7 +46,7 @@ from dms.errors import InvalidInput, InvalidTask, Misuse, ShuttingDown
 from dms.instant import SECOND, Clock, from_datetime, microseconds, to_datetime
 
 KILLED_IN = SECOND // 2
-"""How long what was killed at a stop may take to be gone."""
+"""How long what was killed at a stop may take to be gone, at most."""
 
 LAST_SAVE = 2 * SECOND
 """How long the last commit of a stop may take."""
@@ -77,21 +79,23 @@ class Scheduler:
         history_limit: int = 100,
         host: Host | None = None,
     ) -> None:
-        self._slots = _check_slots(max_running_tasks)
+        slots = _usual_slots() if max_running_tasks is None else max_running_tasks
+        self._slots = _check_count(slots, "max_running_tasks", 10_000)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._zone = zone_of(timezone) or host_zone() or UTC
         self._aging_quantum = microseconds(aging_quantum, "aging_quantum")
         self._poll_interval = max(1000, microseconds(poll_interval, "poll_interval"))
-        self._history_limit = history_limit
+        self._history_limit = _check_count(history_limit, "history_limit", 1_000_000)
         self._host = host or Host()
         self._registry = Registry(numbered=store is None)
         self._inbox: Inbox[Engine] = Inbox()
         self._listeners: list[Listener] = []
         self._threads = ThreadExecutor()
-        self._coroutines = LoopThreadExecutor() if self._host.own_coroutine_loop else CoroutineExecutor()
+        self._coroutines: CoroutineExecutor | LoopThreadExecutor = CoroutineExecutor()
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
-        self._begun = self._stopped = False
+        self._life = Lock()
+        self._begun = self._stopped = self._on_a_callers_loop = False
 
     # ── tasks ──
 
@@ -127,6 +131,8 @@ class Scheduler:
         task = self._registry.find(which)
         handle = Handle(self._inbox.on_loop)
         self._inbox.post(Engine.fire, task, event, handle)
+        if self._inbox.closed:
+            handle.give_up()
         return handle
 
     def emit(self, topic: str, payload: Any = None) -> None:
@@ -140,12 +146,13 @@ class Scheduler:
 
     def pause(self, which: int | str | None = None, *, until: datetime | None = None, reason: str = "") -> None:
         """Hold a task back, or (None) the whole scheduler: fires are skipped and counted, what runs goes on. It lasts
-        until `until` (aware), or until `resume`; with a store also over restarts."""
+        until `until` (aware), or until `resume`; with a store also over restarts. NotFound where there is no such
+        task, InvalidInput where `until` has no UTC offset."""
         task = None if which is None else self._registry.find(which)
-        self._inbox.post(Engine.pause, task, None if until is None else from_datetime(until), reason)
+        self._inbox.post(Engine.pause, task, None if until is None else _moment(until), reason)
 
     def resume(self, which: int | str | None = None) -> None:
-        """Let a task, or (None) the whole scheduler, go on."""
+        """Let a task, or (None) the whole scheduler, go on. NotFound where there is no such task."""
         self._inbox.post(Engine.resume, None if which is None else self._registry.find(which))
 
     # ── asking ──
@@ -174,9 +181,9 @@ class Scheduler:
     def view(self, which: int | str) -> TaskView:
         """A task as it is now. NotFound where there is none, Misuse before the start."""
         engine, task = self._current(), self._registry.find(which)
-        entry = None if engine is None or task.id is None else engine.agenda.entries.get(task.id)
-        if engine is None or entry is None:
-            raise Misuse(f"{task.name} is not running yet; start the scheduler first")
+        if engine is None or task.id is None:
+            raise Misuse(f"{task.name} can't be looked at yet; start the scheduler first")
+        entry = engine.agenda.entries.get(task.id) or Entry(task, task.id, self._store is not None)
         return view_of(entry, engine.agenda, engine.dispatcher.progress)
 
     def next_fire(self, task_id: int) -> datetime | None:
@@ -208,9 +215,12 @@ class Scheduler:
         return [] if engine is None else engine.dispatcher.history(name, limit, before)
 
     def _current(self) -> Engine | None:
-        """The engine, where it runs. On the loop itself, what was asked for until now counts in its answers."""
+        """The engine, where it runs. What was asked for until now counts in its answers: on the loop it is done at
+        once, another thread waits a moment for it."""
         if self._engine is not None and self._inbox.on_loop():
             self._engine.turn()
+        else:
+            self._inbox.settle()
         return self._engine
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -225,35 +235,69 @@ class Scheduler:
         if self._engine is not None:
             self._engine.hurry()
 
+    def wake(self) -> None:
+        """Look at the clock now; for a clock that does not go by itself, such as `dms.testing.FakeClock`."""
+        self._inbox.wake()
+
     def start(self) -> None:
-        """Start in a thread and a loop of its own; blocks until it is ready. StoreError where the store can't."""
-        self._thread = LoopThread(self.astart)
-        self._thread.start()
+        """Start in a thread and a loop of its own; blocks until it is ready. StoreError where the store can't be read,
+        Misuse where it has started before."""
+        self._begin()
+        thread = LoopThread(self._start_up)
+        thread.start()
+        self._thread = thread
 
     def stop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
         """Stop: nothing new starts; what runs may finish within `drain`, is then told to end, and after `cancel` is
-        given up. Blocks until then. Gives the names of the tasks that were given up."""
-        if self._thread is None:
+        given up. Blocks until then. Gives the names of the tasks that were given up. Misuse on the scheduler's own
+        loop, for which it would wait."""
+        if self._stopped:
             return []
-        if self._inbox.on_loop():
-            raise Misuse("stop() on the scheduler's own loop would wait for itself; call it from another thread")
-        left = self._thread.call(self.astop(drain, cancel))
-        self._thread.stop()
+        if self._engine is not None and self._inbox.on_loop():
+            raise Misuse("stop() on the scheduler's own loop would wait for itself; use: await scheduler.astop()")
+        with self._life:
+            thread, self._thread = self._thread, None
+        if thread is None and self._on_a_callers_loop:
+            raise Misuse("it runs on a loop that was there before; there: await scheduler.astop()")
+        if thread is None:
+            return []
+        left = thread.call(self.astop(drain, cancel))
+        thread.stop()
         return left
 
     async def astart(self) -> None:
         """Start on the running loop. StoreError where the store can't be read, Misuse where it has started before."""
-        if self._begun:
-            raise Misuse("a scheduler starts once; make another one")
-        self._begun = True
+        self._begin()
+        self._on_a_callers_loop = True
+        await self._start_up()
+
+    def _begin(self) -> None:
+        with self._life:
+            if self._begun:
+                raise Misuse("a scheduler starts once; make another one")
+            self._begun = True
+
+    async def _start_up(self) -> None:
+        try:
+            memory = await self._remember()
+        except BaseException:
+            self._stopped = True
+            self._tell_pending()
+            raise
+        if self._host.own_coroutine_loop:
+            self._coroutines = LoopThreadExecutor()
+        self._engine = self._make_engine(memory)
+        self._inbox.open(self._engine.turn)
+        self._engine.turn()
+
+    async def _remember(self) -> Memory:
+        """What the store still knows, with the tasks that only it knows taken in."""
         stored = None if self._store is None else await in_thread(self._store.load)
         memory = Memory(stored)
         if stored is not None:
             self._registry.number({task.name: task.id for task in stored.tasks}, stored.highest_task_id)
             await in_thread(lambda: self._restore(memory))
-        self._engine = self._make_engine(memory)
-        self._inbox.open(self._engine.turn)
-        self._engine.turn()
+        return memory
 
     def _make_engine(self, memory: Memory) -> Engine:
         agenda = Agenda(
@@ -290,25 +334,40 @@ class Scheduler:
         engine = self._engine
         if engine is None or self._stopped:
             return []
+        patience, grace = microseconds(drain, "drain"), microseconds(cancel, "cancel")
         self._stopped = True
+        try:
+            return await self._wind_down(engine, patience, grace)
+        finally:
+            self._close(engine)
+
+    async def _wind_down(self, engine: Engine, drain: int, cancel: int) -> list[str]:
         self._inbox.post(Engine.stop)
-        if not await engine.until_quiet(microseconds(drain, "drain")):
+        if not await engine.until_quiet(drain):
             self._inbox.post(Engine.cancel_running)
-            await engine.until_quiet(microseconds(cancel, "cancel"))
-        left = await self._give_up(engine)
-        self._inbox.close()
+            await engine.until_quiet(cancel)
+        return await self._give_up(engine, min(KILLED_IN, cancel))
+
+    def _close(self, engine: Engine) -> None:
         engine.close()
+        self._tell_pending()
         self._threads.close()
         if isinstance(self._coroutines, LoopThreadExecutor):
             self._coroutines.close()
-        return left
 
-    async def _give_up(self, engine: Engine) -> list[str]:
+    def _tell_pending(self) -> None:
+        """Close the inbox; who asked for a run that was not even looked at is told."""
+        for arguments in self._inbox.close():
+            for handle in arguments:
+                if isinstance(handle, Handle):
+                    handle.give_up()
+
+    async def _give_up(self, engine: Engine, length: int) -> list[str]:
         """Kill what can be killed, abandon the rest; the names of the tasks that were left behind."""
         if not engine.agenda.unfinished():
             return []
         engine.dispatcher.kill_all()
-        await engine.until_quiet(KILLED_IN)
+        await engine.until_quiet(length)
         left = [attempt.task.name for attempt in engine.agenda.unfinished()]
         self._inbox.post(Engine.abandon)
         await engine.until_quiet(LAST_SAVE)
@@ -360,9 +419,9 @@ class Scheduler:
             except InvalidTask as error:
                 task.parked = str(error)
             task.restored = True
-            self._registry.restore(task, stored.id)
-            task._registration = self
-            self._inbox.post(Engine.add, task)
+            if self._registry.restore(task, stored.id):
+                task._registration = self
+                self._inbox.post(Engine.add, task)
 
     def _removed(self, decision: Remove) -> None:
         self._registry.remove_id(decision.task_id)
@@ -380,10 +439,19 @@ class Scheduler:
         self._inbox.post(Engine.progressed, run)
 
 
-def _check_slots(given: int | None) -> int:
-    """How many tasks at once: as given, or twice the cores and at least 4, since most tasks wait for something."""
-    if given is None:
-        return max(4, 2 * (os.cpu_count() or 1))
-    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 10_000:
-        raise InvalidInput(f"max_running_tasks: {given!r} is not a whole number from 1 to 10000")
+def _usual_slots() -> int:
+    """Twice the cores and at least 4, since most tasks wait for something."""
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
+def _check_count(given: int, what: str, most: int) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= most:
+        raise InvalidInput(f"{what}: {given!r} is not a whole number from 1 to {most}")
     return given
+
+
+def _moment(given: datetime) -> int:
+    try:
+        return from_datetime(given)
+    except ValueError as error:
+        raise InvalidInput(f"until: {error}") from None

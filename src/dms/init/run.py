@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from dms import __version__
 from dms.access.identity import new_identity, read_identity, write_identity
@@ -17,6 +18,8 @@ from dms.init.shutdown import Shutdown
 from dms.init.wiring import Node, shown
 from dms.instant import SECOND, microseconds
 
+_STANDARD_ERROR = 2
+
 
 def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[str], strict: bool) -> int:
     """Run a node until it is told to stop; the exit status.
@@ -24,6 +27,7 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     ConfigError where the configuration can't be used (with `strict`: where anything of it is wrong), StoreError where
     the data folder or the database can't, FolderInUse where another node has the folder.
     """
+    stream = _log_stream()
     arguments = [*settings, *([] if data_dir is None else [f"general.data_dir={data_dir}"])]
     loaded = load(config_file, arguments=arguments, strict=strict, cached=True)
     declared = tasks_from(loaded)
@@ -33,7 +37,7 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     folder.prepare()
     name = _hold(folder)
     try:
-        return asyncio.run(_serve(loaded, declared, folder, name))
+        return asyncio.run(_serve(loaded, declared, folder, name, stream))
     finally:
         folder.release()
 
@@ -43,32 +47,47 @@ def _hold(folder: DataFolder) -> str:
     known = read_identity(folder.path)
     identity = known or new_identity()
     folder.lock(identity.name)
+    known = read_identity(folder.path)  # another node may have been quicker, and be gone again
     if known is None:
         write_identity(folder.path, identity)
-    return identity.name
+    return (known or identity).name
 
 
-async def _serve(loaded: Loaded, declared: Declared, folder: DataFolder, name: str) -> int:
+def _log_stream() -> TextIO:
+    """Standard error, or nowhere where that is closed. No file that is opened later may take its number: whatever a
+    program writes there would land in that file."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    return sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
+
+
+async def _serve(loaded: Loaded, declared: Declared, folder: DataFolder, name: str, stream: TextIO) -> int:
     config, clock = loaded.config, SystemClock()
     logs = logs_topic(clock.now().wall)
     level = "debug" if config.general.debug else config.observability.log_level
-    configure_logger(level, sys.stderr, logs.publish, clock)
+    configure_logger(level, stream, logs.publish, clock)
     node = Node(loaded, declared, folder, name, logs)
-    shutdown = Shutdown(microseconds(config.shutdown.timeout) / SECOND, node.logger, node.scheduler.hurry)
+    timeout = microseconds(config.shutdown.timeout) / SECOND
+    shutdown = Shutdown(timeout, node.logger, node.scheduler.hurry, node.running)
     shutdown.listen()
-    _greet(loaded, folder, name)
-    await node.start()
+    _greet(loaded, folder, name, stream)
+    try:
+        await node.start()
+    except BaseException:
+        await shutdown.run(node.stages())
+        raise
     node.logger.debug("ready")
     await shutdown.requested()
     return await shutdown.run(node.stages())
 
 
-def _greet(loaded: Loaded, folder: DataFolder, name: str) -> None:
+def _greet(loaded: Loaded, folder: DataFolder, name: str, stream: TextIO) -> None:
     """On a terminal: what runs here, and the next step."""
-    if not sys.stderr.isatty():
+    if not stream.isatty():
         return
     file = "none, all is by default" if loaded.file is None else str(loaded.file)
     command = os.environ.get("DMS_COMMAND")
     ask = f"{command} status" if command else f"dms status --data-dir {shown(folder.path)}"
-    print(f"dms {__version__} · node {name} · data {shown(folder.path)} · config {file}", file=sys.stderr)
-    print(f"Ask it from another terminal:  {ask}      Stop: Ctrl-C\n", file=sys.stderr)
+    print(f"dms {__version__} · node {name} · data {shown(folder.path)} · config {file}", file=stream)
+    print(f"Ask it from another terminal:  {ask}      Stop: Ctrl-C\n", file=stream)

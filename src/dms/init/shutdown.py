@@ -7,8 +7,8 @@ once.
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Sequence
-from threading import Timer
 from typing import NamedTuple
 
 from dms.init.logger import Logger
@@ -16,6 +16,9 @@ from dms.init.logger import Logger
 CLEAN = 0
 LATE = 70
 """Exit status where a deadline passed."""
+
+LAST_WORDS = 0.2
+"""Seconds that the last line of the log may take."""
 
 DRAIN_SHARE = 1 / 2
 CANCEL_SHARE = 1 / 6
@@ -29,12 +32,25 @@ class Stage(NamedTuple):
 
 
 class Shutdown:
-    """Hears the signals and goes through the stages, once; all of it takes at most `timeout` seconds."""
+    """Hears the signals and goes through the stages, once; all of it takes at most `timeout` seconds.
 
-    def __init__(self, timeout: float, logger: Logger, hurry: Callable[[], None]) -> None:
+    `hurry` lets the stage that waits for tasks wait no longer; `running` names the tasks that run; `end` ends the
+    process with an exit status.
+    """
+
+    def __init__(
+        self,
+        timeout: float,
+        logger: Logger,
+        hurry: Callable[[], None],
+        running: Callable[[], Sequence[str]],
+        end: Callable[[int], None] = os._exit,
+    ) -> None:
         self._timeout, self._logger, self._hurry = timeout, logger, hurry
+        self._running, self._end = running, end
         self._requested = asyncio.Event()
         self._asked = 0
+        self._at = "the start"
 
     def listen(self) -> None:
         """From now on signals are heard, by the running loop."""
@@ -58,12 +74,15 @@ class Shutdown:
             self._end_at_once("a third signal")
 
     async def run(self, stages: Sequence[Stage]) -> int:
-        """Go through the stages; the exit status. One that raises does not keep the next from being tried."""
-        last_resort = Timer(self._timeout, self._end_at_once, ("the stop took longer than shutdown.timeout",))
+        """Go through the stages; the exit status. One that raises does not keep the next from being tried.
+
+        The last resort stays armed after that: a thread that a task left could hold the end of the interpreter.
+        """
+        last_resort = threading.Timer(self._timeout, self._end_at_once, ("it took longer than shutdown.timeout",))
         last_resort.daemon = True
         last_resort.start()
         left = [name for stage in stages for name in await self._stage(stage)]
-        last_resort.cancel()
+        self._at = "the end of the process"
         if left:
             self._logger.error("stopped late", left_behind=left)
             return LATE
@@ -71,6 +90,7 @@ class Shutdown:
         return CLEAN
 
     async def _stage(self, stage: Stage) -> Sequence[str]:
+        self._at = stage.name
         try:
             return await stage.act()
         except Exception as error:
@@ -78,5 +98,18 @@ class Shutdown:
             return [stage.name]
 
     def _end_at_once(self, why: str) -> None:
-        self._logger.error("ended at once", why=why)
-        os._exit(LATE)
+        """End whatever the state of the rest; even a log that nobody reads does not keep it."""
+        teller = threading.Thread(target=self._tell_late, args=(why,), daemon=True)
+        teller.start()
+        teller.join(LAST_WORDS)
+        self._end(LATE)
+
+    def _tell_late(self, why: str) -> None:
+        tasks, threads = list(self._running()), _foreign_threads()
+        self._logger.error("ended at once", why=why, stage=self._at, left_behind=tasks, threads=threads)
+
+
+def _foreign_threads() -> list[str]:
+    """Threads for which the interpreter would wait at its end."""
+    main = threading.main_thread()
+    return [thread.name for thread in threading.enumerate() if not thread.daemon and thread is not main]

@@ -26,7 +26,7 @@ from dms.command.tasks import task_operations, task_runs_topic
 from dms.command.topic import Topic
 from dms.config import Loaded
 from dms.declared_tasks import Declared
-from dms.errors import Conflict
+from dms.errors import ConfigError, Conflict
 from dms.health import Finding, Health
 from dms.init.logger import LEVELS, Logger, get_logger
 from dms.init.run_log import RunLog
@@ -95,8 +95,9 @@ class Node:
         )
 
     async def start(self) -> None:
-        """Open the store, recover, take the tasks in, open the door. StoreError where the store can't be used."""
-        self._loaded.config.general.work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Open the store, recover, take the tasks in, open the door. StoreError where the store or the socket can't be
+        used, ConfigError where the working folder can't be made."""
+        self._make_work_dir()
         for finding in (*self._loaded.findings, *self._declared.findings):
             self._found(finding.for_health())
         for task in self._declared.tasks:
@@ -107,6 +108,22 @@ class Node:
         self.scheduler.drop_undeclared("node")
         self._doors.append(f"socket {await self._door.start()}")
         self.health.ready(True)
+
+    def _make_work_dir(self) -> None:
+        folder = self._loaded.config.general.work_dir
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"general.work_dir: {folder} can't be made: {error.strerror}; name a folder that this user may make"
+            ) from None
+
+    def running(self) -> Sequence[str]:
+        """The names of the tasks that run; nothing where that can't be told. From whatever thread."""
+        try:
+            return [view.name for view in self.scheduler.tasks() if view.running]
+        except RuntimeError:  # the loop changes them at this moment
+            return []
 
     def _declare(self, task: Task) -> None:
         try:
@@ -150,11 +167,12 @@ class Node:
             self.health.clear(alert.code, alert.subject)
 
     def _log_run(self, run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        _log_of(self.logger, level, event, {"task": run.task, "execution": run.id, **fields})
+        told = {name if name not in _TAKEN else f"{name}_": value for name, value in fields.items()}
+        self.logger.log(LEVELS[level], event, task=run.task, execution=run.id, **told)
 
 
-def _log_of(logger: Logger, level: str, event: str, fields: Mapping[str, Any]) -> None:
-    logger.log(LEVELS[level], event, **{name if name != "event" else "event_": value for name, value in fields.items()})
+_TAKEN = frozenset({"event", "level", "self", "task", "execution", "logger", "status", "took"})
+"""Names that a run's own fields can't take: what the node says of a line is not for a task to say."""
 
 
 def shown(path: Path) -> str:
