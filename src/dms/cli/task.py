@@ -9,7 +9,7 @@ import click
 from dms.cli.asking import Asking, asking, data_folder, read_json
 from dms.cli.exit_status import DONE, FAILED
 from dms.cli.terminal import fields, painted, table
-from dms.cli.wording import ago, local_time, plain, took, until
+from dms.cli.wording import ago, local_time, shortened, took, until
 from dms.client.blocking import Client
 from dms.errors import DmsError
 
@@ -136,10 +136,10 @@ def outcome_text(execution: dict[str, Any]) -> str:
     """What came of it in a few words: its error, the last line that a program printed, or a short result."""
     results = execution["results"]
     if execution["error"]:
-        return plain(execution["error"])
+        return shortened(execution["error"])
     if isinstance(results, dict) and isinstance(results.get("output"), str):
         results = results["output"].rstrip().rpartition("\n")[2]
-    return plain(results) if isinstance(results, (str, int, float)) else ""
+    return shortened(results) if isinstance(results, (str, int, float)) else ""
 
 
 @task.command()

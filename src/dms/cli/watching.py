@@ -8,7 +8,7 @@ import click
 from dms.cli.asking import Asking, print_json
 from dms.cli.exit_status import DONE
 from dms.cli.terminal import painted
-from dms.cli.wording import columns, local_time, plain, took
+from dms.cli.wording import columns, local_time, shortened, took
 
 _BAR = 18
 
@@ -50,7 +50,7 @@ class RunLines:
         self._width = max(self._width, columns(event["task"]))
         status, took_, text = _told(event)
         head = f"{local_time(event['at'], '%H:%M:%S')} {event['task']:<{self._width}}"
-        return f"{head} {painted(f'{status:<9}', status)} {took_:>7}   {plain(text)}".rstrip()
+        return f"{head} {painted(f'{status:<9}', status)} {took_:>7}   {shortened(text)}".rstrip()
 
 
 def _told(event: dict[str, Any]) -> tuple[str, str, str]:

@@ -77,6 +77,16 @@ def _plain(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
+def shortened(text: object, longest: int = 200) -> str:
+    """The same, cut where it is long: whoever wants all of it asks with --json.
+
+    >>> shortened("x" * 10, 5)
+    'xxxx…'
+    """
+    line = plain(str(text)[: longest + 1])
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
 def columns(text: str) -> int:
     """How many columns a text takes on a terminal.
 
