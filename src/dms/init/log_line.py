@@ -1,5 +1,6 @@
 """A log line as text: one JSON object, or columns for people. Whatever a field holds, a line comes out."""
 
+import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,43 +9,52 @@ from typing import Any
 import msgspec
 
 _DEEPEST = 8
+_LEAST_INT, _GREATEST_INT = -(2**63), 2**64 - 1
 _RESERVED = frozenset({"at", "level", "event", "logger", "task", "execution", "status", "took", "exception"})
 _COLOURS = {
     "success": 32, "failed": 31, "timed_out": 31, "abandoned": 31, "warning": 33, "error": 31, "debug": 2,
 }  # fmt: skip
 
 
-def json_line(fields: Mapping[str, Any]) -> str:
-    """The line as strict JSON, with a stand-in for each value that has no JSON form.
+def plain_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with everything replaced that JSON can't hold: what is odd becomes its text, what is deep an ellipsis.
 
-    >>> json_line({"level": "info", "event": "hello", "odd": {1, 2} and object})
-    '{"level":"info","event":"hello","odd":"<class \\'object\\'>"}'
+    >>> plain_fields({"event": "hello", "huge": 2**80, "odd": float("nan")})
+    {'event': 'hello', 'huge': '1208925819614629174706176', 'odd': 'nan'}
     """
-    try:
-        return msgspec.json.encode(fields, enc_hook=_stand_in).decode()
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-        return msgspec.json.encode({_text(name): _tame(value, 0) for name, value in fields.items()}).decode()
+    return {_text(name): _plain(value, 0) for name, value in fields.items()}
 
 
-def pretty_line(fields: Mapping[str, Any]) -> str:
-    """The line as people read it: time, task, status and what it says, the rest as name=value."""
+def json_line(fields: Mapping[str, Any]) -> str:
+    """The line as strict JSON, every control character escaped; the fields must be plain.
+
+    >>> json_line({"level": "info", "event": "one\\ntwo"})
+    '{"level":"info","event":"one\\\\ntwo"}'
+    """
+    line = msgspec.json.encode(fields).decode()
+    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+
+
+def pretty_line(fields: Mapping[str, Any], colours: bool = True) -> str:
+    """The line as people read it: time, task, status and what it says, the rest as name=value. A traceback follows on
+    lines of its own, indented, so that none of it can be taken for a line of the log."""
     moment = datetime.fromisoformat(str(fields["at"])).astimezone()
     status = str(fields.get("status") or ("" if fields["level"] == "info" else fields["level"]))
     head = f"{moment:%H:%M:%S} "
     if "task" in fields:
         head += f"{_clean(fields['task']):<13}"
-        head += f"{_painted(status):<{9 + len(_painted(status)) - len(status)}} {_clean(fields.get('took', '')):>7}   "
+        head += f"{_painted(f'{_clean(status):<9}', status, colours)} {_clean(fields.get('took', '')):>7}   "
     elif status:
-        head += f"{_painted(status)}  "
+        head += f"{_painted(_clean(status), status, colours)}  "
     rest = "  ".join(f"{_clean(name)}={_clean(value)}" for name, value in fields.items() if name not in _RESERVED)
     line = f"{head}{_clean(fields['event'])}{'  ' if rest else ''}{rest}".rstrip()
     trace = fields.get("exception")
-    return f"{line}\n{trace}" if trace else line
+    return "\n".join([line, *(f"    {_clean(part)}" for part in _text(trace).splitlines())]) if trace else line
 
 
-def _painted(status: str) -> str:
-    colour = _COLOURS.get(status)
-    return status if colour is None else f"\x1b[{colour}m{status}\x1b[0m"
+def _painted(text: str, status: str, colours: bool) -> str:
+    colour = _COLOURS.get(status) if colours else None
+    return text if colour is None else f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def _clean(value: Any) -> str:
@@ -53,26 +63,23 @@ def _clean(value: Any) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _stand_in(value: Any) -> str:
-    return _text(value)
-
-
 def _text(value: Any) -> str:
     try:
-        text = value if isinstance(value, str) else str(value)
+        text = str(value)
     except Exception:  # noqa: BLE001 - an object whose text can't be made gets a stand-in
         text = f"<{type(value).__name__}>"
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _tame(value: Any, depth: int) -> Any:
-    """The value with everything that JSON can't hold replaced."""
-    if value is None or isinstance(value, (bool, int)):
+def _plain(value: Any, depth: int) -> Any:
+    if value is None or value is True or value is False:
         return value
+    if isinstance(value, int):
+        return int(value) if _LEAST_INT <= value <= _GREATEST_INT else _text(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        return float(value) if math.isfinite(value) else _text(value)
     if depth < _DEEPEST and isinstance(value, Mapping):
-        return {_text(name): _tame(held, depth + 1) for name, held in value.items()}
+        return {_text(name): _plain(held, depth + 1) for name, held in value.items()}
     if depth < _DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
-        return [_tame(held, depth + 1) for held in value]
-    return _text(value) if depth < _DEEPEST or isinstance(value, str) else "…"
+        return [_plain(held, depth + 1) for held in value]
+    return "…" if isinstance(value, (Mapping, list, tuple, set, frozenset)) else _text(value)

@@ -5,14 +5,16 @@ On a terminal a line is for people; elsewhere it is one JSON object. Each line t
 """
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, MutableMapping
-from threading import Lock
+from functools import partial
 from types import ModuleType
 from typing import Any, TextIO, cast
 
 from dms.clock import SystemClock
-from dms.init.log_line import json_line, pretty_line
+from dms.init.log_line import json_line, plain_fields, pretty_line
 from dms.instant import Clock, rfc3339
 
 # structlog imports rich where it is installed: 130 ms that a node never needs.
@@ -42,21 +44,36 @@ def configure_logger(
         processors=[
             structlog.contextvars.merge_contextvars,
             _Stamp(clock or SystemClock()),
-            _Publisher(publish),
             structlog.processors.format_exc_info,
-            _Renderer(pretty_line if as_people_read else json_line),
+            _plain,
+            _Publisher(publish),
+            _Renderer(_pretty() if as_people_read else json_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=_Output(stream),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Bridge()], level=max(LEVELS[level], logging.WARNING), force=True)
+    logging.captureWarnings(True)
+    threading.excepthook = _tell_of_thread
 
 
 def get_logger(name: str = "dms") -> Logger:
     """The logger of that name; each of its lines says so."""
     logger: Logger = structlog.get_logger().bind(logger=name)
     return logger
+
+
+def _pretty() -> Callable[[Mapping[str, Any]], str]:
+    """For people; with colours unless they want none (https://no-color.org)."""
+    return partial(pretty_line, colours=not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """A thread that somebody else started has ended by an exception."""
+    if ended.exc_type is not SystemExit:
+        name = "" if ended.thread is None else ended.thread.name
+        get_logger("thread").error(f"thread {name} ended by an exception", exc_info=ended.exc_value)
 
 
 class _Stamp:
@@ -69,6 +86,10 @@ class _Stamp:
         event = fields.pop("event", "")
         head = {"at": rfc3339(self._clock.now().wall), "level": level, "event": event}
         return head | {name if name not in head else f"{name}_": value for name, value in fields.items()}
+
+
+def _plain(_: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return plain_fields(fields)
 
 
 class _Publisher:
@@ -92,7 +113,7 @@ class _Output:
     """Writes lines whole, from whatever thread. A stream that is gone costs the line, never the caller."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._lock = stream, Lock()
+        self._stream, self._lock = stream, threading.Lock()
 
     def __call__(self, *_: Any) -> "_Output":
         return self
@@ -115,6 +136,7 @@ class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         level = next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "debug")
         try:
-            get_logger(record.name).log(LEVELS[level], record.getMessage(), exc_info=record.exc_info or None)
-        except Exception:  # noqa: BLE001 - a record that can't be told must not break who logged it
-            self.handleError(record)
+            told = record.getMessage()
+        except Exception:  # noqa: BLE001 - a record whose arguments don't fit is told as it is
+            told = str(record.msg)
+        get_logger(record.name).log(LEVELS[level], told, exc_info=record.exc_info or None)

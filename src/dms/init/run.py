@@ -59,7 +59,7 @@ def _log_stream() -> TextIO:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
-    return sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
+    return sys.stderr or open(os.devnull, "w")
 
 
 async def _serve(loaded: Loaded, declared: Declared, folder: DataFolder, name: str, stream: TextIO) -> int:

@@ -28,7 +28,7 @@ from dms.config import Loaded
 from dms.declared_tasks import Declared
 from dms.errors import ConfigError, Conflict
 from dms.health import Finding, Health
-from dms.init.logger import LEVELS, Logger, get_logger
+from dms.init.logger import LEVELS, get_logger
 from dms.init.run_log import RunLog
 from dms.init.shutdown import CANCEL_SHARE, DRAIN_SHARE, Stage
 from dms.instant import SECOND, microseconds
@@ -171,7 +171,7 @@ class Node:
         self.logger.log(LEVELS[level], event, task=run.task, execution=run.id, **told)
 
 
-_TAKEN = frozenset({"event", "level", "self", "task", "execution", "logger", "status", "took"})
+_TAKEN = frozenset({"event", "level", "self", "method_name", "task", "execution", "logger", "status", "took"})
 """Names that a run's own fields can't take: what the node says of a line is not for a task to say."""
 
 

@@ -1,0 +1,142 @@
+"""How a node stops: what runs may finish, what does not is cancelled, and the end always comes."""
+
+import json
+import signal
+from time import monotonic
+from typing import Any
+
+import pytest
+
+TASKS = {
+    "short": {"call": "functions:work", "kwargs": {"seconds": 0.5}},
+    "obedient": {"call": "functions:obey"},
+    "program": {"run": ["sh", "-c", "trap 'echo told; exit 3' TERM; echo start; while :; do sleep 0.02; done"]},
+    "deaf": {"run": ["sh", "-c", "trap '' TERM; echo start; while :; do sleep 0.02; done"], "kill_after": "1m"},
+    "stubborn": {"call": "functions:ignore"},
+    "thread": {"call": "functions:leave_a_thread"},
+    "together": {"call": "functions:work_together", "kwargs": {"seconds": 60}},
+    "follower": {"call": "functions:work", "on": "task.short.success"},
+    "clock": {"call": "functions:work", "every": "100ms"},
+}
+
+
+def started(nodes: Any, *tasks: str, timeout: str = "3s") -> Any:
+    """A node on which these tasks run."""
+    nodes.configure(tasks=TASKS, shutdown={"timeout": timeout}, observability={"log_level": "debug"})
+    node = nodes.start()
+    for task in tasks:
+        node.ask("task.run", name=task)
+        node.wait_for(lambda line, task=task: (line.get("task"), line["event"]) == (task, "start"))
+    return node
+
+
+def noted(node: Any, task: str, word: str) -> int:
+    return sum(line[0] == task and line[3] == word for line in node.journal)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_runs_may_finish_and_the_status_is_0(nodes: Any, number: signal.Signals) -> None:
+    node = started(nodes, "short")
+    node.signal(number)
+    assert 0 == node.end()
+    assert [number.name] == [line["signal"] for line in node.log if line["event"] == "stopping"]
+    assert "stopped" == node.log[-1]["event"]
+    assert 1 == noted(node, "short", "end")
+    assert "success" == nodes.start().history("short")[0]["status"]
+
+
+def test_nothing_new_starts_after_the_signal(nodes: Any) -> None:
+    node = started(nodes, "short")
+    node.wait_for_end_of("clock")
+    node.signal(signal.SIGTERM)
+    node.wait_for(lambda line: line["event"] == "stopping")
+    before = noted(node, "clock", "start")
+    assert 0 == node.end()
+    assert noted(node, "clock", "start") <= before + 1  # one may have begun before the signal was heard
+    assert 0 == noted(node, "follower", "start")
+
+
+def test_a_task_that_outlasts_the_drain_is_told_to_end(nodes: Any) -> None:
+    node = started(nodes, "obedient", "program", "together")
+    assert 0 == node.stop()
+    assert 1 == noted(node, "obedient", "told")
+    after = nodes.start()
+    ended = {task: after.history(task)[0] for task in ("obedient", "program", "together")}
+    assert {"obedient": "interrupted", "program": "interrupted", "together": "interrupted"} == {
+        task: execution["status"] for task, execution in ended.items()
+    }
+    assert "told" in ended["program"]["results"]["output"]
+
+
+def test_a_program_that_ignores_the_signal_is_killed(nodes: Any) -> None:
+    node = started(nodes, "deaf")
+    assert 0 == node.stop()
+    assert "interrupted" == nodes.start().history("deaf")[0]["status"]
+
+
+@pytest.mark.parametrize("timeout", ["3s", "500ms"])
+def test_a_task_that_ignores_everything_is_left_behind_by_name_and_in_time(nodes: Any, timeout: str) -> None:
+    node = started(nodes, "stubborn", timeout=timeout)
+    began = monotonic()
+    assert 70 == node.stop()
+    assert monotonic() - began < {"3s": 3.5, "500ms": 1.0}[timeout]
+    assert "stubborn" in str(node.log[-1])
+    assert "abandoned" == nodes.start().history("stubborn")[0]["status"]
+
+
+def test_a_thread_that_a_task_left_does_not_hold_the_process(nodes: Any) -> None:
+    node = started(nodes, "thread", timeout="2s")
+    node.wait_for_end_of("thread")
+    began = monotonic()
+    assert 70 == node.stop()
+    assert monotonic() - began < 2.5
+    assert ("the end of the process", ["theirs"]) == (node.log[-1]["stage"], node.log[-1]["threads"])
+
+
+def test_a_second_signal_hurries(nodes: Any) -> None:
+    node = started(nodes, "obedient", timeout="15s")
+    began = monotonic()
+    node.signal(signal.SIGTERM)
+    node.wait_for(lambda line: line["event"] == "stopping")
+    node.signal(signal.SIGTERM)
+    assert 0 == node.end()
+    assert monotonic() - began < 2
+    assert "interrupted" == nodes.start().history("obedient")[0]["status"]
+
+
+def test_a_third_signal_ends_it_at_once(nodes: Any) -> None:
+    node = started(nodes, "stubborn", timeout="15s")
+    began = monotonic()
+    for event in ("stopping", "stopping now; what runs is cancelled"):
+        node.signal(signal.SIGINT)
+        node.wait_for(lambda line, event=event: line["event"] == event)
+    node.signal(signal.SIGINT)
+    assert 70 == node.end()
+    assert monotonic() - began < 2
+    assert "interrupted" == nodes.start().history("stubborn")[0]["status"]
+
+
+def test_while_it_drains_it_answers_and_takes_nothing_new(nodes: Any) -> None:
+    node = started(nodes, "obedient", timeout="6s")
+    node.signal(signal.SIGTERM)
+    node.wait_for(lambda line: line["event"] == "stopping")
+    assert "not_ready" == node.ask("node.status")["state"]
+    refused = node.dms("task", "run", "short")
+    assert (4, "") == (refused.returncode, refused.stdout)
+    assert "it takes nothing new" in refused.stderr
+
+
+def test_a_caller_that_waits_for_a_run_is_told_what_became_of_it(nodes: Any) -> None:
+    nodes.configure(tasks=TASKS, shutdown={"timeout": "2s"})
+    node = nodes.start()
+    with node.waiting_for("obedient") as caller:
+        node.signal(signal.SIGTERM)
+        out, _ = caller.communicate(timeout=10)
+    assert (1, "interrupted") == (caller.returncode, json.loads(out)["status"])
+
+
+def test_a_signal_while_it_starts_stops_it_too(nodes: Any) -> None:
+    nodes.configure(tasks=TASKS)
+    node = nodes.begin("--set", "observability.log_level=debug")
+    node.wait_for(lambda line: True)
+    assert 0 == node.stop()
