@@ -351,7 +351,14 @@ class Agenda:
         for retry in superseded:
             self._end(retry, Status.CANCELLED, now, error="superseded by the next fire")
         if ticket is not None:
-            self._decisions.append(Accept(ticket, attempt.execution()))
+            self._accept(Accept(ticket, attempt.execution()), entry)
+
+    def _accept(self, accept: Accept, entry: Entry) -> None:
+        """What was promised to somebody has to be on disk, where its start has to be."""
+        if entry.durable:
+            self._ledger.accept(accept)
+        else:
+            self._decisions.append(accept)
 
     def _may_queue(self, entry: Entry, now: Instant) -> bool:
         """Whether another fire of a busy task may wait for it."""
@@ -410,7 +417,7 @@ class Agenda:
                 self._lanes[attempt.task.lane].wait(attempt, now.boot)
             self._held.clear()
         done = self._ledger.saved(batch)
-        self._decisions += done.ends
+        self._decisions += [*done.accepts, *done.ends]
         for attempt in done.starts:
             if self._stopping:
                 self._unstart(attempt)

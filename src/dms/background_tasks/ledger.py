@@ -4,7 +4,7 @@ Only the latest state of a thing is written. What a failed batch held is gathere
 on its way.
 """
 
-from dms.background_tasks.decision import Attempt, End, Save
+from dms.background_tasks.decision import Accept, Attempt, End, Save
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.store import (
     Change,
@@ -22,7 +22,7 @@ from dms.background_tasks.task import Execution
 class Batch:
     """Changes that go into one transaction, and what may happen once they are on disk."""
 
-    __slots__ = ("dropped", "ends", "entries", "executions", "pause", "starts", "tasks")
+    __slots__ = ("accepts", "dropped", "ends", "entries", "executions", "pause", "starts", "tasks")
 
     def __init__(self) -> None:
         self.executions: dict[str, Execution] = {}
@@ -30,6 +30,7 @@ class Batch:
         self.tasks: dict[int, StoredTask] = {}
         self.dropped: dict[int, None] = {}
         self.pause: tuple[Pause | None] | None = None
+        self.accepts: list[Accept] = []
         self.starts: list[Attempt] = []
         self.ends: list[End] = []
 
@@ -55,6 +56,7 @@ class Batch:
         self.tasks = older.tasks | self.tasks
         self.dropped = older.dropped | self.dropped
         self.pause = self.pause or older.pause
+        self.accepts = older.accepts + self.accepts
         self.ends = older.ends + self.ends
 
 
@@ -78,6 +80,10 @@ class Ledger:
         """An attempt that starts once this is on disk."""
         self._batch.executions[execution.id] = execution
         self._batch.starts.append(attempt)
+
+    def accept(self, accept: Accept) -> None:
+        """A run that is promised to whoever asked for it once this is on disk."""
+        self._batch.accepts.append(accept)
 
     def end(self, end: End) -> None:
         """An end that counts once it is on disk."""
