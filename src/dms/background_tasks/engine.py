@@ -34,6 +34,7 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0
         self._quiet: asyncio.Event | None = None
+        self._recorded = asyncio.Event()
         self._turning = False
 
     def turn(self) -> None:
@@ -50,6 +51,11 @@ class Engine:
             self._turning = False
         if self._quiet is not None and self._is_quiet():
             self._quiet.set()
+
+    async def until_recorded(self) -> None:
+        """Wait until the first batch is on disk, where there is one, or the disk has refused it."""
+        if self.dispatcher.saving:
+            await self._recorded.wait()
 
     async def until_quiet(self, length: int) -> bool:
         """Wait until nothing runs and nothing is being saved, at most so many microseconds; whether it came to that."""
@@ -165,11 +171,13 @@ class Engine:
         """A batch is on disk."""
         self.dispatcher.saving -= 1
         self.agenda.saved(batch, now)
+        self._recorded.set()
 
     def save_failed(self, batch: int, message: str, now: Instant) -> None:
         """A batch could not be written."""
         self.dispatcher.saving -= 1
         self.agenda.save_failed(batch, message, now)
+        self._recorded.set()
 
     def progressed(self, run: Run, now: Instant) -> None:
         """A run has told how far it is."""

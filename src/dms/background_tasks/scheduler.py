@@ -289,6 +289,7 @@ class Scheduler:
         self._engine = self._make_engine(memory)
         self._inbox.open(self._engine.turn)
         self._engine.turn()
+        await self._engine.until_recorded()
 
     async def _remember(self) -> Memory:
         """What the store still knows, with the tasks that only it knows taken in."""
