@@ -59,7 +59,16 @@ class LocalDoor:
         """Listen no longer, tell everybody why, and take the socket away. Safe where it was never started."""
         if self._server is None or self._path is None:
             return
-        self._server.close()
-        self._server = None
+        server, self._server = self._server, None
+        await _accept_no_more(server)
+        server.close()
         await asyncio.gather(*(peer.stop(self._grace) for peer in tuple(self._peers)))
         remove_socket(self._data_dir, self._path)
+
+
+async def _accept_no_more(server: asyncio.Server) -> None:
+    """Let those come in who were accepted already: a server that is closed under them would leave them hanging."""
+    for listening in server.sockets:
+        asyncio.get_running_loop().remove_reader(listening.fileno())
+    for _ in range(2):  # one turn of the loop to make their transport, one to tell the protocol
+        await asyncio.sleep(0)

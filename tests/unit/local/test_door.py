@@ -198,6 +198,16 @@ async def test_a_peer_that_reads_nothing_does_not_hold_up_the_stop(peer: Peer, d
     await asyncio.wait_for(door.stop(), 5)
 
 
+async def test_one_that_comes_while_the_door_closes_is_told_so(door: LocalDoor, folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as late:
+        late.connect(str(folder / "dms.sock"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one turn to see it, one to accept it
+        await door.stop()
+        late.setblocking(False)
+        assert b"the node is stopping" in late.recv(1000)
+
+
 async def test_a_stopped_door_can_be_stopped_again(door: LocalDoor) -> None:
     await door.stop()
     await door.stop()
