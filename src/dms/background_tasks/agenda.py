@@ -207,7 +207,9 @@ class Agenda:
 
     def resume(self, task_id: int | None, now: Instant) -> None:
         """Let it go on; what was skipped meanwhile stays skipped."""
-        self._resume(None if task_id is None else self.entries.get(task_id), now)
+        entry = None if task_id is None else self.entries.get(task_id)
+        if entry is not None or task_id is None:
+            self._resume(entry, now)
 
     def _resume(self, entry: Entry | None, now: Instant) -> None:
         if entry is None:
@@ -607,8 +609,9 @@ class Agenda:
         return [attempt for attempt in self._live.values() if attempt.status is not Status.WAITING]
 
     def tickets(self) -> list[Any]:
-        """The tickets of all runs that are not over."""
-        return [attempt.ticket for attempt in self._live.values() if attempt.ticket is not None]
+        """The tickets of all runs that are not over, or whose end is not on disk yet."""
+        live = [attempt.ticket for attempt in self._live.values()]
+        return [ticket for ticket in live + self._ledger.tickets() if ticket is not None]
 
     def attempt(self, execution_id: str) -> Attempt | None:
         """An attempt that is not over."""

@@ -14,6 +14,7 @@ from dms.background_tasks.decision import (
     Cancel,
     Decision,
     End,
+    Failed,
     Kill,
     Refuse,
     Remove,
@@ -21,12 +22,13 @@ from dms.background_tasks.decision import (
     Skip,
     Start,
 )
-from dms.background_tasks.executor import Deliver, Executor, Running
+from dms.background_tasks.executor import Deliver, Executor, Running, error_text
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, Sinks
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution
 from dms.background_tasks.view import RunEvent, summary
+from dms.errors import NotFound
 
 REMEMBERED = 1000
 """Executions of all tasks together that are remembered where there is no store."""
@@ -91,12 +93,14 @@ class Dispatcher:
             carry_out[type(decision)](decision)
 
     def history(self, name: str, limit: int, before: str | None) -> list[Execution]:
-        """What is remembered of a task without a store, newest first."""
-        known = self._histories.get(name) or [execution for execution in self._recent if execution.task == name]
+        """What is remembered of a task without a store, newest first. NotFound where `before` names none of it."""
+        known = self._histories.get(name) or [each for each in list(self._recent) if each.task == name]
         newest = list(known)[::-1]
         if before is not None:
             ids = [execution.id for execution in newest]
-            newest = newest[ids.index(before) + 1 :] if before in ids else []
+            if before not in ids:
+                raise NotFound(f"there is no execution {before} of {name}; give the ID of one, such as 1-345")
+            newest = newest[ids.index(before) + 1 :]
         return newest[:limit]
 
     def forget_history(self, name: str) -> None:
@@ -110,13 +114,19 @@ class Dispatcher:
 
     def _start(self, decision: Start) -> None:
         attempt = decision.attempt
+        try:
+            self._running[attempt.id] = self._begin(attempt)
+        except Exception as error:  # noqa: BLE001 - a snapshot that raises, no thread to be had: this run's own failure
+            self._messages.delivered(attempt.id, Failed(f"it could not be started: {error_text(error)}"))
+        if self._listeners:
+            self.tell(RunEvent("started", attempt.task.name, attempt.execution()))
+
+    def _begin(self, attempt: Attempt) -> Running:
         task = attempt.task
         run = Run(attempt, None if self._snapshot is None else self._snapshot(), self._sinks)
         kind, wants_run = task.calling
         kwargs = {**task.kwargs, "run": run} if wants_run else task.kwargs
-        self._running[attempt.id] = self._executors[kind].start(attempt, run, kwargs, self._messages.delivered)
-        if self._listeners:
-            self.tell(RunEvent("started", task.name, attempt.execution()))
+        return self._executors[kind].start(attempt, run, kwargs, self._messages.delivered)
 
     def let_go(self, execution_id: str) -> None:
         """An execution has ended by itself."""
@@ -172,4 +182,11 @@ class Dispatcher:
     def tell(self, event: RunEvent) -> None:
         """Something has happened to a run: let whoever listens know."""
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001 - whatever a listener raises is its own fault, and stops nobody
+                self.alert(Alert("listener", _name_of(listener), f"it raised {error_text(error)}"))
+
+
+def _name_of(listener: Listener) -> str:
+    return getattr(listener, "__qualname__", None) or type(listener).__qualname__

@@ -30,7 +30,7 @@ class Engine:
     def __init__(self, agenda: Agenda, dispatcher: Dispatcher, inbox: "Inbox[Engine]", clock: Clock, poll: int) -> None:
         self.agenda, self.dispatcher = agenda, dispatcher
         self._inbox, self._clock, self._poll_interval = inbox, clock, poll
-        self._pollers: dict[int, Poller] = {}
+        self._pollers: dict[int, list[Poller]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0
         self._quiet: asyncio.Event | None = None
@@ -44,6 +44,8 @@ class Engine:
         self._turning = True
         try:
             now = self._clock.now()
+            if self._pollers:
+                self._report_silent_triggers(now)
             self._inbox.deliver(self, now)
             self.dispatcher.carry_out(self.agenda.advance(now))
             self._set_timer(now)
@@ -79,8 +81,8 @@ class Engine:
         self._turning = True
         if self._timer is not None:
             self._timer.cancel()
-        for poller in self._pollers.values():
-            poller.stop()
+        for task_id in list(self._pollers):
+            self._stop_polling(task_id)
         for handle in self.agenda.tickets():
             handle.give_up()
 
@@ -99,14 +101,14 @@ class Engine:
 
     def _time_up(self) -> None:
         self._timer = None
-        self._report_silent_triggers()
         self.turn()
 
     # ── messages: tasks ──
 
     def add(self, task: Task, now: Instant) -> None:
         """A task is registered, or comes in the place of one of its name."""
-        assert task.id is not None
+        if task.id is None:
+            return  # removed before the start, which gives the IDs
         if task.id in self.agenda.entries:
             self.agenda.replace(task, task.id, now)
         else:
@@ -118,8 +120,8 @@ class Engine:
 
     def remove(self, task: Task, now: Instant) -> None:
         """A task is to be forgotten."""
-        assert task.id is not None
-        self.agenda.remove(task.id, now)
+        if task.id is not None:
+            self.agenda.remove(task.id, now)
 
     def removed(self, decision: Remove) -> None:
         """A task is gone."""
@@ -132,9 +134,8 @@ class Engine:
 
     def fire(self, task: Task, event: Any, handle: Handle, now: Instant) -> None:
         """An operator asks for a run."""
-        assert task.id is not None
         given = event if event is None or isinstance(event, Event) else Event("operator", event, now.wall)
-        self.agenda.fire(task.id, given, now, handle)
+        self.agenda.fire(_NO_TASK if task.id is None else task.id, given, now, handle)
 
     def emit(self, topic: str, payload: Any, now: Instant) -> None:
         """Something has happened."""
@@ -142,11 +143,11 @@ class Engine:
 
     def pause(self, task: Task | None, until: int | None, reason: str, now: Instant) -> None:
         """A task, or the whole scheduler, is to be held back."""
-        self.agenda.pause(None if task is None else task.id, until, reason, now)
+        self.agenda.pause(_number_of(task), until, reason, now)
 
     def resume(self, task: Task | None, now: Instant) -> None:
         """It is to go on."""
-        self.agenda.resume(None if task is None else task.id, now)
+        self.agenda.resume(_number_of(task), now)
 
     def stop(self, now: Instant) -> None:
         """Nothing new is to start."""
@@ -200,11 +201,11 @@ class Engine:
         for trigger in filter(is_polled, task.triggers):
             fired = partial(self._inbox.post, Engine.poll_fired, task.id)
             report = partial(self._inbox.post, Engine.trigger_failed, task.name)
-            self._pollers[task.id] = Poller(trigger, self._clock, self._poll_interval, fired, report)
+            poller = Poller(trigger, self._clock, self._poll_interval, fired, report)
+            self._pollers.setdefault(task.id, []).append(poller)
 
     def _stop_polling(self, task_id: int) -> None:
-        poller = self._pollers.pop(task_id, None)
-        if poller is not None:
+        for poller in self._pollers.pop(task_id, ()):
             poller.stop()
 
     def poll_fired(self, task_id: int, now: Instant) -> None:
@@ -215,9 +216,18 @@ class Engine:
         """A third party's trigger has raised, or (an empty message) answers again."""
         self.dispatcher.alert(Alert("trigger", name, message))
 
-    def _report_silent_triggers(self) -> None:
-        boot = self._clock.now().boot
-        for task_id, poller in self._pollers.items():
-            if poller.silent_for(boot) > SILENT_TRIGGER:
-                name = self.agenda.entries[task_id].task.name
-                self.dispatcher.alert(Alert("trigger", name, "its trigger has not answered for half a minute"))
+    def _report_silent_triggers(self, now: Instant) -> None:
+        for pollers in self._pollers.values():
+            for poller in pollers:
+                if poller.silent_for(now.boot) > SILENT_TRIGGER:
+                    poller.suspect("its trigger has not answered for half a minute")
+
+
+_NO_TASK = 0
+
+
+def _number_of(task: Task | None) -> int | None:
+    """A task's ID; None for the scheduler as a whole, and what no task has where it was removed before it had one."""
+    if task is None:
+        return None
+    return _NO_TASK if task.id is None else task.id

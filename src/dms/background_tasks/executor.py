@@ -1,6 +1,7 @@
 """Executors run one attempt and deliver its outcome: as a coroutine, in a thread, or as a program. They only obey."""
 
 import asyncio
+import inspect
 import os
 import traceback
 from collections.abc import Callable, Mapping
@@ -34,8 +35,8 @@ class Running(Protocol):
 
 
 class Executor(Protocol):
-    """Starts attempts. `start` never blocks and never raises; `deliver(execution_id, outcome)` may come from any
-    thread, and comes once, unless the attempt never ends."""
+    """Starts attempts. `start` never blocks; `deliver(execution_id, outcome)` may come from any thread, and not at all
+    where the attempt never ends. What comes after the first counts for nothing."""
 
     def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
         """Call the attempt's function with its arguments and `kwargs`."""
@@ -84,8 +85,12 @@ class LoopThreadExecutor:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._inner = CoroutineExecutor()
-        self._thread = Thread(target=self._loop.run_forever, name="dms-coroutines", daemon=True)
-        self._thread.start()
+        Thread(target=self._serve, name="dms-coroutines", daemon=True).start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
 
     def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
         """Call the function over there."""
@@ -142,13 +147,22 @@ class ThreadExecutor:
         return _RunningThread(run)
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Call `work`, which may not raise, in a thread."""
+        """Call `work`, which may not raise, in a thread. RuntimeError where the system gives none."""
         with self._lock:
+            if self._busy >= self._threads:
+                self._grow()
             self._busy += 1
             self._work.put(work)
-            if self._busy > self._threads:
-                self._threads += 1
-                Thread(target=self._serve, name=f"dms-task-{self._threads}", daemon=True).start()
+
+    def _grow(self) -> None:
+        """One thread more; where the system gives none, the work waits for those that are there."""
+        try:
+            Thread(target=self._serve, name=f"dms-task-{self._threads + 1}", daemon=True).start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+        else:
+            self._threads += 1
 
     def close(self) -> None:
         """Let idle threads end."""
@@ -222,7 +236,11 @@ def _json(payload: Any) -> str:
 
 def _call(function: Any, args: Any, kwargs: Mapping[str, Any], run: Run) -> Outcome:
     try:
-        return Succeeded(function(*args, **kwargs))
+        results = function(*args, **kwargs)
+        if inspect.iscoroutine(results):
+            results.close()
+            return Failed("it gave back a coroutine, which nobody awaits; give the task the coroutine function itself")
+        return Succeeded(results)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
         return Cancelled() if run.cancelled and isinstance(error, asyncio.CancelledError) else Failed(error_text(error))
 

@@ -4,12 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from threading import get_ident
+from threading import Event, get_ident
 from typing import Any, Generic, TypeVar
 
 from dms.instant import Instant
 
 Receiver = TypeVar("Receiver")
+
+PATIENCE = 1.0
+"""Seconds that a question from another thread waits at most for what was posted before it."""
 
 
 class Inbox(Generic[Receiver]):
@@ -20,6 +23,8 @@ class Inbox(Generic[Receiver]):
         self._messages: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._turn: Callable[[], None] = lambda: None
         self._woken = False
+        self._delivering = False
+        self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
 
@@ -29,19 +34,31 @@ class Inbox(Generic[Receiver]):
         self._loop, self._thread = asyncio.get_running_loop(), get_ident()
         self.wake()
 
-    def close(self) -> None:
-        """Wake nobody any more."""
-        self._loop = None
+    def close(self) -> list[tuple[Any, ...]]:
+        """Take nothing any more; what had come and is not delivered, each as the arguments of its call."""
+        self.closed, self._loop, self._thread = True, None, 0
+        left = [arguments for _, arguments in self._messages]
+        self._messages.clear()
+        return left
 
     def on_loop(self) -> bool:
         """Whether this is the loop's own thread."""
         return get_ident() == self._thread
 
     def post(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Have `call(receiver, *arguments, now)` made on the loop."""
-        self._messages.append((call, arguments))
-        if not self._woken:
-            self.wake()
+        """Have `call(receiver, *arguments, now)` made on the loop. Where it is `closed` after that, it may have come
+        too late to be delivered or to be among what `close` gives."""
+        if not self.closed:
+            self._messages.append((call, arguments))
+            if not self._woken:
+                self.wake()
+
+    def settle(self) -> None:
+        """From another thread: wait, a moment at most, until what was posted before has been delivered."""
+        if self._loop is not None and (self._messages or self._delivering) and not self.on_loop():
+            delivered = Event()
+            self.post(lambda receiver, now: delivered.set())
+            delivered.wait(PATIENCE)
 
     def wake(self) -> None:
         """Have a turn, whether there are messages or not."""
@@ -56,9 +73,15 @@ class Inbox(Generic[Receiver]):
                 loop.call_soon_threadsafe(self._turn)
 
     def deliver(self, receiver: Receiver, now: Instant) -> None:
-        """Make every call that has come."""
-        self._woken = False
+        """Make every call that has come until now. One that raises keeps none of the others from being made, and
+        however fast they come, the loop has its turn in between."""
+        self._delivering, self._woken = True, False
         messages = self._messages
-        while messages:
-            call, arguments = messages.popleft()
-            call(receiver, *arguments, now)
+        try:
+            for _ in range(len(messages)):
+                call, arguments = messages.popleft()
+                call(receiver, *arguments, now)
+        finally:
+            self._delivering = False
+            if messages:
+                self.wake()

@@ -4,6 +4,8 @@ Only the latest state of a thing is written. What a failed batch held is gathere
 on its way.
 """
 
+from typing import Any
+
 from dms.background_tasks.decision import Accept, Attempt, End, Save
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.store import (
@@ -128,6 +130,10 @@ class Ledger:
         self._number += 1
         self._under_way[self._number] = batch
         return Save(self._number, changes)
+
+    def tickets(self) -> list[Any]:
+        """The tickets of all ends that are not on disk yet."""
+        return [end.ticket for batch in (*self._under_way.values(), self._batch) for end in batch.ends]
 
     def saved(self, number: int) -> Batch:
         """That batch is on disk."""

@@ -54,7 +54,7 @@ async def in_thread(call: Callable[[], Result]) -> Result:
     def work() -> None:
         try:
             result = call()
-        except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for
+        except BaseException as error:  # noqa: BLE001 - it is raised where the call was asked for
             loop.call_soon_threadsafe(_fail, future, error)
         else:
             loop.call_soon_threadsafe(_succeed, future, result)
@@ -68,6 +68,6 @@ def _succeed(future: "asyncio.Future[Result]", result: Result) -> None:
         future.set_result(result)
 
 
-def _fail(future: "asyncio.Future[Result]", error: Exception) -> None:
+def _fail(future: "asyncio.Future[Result]", error: BaseException) -> None:
     if not future.cancelled():
         future.set_exception(error)

@@ -23,7 +23,7 @@ class Poller:
         self._clock, self._interval = clock, interval
         self._fired, self._report = fired, report
         self._stopped = Event()
-        self._faulty = False
+        self._fault = ""
         self._asked: int | None = None
         Thread(target=self._poll, name="dms-poll", daemon=True).start()
 
@@ -32,9 +32,16 @@ class Poller:
         asked = self._asked
         return 0 if asked is None else max(0, boot - asked)
 
+    def suspect(self, message: str) -> None:
+        """Report it, once until it answers again or fails in another way."""
+        if self._fault != message:
+            self._fault = message
+            self._report(message)
+
     def stop(self) -> None:
-        """Ask no more."""
+        """Ask no more; what was reported is taken back."""
         self._stopped.set()
+        self.suspect("")
 
     def _poll(self) -> None:
         while not self._stopped.wait(self._interval / SECOND):
@@ -49,12 +56,9 @@ class Poller:
                 self._reset(now)
                 self._fired()
         except Exception as error:  # noqa: BLE001 - whatever it raises is its fault, not ours
-            self._faulty = True
-            self._report(f"its trigger raised {type(error).__name__}: {error}")
+            self.suspect(f"its trigger raised {type(error).__name__}: {error}")
         else:
-            if self._faulty:
-                self._faulty = False
-                self._report("")
+            self.suspect("")
 
 
 def _with_now(method: Callable[..., Any]) -> Callable[[datetime], Any]:

@@ -171,8 +171,7 @@ class _Stream:
         if data:
             self._hand_on(self._begun + self._decoder.decode(data))
             return True
-        if data is None or self._begun:
-            self._flush()
+        self._flush()
         return False
 
     def drain(self) -> None:

@@ -14,6 +14,7 @@ class Registry:
         self._numbered = numbered
         self._by_name: dict[str, Task] = {}
         self._by_id: dict[int, Task] = {}
+        self._known: dict[str, int] = {}
         self._highest = 0
         self._lock = Lock()
 
@@ -29,29 +30,36 @@ class Registry:
             if there is not None:
                 task.id = there.id
             elif self._numbered:
-                self._highest += 1
-                task.id = self._highest
+                self._number(task)
             self._by_name[task.name] = task
             if task.id is not None:
                 self._by_id[task.id] = task
 
     def number(self, known: dict[str, int], highest: int) -> None:
-        """Give IDs from now on, and one to each task that has none: the one it had, or the next."""
+        """Give IDs from now on, and one to each task that has none: the one `known` by its name, or the next."""
         with self._lock:
-            self._numbered, self._highest = True, highest
+            self._numbered, self._known, self._highest = True, known, highest
             for task in self._by_name.values():
                 if task.id is None:
-                    task.id = known.get(task.name)
-                if task.id is None:
-                    self._highest += 1
-                    task.id = self._highest
-                self._by_id[task.id] = task
+                    self._number(task)
 
-    def restore(self, task: Task, task_id: int) -> None:
-        """Take a task in from the store; the program's own of that name may take its place."""
+    def _number(self, task: Task) -> None:
+        task.id = self._known.pop(task.name, None)
+        if task.id is None:
+            self._highest += 1
+            task.id = self._highest
+        self._by_id[task.id] = task
+
+    def restore(self, task: Task, task_id: int) -> bool:
+        """Take a task in from the store; the program's own of that name may take its place. False where it has
+        already."""
         with self._lock:
+            if task.name in self._by_name:
+                return False
+            self._known.pop(task.name, None)
             task.id = task_id
             self._by_name[task.name] = self._by_id[task_id] = task
+            return True
 
     def remove(self, task: Task) -> None:
         """Let a task go."""

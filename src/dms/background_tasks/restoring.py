@@ -15,10 +15,10 @@ def find_function(reference: str) -> Any:
     module_name, _, path = reference.partition(":")
     try:
         found: Any = import_module(module_name)
-    except Exception as error:
+        for name in path.split("."):
+            found = getattr(found, name, None)
+    except (Exception, SystemExit) as error:
         raise InvalidInput(f"function: {module_name} can't be imported: {type(error).__name__}: {error}") from error
-    for name in path.split("."):
-        found = getattr(found, name, None)
     if not callable(found):
         raise InvalidInput(f"function: {module_name} has no function {path}")
     return found

@@ -27,19 +27,19 @@ class RunLog:
     def __init__(self, run: "Run", sink: LogSink) -> None:
         self._run, self._sink = run, sink
 
-    def debug(self, event: str, **fields: Any) -> None:
+    def debug(self, event: str, /, **fields: Any) -> None:
         """Something that only its author wants to know."""
         self._sink(self._run, "debug", event, fields)
 
-    def info(self, event: str, **fields: Any) -> None:
+    def info(self, event: str, /, **fields: Any) -> None:
         """Something worth knowing."""
         self._sink(self._run, "info", event, fields)
 
-    def warning(self, event: str, **fields: Any) -> None:
+    def warning(self, event: str, /, **fields: Any) -> None:
         """Something that wants a look."""
         self._sink(self._run, "warning", event, fields)
 
-    def error(self, event: str, **fields: Any) -> None:
+    def error(self, event: str, /, **fields: Any) -> None:
         """Something that went wrong."""
         self._sink(self._run, "error", event, fields)
 
@@ -57,11 +57,12 @@ class Run:
     `config` is the configuration as it was at the start.
     """
 
-    __slots__ = ("_attempt", "_cancelled", "_progress", "_sinks", "config")
+    __slots__ = ("_attempt", "_cancelled", "_progress", "_sinks", "_told", "config")
 
     def __init__(self, attempt: Attempt, config: Any, sinks: Sinks) -> None:
         self._attempt, self.config, self._sinks = attempt, config, sinks
         self._progress: Progress | None = None
+        self._told = False
         self._cancelled = False
 
     @property
@@ -103,16 +104,16 @@ class Run:
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Tell how far it has come. Cheap: only the latest is told on when somebody has time for it."""
-        waits = self._progress is not None
-        self._progress = Progress(done, total, text)
-        if not waits:
-            self._sinks.progress(self, self._progress)
+        self._progress = latest = Progress(done, total, text)
+        if not self._told:
+            self._told = True
+            self._sinks.progress(self, latest)
 
     def cancel(self) -> None:
         """Tell it to end; for the executor."""
         self._cancelled = True
 
     def take_progress(self) -> Progress | None:
-        """The latest progress that nobody has taken yet; for the scheduler."""
-        latest, self._progress = self._progress, None
-        return latest
+        """The latest progress; for the scheduler, which is told again of what comes after it."""
+        self._told = False
+        return self._progress

@@ -251,19 +251,20 @@ class Scheduler:
         """Stop: nothing new starts; what runs may finish within `drain`, is then told to end, and after `cancel` is
         given up. Blocks until then. Gives the names of the tasks that were given up. Misuse on the scheduler's own
         loop, for which it would wait."""
-        if self._stopped:
-            return []
-        if self._engine is not None and self._inbox.on_loop():
+        if self._inbox.on_loop():
             raise Misuse("stop() on the scheduler's own loop would wait for itself; use: await scheduler.astop()")
         with self._life:
             thread, self._thread = self._thread, None
-        if thread is None and self._on_a_callers_loop:
-            raise Misuse("it runs on a loop that was there before; there: await scheduler.astop()")
         if thread is None:
+            self._check_whose_loop()
             return []
         left = thread.call(self.astop(drain, cancel))
         thread.stop()
         return left
+
+    def _check_whose_loop(self) -> None:
+        if self._on_a_callers_loop and not self._stopped:
+            raise Misuse("it runs on a loop that was there before; there: await scheduler.astop()")
 
     async def astart(self) -> None:
         """Start on the running loop. StoreError where the store can't be read, Misuse where it has started before."""

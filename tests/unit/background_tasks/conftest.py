@@ -1,0 +1,66 @@
+"""What the tests of a running scheduler share: a witness of what happens to runs, and tasks that wait to be let go."""
+
+from collections.abc import Callable
+from threading import Condition, Event
+
+import pytest
+
+from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.view import RunEvent
+
+PATIENCE = 10
+"""Seconds after which a test has failed; nothing here takes that long."""
+
+
+class Witness:
+    """Listens to a scheduler and remembers everything it hears."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.events: list[RunEvent] = []
+        self._news = Condition()
+        scheduler.subscribe(self._hear)
+
+    def _hear(self, event: RunEvent) -> None:
+        with self._news:
+            self.events.append(event)
+            self._news.notify_all()
+
+    def of(self, kind: str, task: str) -> list[RunEvent]:
+        return [event for event in self.events if (event.kind, event.task) == (kind, task)]
+
+    def until(self, kind: str, task: str, count: int = 1) -> list[RunEvent]:
+        """Wait until that has happened so often to runs of a task."""
+        with self._news:
+            happened = self._news.wait_for(lambda: len(self.of(kind, task)) >= count, PATIENCE)
+        assert happened, f"{kind} of {task}: {len(self.of(kind, task))} of {count}; heard {self.events}"
+        return self.of(kind, task)
+
+
+class Gate:
+    """A task's function that waits: `begun` once it runs, until `open`; gives back what it was told."""
+
+    def __init__(self) -> None:
+        self.begun, self._open = Event(), Event()
+
+    def __call__(self) -> str:
+        self.begun.set()
+        assert self._open.wait(PATIENCE)
+        return "let go"
+
+    def await_begin(self) -> None:
+        assert self.begun.wait(PATIENCE)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def witness() -> Callable[[Scheduler], Witness]:
+    """`witness(scheduler)` hears what happens from now on."""
+    return Witness
+
+
+@pytest.fixture
+def gate() -> Callable[[], Gate]:
+    """`gate()` is a function for a task that runs until it is opened."""
+    return Gate
