@@ -73,7 +73,7 @@ class NodeInAThread:
         async with Scheduler(max_running_tasks=4) as self.scheduler:
             self.scheduler.add_tasks(
                 [
-                    Task("answer", lambda: 42, description="The answer.", triggers=[PeriodicTrigger("1h")]),
+                    Task("answer", lambda: 42, description="The answer.", triggers=[PeriodicTrigger("90m")]),
                     Task("broken", self._broken, retry_policy=RetryPolicy(1, "1ms")),
                     Task("hold", self._hold),
                     Task("listen", lambda run: run.event.payload, triggers=[EventTrigger("door.opened")]),

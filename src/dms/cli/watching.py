@@ -1,6 +1,7 @@
 """Following a topic in the plain form: a line a change, until Ctrl-C."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ import click
 from dms.cli.asking import Asking, print_json
 from dms.cli.exit_status import DONE
 from dms.cli.terminal import painted
-from dms.cli.wording import columns, local_time, shortened, took
+from dms.cli.wording import columns, local_time, shortened, took, until
 
 _BAR = 18
 
@@ -62,7 +63,9 @@ def _told(event: dict[str, Any]) -> tuple[str, str, str]:
         return "running", "", progress_text(event["progress"])
     if event["kind"] == "started":
         return "running", "", f"attempt {execution['attempt']}" if execution["attempt"] > 1 else ""
-    again = f"again at {local_time(execution['retry_at'], '%H:%M:%S')}" if execution["retry_at"] else ""
+    again = (
+        f"again {until(execution['retry_at'], datetime.fromisoformat(event['at']))}" if execution["retry_at"] else ""
+    )
     on_attempt = f"on attempt {execution['attempt']}" if execution["attempt"] > 1 and not again else ""
     return execution["status"], took(execution), "; ".join(part for part in (event["text"], again, on_attempt) if part)
 

@@ -4,6 +4,9 @@ import os
 import unicodedata
 from datetime import datetime, timedelta
 
+_ALMOST = 0.05
+"""What comes in 9.96 s comes in 10 s."""
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -33,7 +36,7 @@ def until(moment: str | None, now: datetime) -> str:
     >>> until("2026-11-25T12:00:56+00:00", datetime.fromisoformat("2026-11-25T12:00:00+00:00"))
     'in 56 s'
     """
-    return "" if moment is None else f"in {whole(max(0.0, _seconds(moment, now)))}"
+    return "" if moment is None else f"in {whole(max(0.0, _seconds(moment, now)) + _ALMOST)}"
 
 
 def ago(moment: str | None, now: datetime) -> str:

@@ -45,7 +45,7 @@ def test_the_status_says_how_the_node_is_in_four_lines(dms: Dms, node: Any, monk
     told = dms("status")
     lines = told.out.splitlines()
     assert "quiet-heron is well · up 4 m · 0.1.0" == lines[0]
-    expected = "tasks     4 declared, 1 of its own · 0 running, 0 waiting of 4 slots · next: answer in 59 m"
+    expected = "tasks     4 declared, 1 of its own · 0 running, 0 waiting of 4 slots · next: answer in 1 h"
     assert expected == lines[1]
     assert f"doors     socket ./{node.data_dir.name}/dms.sock" == lines[2]
     assert "config    no file: the defaults" == lines[3]
@@ -63,7 +63,7 @@ def test_the_list_stands_in_columns(dms: Dms) -> None:
     told = dms("task", "list").out.splitlines()
     assert ["NAME", "WHEN", "NEXT", "LAST", "STATE"] == told[0].split()
     assert ["answer", "broken", "hold", "listen"] == [line.split()[0] for line in told[1:]]
-    assert re.fullmatch(r"answer  every 1h +in 59 m +ready", told[1])
+    assert re.fullmatch(r"answer  every 1h30m +in 1 h +ready", told[1])
     assert 1 == len({line.index("ready") for line in told[1:]} | {told[0].index("STATE")})
 
 
@@ -74,16 +74,19 @@ def test_the_node_s_own_tasks_are_listed_when_asked_for(dms: Dms) -> None:
 
 def test_a_task_as_a_document(dms: Dms) -> None:
     document = dms("task", "get", "answer", "--json").document
-    assert (1, "answer", "ready", True, ["every 1h"], None) == tuple(
+    assert (1, "answer", "ready", True, ["every 1h30m"], None) == tuple(
         document[name] for name in ("id", "name", "state", "enabled", "triggers", "last")
     )
 
 
 def test_a_task_for_people(dms: Dms) -> None:
     told = dms("task", "get", "1").out.splitlines()
-    assert ["name      answer (ID 1, code)", "what      The answer.", "state     ready", "when      every 1h"] == told[
-        :4
-    ]
+    assert [
+        "name      answer (ID 1, code)",
+        "what      The answer.",
+        "state     ready",
+        "when      every 1h30m",
+    ] == told[:4]
 
 
 def test_a_run_that_is_waited_for_tells_its_outcome(dms: Dms) -> None:
