@@ -248,7 +248,7 @@ def _call(function: Any, args: Any, kwargs: Mapping[str, Any], run: Run) -> Outc
 def error_text(error: BaseException) -> str:
     """An error in one line: its class, its words, and where in the task's own code it was raised."""
     try:
-        words = "".join(traceback.format_exception_only(error)).strip()
+        words = " ".join("".join(traceback.format_exception_only(error)).split())
     except Exception:  # noqa: BLE001 - an error whose text can't be made is still an error
         words = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
