@@ -92,7 +92,8 @@ def check_pages(connection: apsw.Connection, path: Path) -> None:
         return
     found = connection.execute("PRAGMA quick_check(1)").get
     if found != "ok":
-        raise StoreBroken(f"{path} is damaged ({found}); put a backup in its place, or move it away to start anew")
+        words = " ".join(str(found).split())
+        raise StoreBroken(f"{path} is damaged ({words}); put a backup in its place, or move it away to start anew")
 
 
 def connect_reader(path: Path) -> apsw.Connection:
