@@ -56,9 +56,18 @@ class Inbox(Generic[Receiver]):
     def settle(self) -> None:
         """From another thread: wait, a moment at most, until what was posted before has been delivered."""
         if self._loop is not None and (self._messages or self._delivering) and not self.on_loop():
-            delivered = Event()
-            self.post(lambda receiver, now: delivered.set())
-            delivered.wait(PATIENCE)
+            self._await_delivery()
+
+    def pass_turn(self) -> None:
+        """From another thread: have a turn, and wait, a moment at most, until it is over."""
+        if self._loop is not None and not self.on_loop():
+            self._await_delivery()
+            self._await_delivery()  # in the turn after that, so that the first is over
+
+    def _await_delivery(self) -> None:
+        delivered = Event()
+        self.post(lambda receiver, now: delivered.set())
+        delivered.wait(PATIENCE)
 
     def wake(self) -> None:
         """Have a turn, whether there are messages or not."""

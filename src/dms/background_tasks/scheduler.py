@@ -236,8 +236,12 @@ class Scheduler:
             self._engine.hurry()
 
     def wake(self) -> None:
-        """Look at the clock now; for a clock that does not go by itself, such as `dms.testing.FakeClock`."""
-        self._inbox.wake()
+        """Look at the clock now, and be done with what has come due before this returns; for a clock that does not go
+        by itself, such as `dms.testing.FakeClock`."""
+        if self._engine is not None and self._inbox.on_loop():
+            self._engine.turn()
+        else:
+            self._inbox.pass_turn()
 
     def start(self) -> None:
         """Start in a thread and a loop of its own; blocks until it is ready. StoreError where the store can't be read,

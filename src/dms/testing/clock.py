@@ -9,8 +9,9 @@ _STARTED_AT = 1_000_000_000
 
 
 class FakeClock:
-    """Both clocks, turned by hand; give it to `Scheduler(clock=…)`. `woken` is called after each turn, so that a
-    scheduler looks at once: set it to `scheduler.wake`.
+    """Both clocks, turned by hand; give it to `Scheduler(clock=…)` and set `woken` to `scheduler.wake`: it is called
+    before and after each change, so that the scheduler does what was asked for until then at the old time, and what
+    comes due by the change at once.
 
     >>> clock = FakeClock(datetime(2026, 3, 29, tzinfo=UTC))
     >>> before = clock.now()
@@ -30,10 +31,13 @@ class FakeClock:
 
     def advance(self, length: timedelta | str | float) -> None:
         """Time goes by, on both clocks."""
-        self._now = self._now.ahead(microseconds(length, "advance"))
-        self.woken()
+        self._turn(self._now.ahead(microseconds(length, "advance")))
 
     def set_wall(self, wall: datetime) -> None:
         """Somebody sets the wall clock; boot time goes on as it was."""
-        self._now = Instant(from_datetime(wall), self._now.boot)
+        self._turn(Instant(from_datetime(wall), self._now.boot))
+
+    def _turn(self, now: Instant) -> None:
+        self.woken()
+        self._now = now
         self.woken()

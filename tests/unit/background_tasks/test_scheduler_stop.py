@@ -32,20 +32,20 @@ def test_a_stop_waits_for_what_runs(gate: Make) -> None:
     assert "success" == handle.wait("1s").status
 
 
-def test_a_stop_starts_nothing_new(gate: Make) -> None:
+async def test_a_stop_starts_nothing_new(gate: Make) -> None:
     work = gate()
     scheduler = Scheduler(max_running_tasks=1)
-    scheduler.start()
+    await scheduler.astart()
     scheduler.add_tasks([dms.Task("a", work), dms.Task("b", answer)])
     running, waiting = scheduler.run_task("a"), scheduler.run_task("b")
-    work.await_begin()
-    stopping = Thread(target=scheduler.stop)
-    stopping.start()
+    await asyncio.to_thread(work.await_begin)
+    stop = asyncio.create_task(scheduler.astop())
+    await asyncio.sleep(0)
     work.open()
-    stopping.join(10)
-    assert "success" == running.wait("1s").status
+    await stop
+    assert "success" == (await running).status
     with pytest.raises(ShuttingDown, match="the scheduler stopped before the run ended"):
-        waiting.wait("5s")
+        await waiting
 
 
 def test_what_does_not_finish_is_told_to_end_and_its_attempt_is_interrupted() -> None:
