@@ -2,12 +2,12 @@
 
 import click
 
-from dms.cli.asking import data_dir_option
-
 
 @click.command()
 @click.option("--config", "config_file", metavar="FILE", help="The main file.  [default: the first one found]")
-@data_dir_option
+@click.option(
+    "--data-dir", metavar="DIR", help="The node's data folder: general.data_dir, above all that is said of it."
+)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting; may be given again.")
 @click.option("--strict", is_flag=True, help="Refuse to start with anything wrong in the configuration.")
 def run(config_file: str | None, data_dir: str | None, settings: tuple[str, ...], strict: bool) -> int:

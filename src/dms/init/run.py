@@ -29,10 +29,11 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     """
     stream = _log_stream()
     arguments = [*settings, *([] if data_dir is None else [f"general.data_dir={data_dir}"])]
-    loaded = load(config_file, arguments=arguments, strict=strict, cached=True)
+    loaded = load(config_file, arguments=arguments, cached=True)
     declared = tasks_from(loaded)
-    if strict and declared.findings:
-        raise refusal(declared.findings)
+    findings = [*loaded.findings, *declared.findings]
+    if strict and findings:
+        raise refusal(sorted(findings, key=lambda finding: (finding.origin.source, finding.origin.line)))
     folder = DataFolder(loaded.config.general.data_dir)
     folder.prepare()
     name = _hold(folder)

@@ -103,11 +103,16 @@ class Node:
         for task in self._declared.tasks:
             self._declare(task)
         await self.scheduler.astart()
-        if not any(finding.code in ("malformed", "unreadable") for finding in self._loaded.findings):
+        if self._says_all_tasks():
             self.scheduler.drop_undeclared(DECLARED)
         self.scheduler.drop_undeclared("node")
         self._doors.append(f"socket {await self._door.start()}")
         self.health.ready(True)
+
+    def _says_all_tasks(self) -> bool:
+        """Whether a task that the configuration does not name is meant to be gone, and not just lost with what could
+        not be read."""
+        return not any(finding.path in ((), ("tasks",)) for finding in self._loaded.findings)
 
     def _make_work_dir(self) -> None:
         folder = self._loaded.config.general.work_dir
