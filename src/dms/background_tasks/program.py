@@ -52,7 +52,10 @@ class ProgramRun:
             return Failed(self._why_not(error))
         if process is None:
             return Cancelled()
-        self._read_until_gone(process)
+        try:
+            self._read_until_gone(process)
+        finally:
+            self._leave_nothing_behind(process)
         return self._outcome(process.returncode)
 
     def cancel(self) -> None:
@@ -79,12 +82,18 @@ class ProgramRun:
             return self._process
 
     def _why_not(self, error: OSError) -> str:
-        folder = self._program.cwd
-        if isinstance(error, FileNotFoundError) and folder and not os.path.isdir(folder):
-            return f"its working folder {folder} does not exist"
-        if isinstance(error, FileNotFoundError):
-            return f"no program called {self._program.argv[0]} is on the PATH"
-        return f"{self._program.argv[0]} can't be started: {error.strerror or error}"
+        program, folder = self._program.argv[0], self._program.cwd
+        missing = isinstance(error, FileNotFoundError)
+        if folder and error.filename == folder:
+            return f"its working folder {folder} " + (
+                "does not exist" if missing else f"can't be used: {error.strerror}"
+            )
+        if missing and "/" not in program:
+            return f"no program called {program} is on the PATH"
+        if missing and not os.path.exists(os.path.join(folder or "", program)):
+            return f"there is no program {program}"
+        reason = "the interpreter that its first line names is not there" if missing else error.strerror or error
+        return f"{program} can't be started: {reason}"
 
     def _signal(self, number: int) -> None:
         with self._lock:
@@ -109,8 +118,14 @@ class ProgramRun:
             self._reap(process)
             for stream in [key.data for key in selector.get_map().values() if key.data is not None]:
                 stream.drain()
-            for pipe in (process.stdout, process.stderr):
-                pipe.close()  # type: ignore[union-attr]
+
+    def _leave_nothing_behind(self, process: "Popen[bytes]") -> None:
+        """Close the pipes; where the reading failed, end the program as well."""
+        if not self._gone:
+            self.kill()
+            self._reap(process)
+        for pipe in (process.stdout, process.stderr):
+            pipe.close()  # type: ignore[union-attr]
 
     def _reap(self, process: "Popen[bytes]") -> None:
         """The leader is gone; after a cancellation so is its whole group."""

@@ -1,6 +1,8 @@
 """What the tests of a running scheduler share: a witness of what happens to runs, and tasks that wait to be let go."""
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Condition, Event
 
 import pytest
@@ -64,3 +66,30 @@ def witness() -> Callable[[Scheduler], Witness]:
 def gate() -> Callable[[], Gate]:
     """`gate()` is a function for a task that runs until it is opened."""
     return Gate
+
+
+def _lives(process_group: int) -> bool:
+    """Whether somebody of a process group is left. Zombies are not: they wait for the system only."""
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdecimal():
+                state, _, group = folder.joinpath("stat").read_text().rpartition(")")[2].split()[:3]
+                if int(group) == process_group and state not in "ZX":
+                    return True
+        except (OSError, ValueError):
+            continue  # it ended while we looked
+    return False
+
+
+@pytest.fixture
+def has_ended() -> Callable[[int], bool]:
+    """`has_ended(process_group)`: whether all of it is gone, as soon as the system has seen to it."""
+
+    def gone(process_group: int) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        while _lives(process_group):
+            if time.monotonic() > deadline:
+                return False
+        return True
+
+    return gone
