@@ -145,7 +145,12 @@ class Dispatcher:
     def _save(self, decision: Save) -> None:
         assert self._store is not None
         self.saving += 1
-        self._store.save(decision.changes).add_done_callback(partial(self._messages.written, decision.batch))
+        try:
+            written = self._store.save(decision.changes)
+        except Exception as error:  # noqa: BLE001 - a third party's store that raises at once is one that fails
+            written = Future()
+            written.set_exception(error)
+        written.add_done_callback(partial(self._messages.written, decision.batch))
 
     def _end(self, decision: End) -> None:
         execution = decision.execution
