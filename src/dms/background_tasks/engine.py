@@ -23,6 +23,12 @@ CLOCK_CHECK = 60 * SECOND
 SILENT_TRIGGER = 30 * SECOND
 """After how long a third party's trigger that does not answer is reported."""
 
+KILLED_IN = SECOND // 2
+"""How long what was killed at a stop may take to be gone, at most."""
+
+LAST_SAVE = 2 * SECOND
+"""How long the last commit of a stop may take."""
+
 
 class Engine:
     """Everything here happens on the loop. The methods that take `now` last are the messages of the inbox."""
@@ -67,6 +73,22 @@ class Engine:
             await asyncio.wait_for(self._quiet.wait(), length / SECOND)
         self._quiet = None
         return self._is_quiet()
+
+    async def wind_down(self, drain: int, cancel: int) -> list[str]:
+        """Start nothing new; let what runs finish within `drain` microseconds, then tell it to end, and after `cancel`
+        kill what can be killed and give up the rest. The names of the tasks that were given up."""
+        self._inbox.post(Engine.stop)
+        if not await self.until_quiet(drain):
+            self._inbox.post(Engine.cancel_running)
+            await self.until_quiet(cancel)
+        if not self.agenda.unfinished():
+            return []
+        self.dispatcher.kill_all()
+        await self.until_quiet(min(KILLED_IN, cancel))
+        left = [attempt.task.name for attempt in self.agenda.unfinished()]
+        self._inbox.post(Engine.abandon)
+        await self.until_quiet(LAST_SAVE)
+        return left
 
     def hurry(self) -> None:
         """Wait no longer."""

@@ -42,6 +42,17 @@ class Executor(Protocol):
         """Call the attempt's function with its arguments and `kwargs`."""
         ...
 
+    def close(self) -> None:
+        """Start nothing any more; what does not end by itself is left behind."""
+        ...
+
+
+def make_executors(own_coroutine_loop: bool) -> dict[str, Executor]:
+    """An executor for each way of running (see `calling.py`); coroutines in a loop of their own, or in the caller's."""
+    threads = ThreadExecutor()
+    coroutines = LoopThreadExecutor() if own_coroutine_loop else CoroutineExecutor()
+    return {"coroutine": coroutines, "thread": threads, "program": ProgramExecutor(threads)}
+
 
 class CoroutineExecutor:
     """Runs coroutine functions on the loop it is started from."""
@@ -50,6 +61,9 @@ class CoroutineExecutor:
         """Call the function in a task of its own."""
         task = asyncio.get_running_loop().create_task(_conduct(attempt, kwargs, deliver))
         return _RunningCoroutine(task, run, attempt.id, deliver)
+
+    def close(self) -> None:
+        """Nothing to do: the loop is the caller's."""
 
 
 async def _conduct(attempt: Attempt, kwargs: Mapping[str, Any], deliver: Deliver) -> None:
@@ -202,6 +216,9 @@ class ProgramExecutor:
         running = ProgramRun(program, _environment(run), _logged(run))
         self._threads.submit(lambda: deliver(attempt.id, _watch(running)))
         return running
+
+    def close(self) -> None:
+        """Nothing to do: the threads are closed by themselves."""
 
 
 def _watch(running: ProgramRun) -> Outcome:

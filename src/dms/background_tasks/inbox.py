@@ -90,7 +90,10 @@ class Inbox(Generic[Receiver]):
             for _ in range(len(messages)):
                 call, arguments = messages.popleft()
                 call(receiver, *arguments, now)
+        except BaseException:
+            self.wake()
+            raise
         finally:
             self._delivering = False
-            if messages:
-                self.wake()
+        if messages:
+            self.wake()

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from dms.background_tasks.calling import calling_of
 from dms.background_tasks.definition import program_from, task_from
 from dms.background_tasks.store import StoredTask
 from dms.background_tasks.task import Program, Task
-from dms.errors import InvalidInput
+from dms.errors import InvalidInput, InvalidTask
 
 
 def find_function(reference: str) -> Any:
@@ -24,13 +25,33 @@ def find_function(reference: str) -> Any:
     return found
 
 
+def prepare(task: Task) -> None:
+    """Find a task's function, and how it is called. InvalidTask where it can't be found."""
+    if task.target is None and not task.parked:
+        try:
+            task._target = find_function(task.function)
+        except InvalidInput as error:
+            raise InvalidTask(str(error)) from error
+    task._calling = calling_of(task.target)
+
+
+def lives_by_itself(stored: StoredTask) -> bool:
+    """Whether a task goes on although nobody has added it again: one of a program that has not had its only time. What
+    a configuration declares comes again from there."""
+    return stored.state.finished is None and _origin(stored.definition) == "code"
+
+
 def restore(stored: StoredTask) -> Task:
     """The task as it was; one whose function can't be found any more, or that could not be kept whole, is parked."""
     try:
-        function = _function(stored.definition)
-        task = task_from(stored.definition, stored.name, function)
+        task = task_from(stored.definition, stored.name, _function(stored.definition))
     except (InvalidInput, KeyError, TypeError, ValueError) as error:
-        return Task(stored.name, Program(("parked",)), origin=_origin(stored.definition), parked=str(error))
+        task = Task(stored.name, Program(("parked",)), origin=_origin(stored.definition), parked=str(error))
+    task.restored = True
+    try:
+        prepare(task)
+    except InvalidTask as error:
+        task.parked = str(error)
     return task
 
 

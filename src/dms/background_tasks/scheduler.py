@@ -7,51 +7,36 @@ the agenda, and is carried out by the dispatcher.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from functools import partial
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
 from dms.background_tasks.agenda import Agenda
-from dms.background_tasks.calling import calling_of
 from dms.background_tasks.decision import Remove
 from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
 from dms.background_tasks.engine import Engine
 from dms.background_tasks.entry import Entry
-from dms.background_tasks.executor import (
-    CoroutineExecutor,
-    Executor,
-    LoopThreadExecutor,
-    ProgramExecutor,
-    ThreadExecutor,
-)
+from dms.background_tasks.executor import Executor, make_executors
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.host import Host
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.loop_thread import LoopThread, in_thread
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
-from dms.background_tasks.restoring import find_function, restore
+from dms.background_tasks.restoring import lives_by_itself, prepare, restore
 from dms.background_tasks.run import Progress, Run
+from dms.background_tasks.settings import Duration, read_settings
 from dms.background_tasks.store import ExecutionStore, Query
 from dms.background_tasks.task import Execution, Task
-from dms.background_tasks.trigger import check_topic, zone_of
+from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
-from dms.clock import SystemClock, boot_id, host_zone
-from dms.errors import InvalidInput, InvalidTask, Misuse, ShuttingDown
-from dms.instant import SECOND, Clock, from_datetime, microseconds, to_datetime
-
-KILLED_IN = SECOND // 2
-"""How long what was killed at a stop may take to be gone, at most."""
-
-LAST_SAVE = 2 * SECOND
-"""How long the last commit of a stop may take."""
-
-Duration = timedelta | str | float
+from dms.clock import SystemClock, boot_id
+from dms.errors import InvalidInput, Misuse, ShuttingDown
+from dms.instant import Clock, from_datetime, microseconds, to_datetime
 
 
 class Scheduler:
@@ -79,19 +64,13 @@ class Scheduler:
         history_limit: int = 100,
         host: Host | None = None,
     ) -> None:
-        slots = _usual_slots() if max_running_tasks is None else max_running_tasks
-        self._slots = _check_count(slots, "max_running_tasks", 10_000)
+        self._settings = read_settings(max_running_tasks, timezone, aging_quantum, poll_interval, history_limit)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
-        self._zone = zone_of(timezone) or host_zone() or UTC
-        self._aging_quantum = microseconds(aging_quantum, "aging_quantum")
-        self._poll_interval = max(1000, microseconds(poll_interval, "poll_interval"))
-        self._history_limit = _check_count(history_limit, "history_limit", 1_000_000)
         self._host = host or Host()
         self._registry = Registry(numbered=store is None)
         self._inbox: Inbox[Engine] = Inbox()
         self._listeners: list[Listener] = []
-        self._threads = ThreadExecutor()
-        self._coroutines: CoroutineExecutor | LoopThreadExecutor = CoroutineExecutor()
+        self._executors: dict[str, Executor] = {}
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
         self._life = Lock()
@@ -103,7 +82,7 @@ class Scheduler:
         """Register a task, before or after the start, and give it back. Its ID is there at once, with a store once the
         scheduler has started. Conflict where its name is taken, InvalidTask where its function can't be found."""
         self._check_open()
-        self._prepare(task)
+        prepare(task)
         self._registry.add(task)
         task._registration = self
         self._inbox.post(Engine.add, task)
@@ -170,7 +149,7 @@ class Scheduler:
     @property
     def max_running_tasks(self) -> int:
         """How many tasks run at once."""
-        return self._slots
+        return self._settings.slots
 
     def tasks(self) -> list[TaskView]:
         """Every task as it is now, in the order of their IDs; none before the start."""
@@ -207,8 +186,8 @@ class Scheduler:
     def execution_history(self, name: str) -> list[Execution]:
         """A task's executions, newest first. With a store this waits for a short read."""
         if self._store is None:
-            return self._remembered(name, self._history_limit, None)
-        return self._store.executions(Query(name, self._history_limit)).result()
+            return self._remembered(name, self._settings.history_limit, None)
+        return self._store.executions(Query(name, self._settings.history_limit)).result()
 
     def _remembered(self, name: str, limit: int, before: str | None) -> list[Execution]:
         engine = self._current()
@@ -289,12 +268,16 @@ class Scheduler:
             self._stopped = True
             self._tell_pending()
             raise
-        if self._host.own_coroutine_loop:
-            self._coroutines = LoopThreadExecutor()
-        self._engine = self._make_engine(memory)
-        self._inbox.open(self._engine.turn)
-        self._engine.turn()
-        await self._engine.until_recorded()
+        self._executors = make_executors(self._host.own_coroutine_loop)
+        engine = self._engine = self._make_engine(memory)
+        self._inbox.open(engine.turn)
+        engine.turn()
+        try:
+            await engine.until_recorded()
+        except BaseException:
+            self._stopped = True
+            self._close(engine)
+            raise
 
     async def _remember(self) -> Memory:
         """What the store still knows, with the tasks that only it knows taken in."""
@@ -308,32 +291,27 @@ class Scheduler:
     def _make_engine(self, memory: Memory) -> Engine:
         agenda = Agenda(
             self._clock.now(),
-            slots=self._slots,
-            zone=self._zone,
+            slots=self._settings.slots,
+            zone=self._settings.zone,
             seed=self._host.name,
             boot_id=boot_id(),
             stored=self._store is not None,
-            aging_quantum=self._aging_quantum,
+            aging_quantum=self._settings.aging_quantum,
             memory=memory,
         )
-        executors: dict[str, Executor] = {
-            "coroutine": self._coroutines,
-            "thread": self._threads,
-            "program": ProgramExecutor(self._threads),
-        }
         dispatcher = Dispatcher(
             agenda,
-            executors,
+            self._executors,
             Messages(partial(self._inbox.post, Engine.finished), self._written, self._progressed),
             store=self._store,
             snapshot=self._snapshot,
             log=self._host.log,
-            history_limit=self._history_limit,
+            history_limit=self._settings.history_limit,
             listeners=self._listeners,
             removed=self._removed,
             alert=self._host.alert,
         )
-        return Engine(agenda, dispatcher, self._inbox, self._clock, self._poll_interval)
+        return Engine(agenda, dispatcher, self._inbox, self._clock, self._settings.poll_interval)
 
     async def astop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
         """Stop, as `stop` does, on the running loop."""
@@ -343,23 +321,15 @@ class Scheduler:
         patience, grace = microseconds(drain, "drain"), microseconds(cancel, "cancel")
         self._stopped = True
         try:
-            return await self._wind_down(engine, patience, grace)
+            return await engine.wind_down(patience, grace)
         finally:
             self._close(engine)
-
-    async def _wind_down(self, engine: Engine, drain: int, cancel: int) -> list[str]:
-        self._inbox.post(Engine.stop)
-        if not await engine.until_quiet(drain):
-            self._inbox.post(Engine.cancel_running)
-            await engine.until_quiet(cancel)
-        return await self._give_up(engine, min(KILLED_IN, cancel))
 
     def _close(self, engine: Engine) -> None:
         engine.close()
         self._tell_pending()
-        self._threads.close()
-        if isinstance(self._coroutines, LoopThreadExecutor):
-            self._coroutines.close()
+        for executor in self._executors.values():
+            executor.close()
 
     def _tell_pending(self) -> None:
         """Close the inbox; who asked for a run that was not even looked at is told."""
@@ -367,17 +337,6 @@ class Scheduler:
             for handle in arguments:
                 if isinstance(handle, Handle):
                     handle.give_up()
-
-    async def _give_up(self, engine: Engine, length: int) -> list[str]:
-        """Kill what can be killed, abandon the rest; the names of the tasks that were left behind."""
-        if not engine.agenda.unfinished():
-            return []
-        engine.dispatcher.kill_all()
-        await engine.until_quiet(length)
-        left = [attempt.task.name for attempt in engine.agenda.unfinished()]
-        self._inbox.post(Engine.abandon)
-        await engine.until_quiet(LAST_SAVE)
-        return left
 
     def __enter__(self) -> Self:
         self.start()
@@ -403,28 +362,13 @@ class Scheduler:
         if self._stopped:
             raise ShuttingDown("the scheduler has stopped; it takes nothing new")
 
-    def _prepare(self, task: Task) -> None:
-        """Find a task's function, and how it is called."""
-        if task.target is None and not task.parked:
-            try:
-                task._target = find_function(task.function)
-            except InvalidInput as error:
-                raise InvalidTask(str(error)) from error
-        task._calling = calling_of(task.target)
-
     def _restore(self, memory: Memory) -> None:
-        """Take in the tasks of programs that only the store remembers; one whose function can't be found is parked.
-        What a configuration declares comes again from there."""
+        """Take in the tasks of programs that only the store remembers."""
         ours = {task.name for task in self._registry.all()}
         for stored in memory.tasks.values():
-            if stored.name in ours or stored.state.finished is not None or stored.definition.get("origin") != "code":
+            if stored.name in ours or not lives_by_itself(stored):
                 continue
             task = restore(stored)
-            try:
-                self._prepare(task)
-            except InvalidTask as error:
-                task.parked = str(error)
-            task.restored = True
             if self._registry.restore(task, stored.id):
                 task._registration = self
                 self._inbox.post(Engine.add, task)
@@ -443,17 +387,6 @@ class Scheduler:
 
     def _progressed(self, run: Run, progress: Progress) -> None:
         self._inbox.post(Engine.progressed, run)
-
-
-def _usual_slots() -> int:
-    """Twice the cores and at least 4, since most tasks wait for something."""
-    return max(4, 2 * (os.cpu_count() or 1))
-
-
-def _check_count(given: int, what: str, most: int) -> int:
-    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= most:
-        raise InvalidInput(f"{what}: {given!r} is not a whole number from 1 to {most}")
-    return given
 
 
 def _moment(given: datetime) -> int:

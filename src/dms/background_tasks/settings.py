@@ -1,0 +1,55 @@
+"""What a scheduler is set to, checked once."""
+
+import os
+from datetime import UTC, timedelta, tzinfo
+from typing import NamedTuple
+
+from dms.background_tasks.trigger import zone_of
+from dms.clock import host_zone
+from dms.errors import InvalidInput
+from dms.instant import microseconds
+
+Duration = timedelta | str | float
+
+SHORTEST_POLL = 1_000
+"""Microseconds between two questions to a third party's trigger, at least."""
+
+
+class Settings(NamedTuple):
+    """`slots` for runs at once; the `zone` of triggers that name none; lengths of time in microseconds; how many
+    executions of a task are remembered without a store."""
+
+    slots: int
+    zone: tzinfo
+    aging_quantum: int
+    poll_interval: int
+    history_limit: int
+
+
+def read_settings(
+    max_running_tasks: int | None,
+    timezone: str | tzinfo | None,
+    aging_quantum: Duration,
+    poll_interval: Duration,
+    history_limit: int,
+) -> Settings:
+    """The settings as `Scheduler` takes them. InvalidInput names the one that can't be."""
+    slots = _usual_slots() if max_running_tasks is None else max_running_tasks
+    return Settings(
+        _count(slots, "max_running_tasks", 10_000),
+        zone_of(timezone) or host_zone() or UTC,
+        microseconds(aging_quantum, "aging_quantum"),
+        max(SHORTEST_POLL, microseconds(poll_interval, "poll_interval")),
+        _count(history_limit, "history_limit", 1_000_000),
+    )
+
+
+def _usual_slots() -> int:
+    """Twice the cores and at least 4, since most tasks wait for something."""
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
+def _count(given: int, what: str, most: int) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= most:
+        raise InvalidInput(f"{what}: {given!r} is not a whole number from 1 to {most}")
+    return given
