@@ -36,10 +36,11 @@ class Handle:
         Misuse on the scheduler's own loop, which a blocking wait would stop: `await` the handle there."""
         if not self._settled and self._on_loop():
             raise Misuse("a blocking wait on the scheduler's own loop would stop it; use: await handle")
+        length = None if timeout is None else microseconds(timeout, "timeout")
         done = Event()
         self._when(False, done.set)
-        length = None if timeout is None else microseconds(timeout, "timeout")
         if not done.wait(None if length is None else length / _SECOND):
+            self._forget(done.set)
             raise WaitTimeout(f"the run has not ended within {duration_text(length or 0)}; it goes on")
         return self._result()
 
@@ -106,6 +107,10 @@ class Handle:
                 self._callbacks.append((accepted, call))
         if now:
             call()
+
+    def _forget(self, call: Callable[[], None]) -> None:
+        with self._lock:
+            self._callbacks = [item for item in self._callbacks if item[1] != call]
 
     def _future(self, accepted: bool) -> "asyncio.Future[None]":
         loop = asyncio.get_running_loop()

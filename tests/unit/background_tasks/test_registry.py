@@ -1,0 +1,126 @@
+"""Names are unique, IDs are given once, and what the store brings back yields to what a program adds."""
+
+from threading import Barrier, Thread
+
+import pytest
+
+from dms.background_tasks.registry import Registry
+from dms.background_tasks.task import Task
+from dms.errors import Conflict, NotFound
+
+
+def task(name: str, restored: bool = False) -> Task:
+    return Task(name, print, restored=restored)
+
+
+def test_ids_count_up_where_they_are_given_at_once() -> None:
+    registry, a, b = Registry(numbered=True), task("a"), task("b")
+    registry.add(a)
+    registry.add(b)
+    assert [1, 2] == [a.id, b.id]
+    assert [a, b] == registry.all()
+
+
+def test_ids_come_with_the_store_where_there_is_one() -> None:
+    registry, new, known = Registry(numbered=False), task("new"), task("known")
+    registry.add(new)
+    registry.add(known)
+    assert [None, None] == [new.id, known.id]
+    registry.number({"known": 3, "later": 4}, highest=7)
+    later, last = task("later"), task("last")
+    registry.add(later)
+    registry.add(last)
+    assert [8, 3, 4, 9] == [new.id, known.id, later.id, last.id]
+    assert known is registry.find(3)
+
+
+def test_an_id_that_the_store_knew_is_given_to_the_first_of_its_name_only() -> None:
+    registry = Registry(numbered=False)
+    registry.number({"a": 1}, highest=1)
+    first, second = task("a"), task("a")
+    registry.add(first)
+    registry.remove(first)
+    registry.add(second)
+    assert [1, 2] == [first.id, second.id]
+
+
+def test_a_name_that_is_taken_is_a_conflict_and_changes_nothing() -> None:
+    registry, a, again = Registry(numbered=True), task("a"), task("a")
+    registry.add(a)
+    with pytest.raises(Conflict, match="a task called a is there already; remove it first, or take another name"):
+        registry.add(again)
+    assert again.id is None
+    assert a is registry.find("a")
+
+
+def test_a_task_that_was_added_is_not_added_again() -> None:
+    registry, a = Registry(numbered=True), task("a")
+    registry.add(a)
+    registry.remove(a)
+    with pytest.raises(Conflict, match="a is registered already; make another Task"):
+        registry.add(a)
+
+
+def test_what_the_store_brought_back_yields_to_the_programs_own_and_gives_it_its_id() -> None:
+    registry, restored, own = Registry(numbered=False), task("a", restored=True), task("a")
+    registry.number({}, highest=5)
+    assert registry.restore(restored, 5)
+    registry.add(own)
+    assert 5 == own.id
+    assert [own, own] == [registry.find(5), registry.find("a")]
+
+
+def test_what_the_store_brings_back_does_not_take_the_place_of_the_programs_own() -> None:
+    registry, own = Registry(numbered=False), task("a")
+    registry.number({"a": 5}, highest=5)
+    registry.add(own)
+    assert not registry.restore(task("a", restored=True), 5)
+    assert own is registry.find("a")
+
+
+def test_removing_a_task_leaves_another_of_its_name_alone() -> None:
+    registry, old, new = Registry(numbered=True), task("a"), task("a")
+    registry.add(old)
+    registry.remove(old)
+    registry.add(new)
+    registry.remove(old)
+    registry.remove_id(1)
+    assert new is registry.find("a")
+    registry.remove_id(2)
+    assert [] == registry.all()
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ("bakcup", "there is no task called bakcup. Did you mean backup?"),
+        ("zebra", "there is no task called zebra"),
+        (9, "there is no task with ID 9"),
+    ],
+)
+def test_what_is_not_there_is_not_found(which: int | str, message: str) -> None:
+    registry = Registry(numbered=True)
+    registry.add(task("backup"))
+    with pytest.raises(NotFound) as caught:
+        registry.find(which)
+    assert message == str(caught.value)
+
+
+def test_of_threads_that_take_a_name_at_once_one_gets_it() -> None:
+    registry, together, taken = Registry(numbered=True), Barrier(4), []
+
+    def take() -> None:
+        mine = task("a")
+        together.wait(5)
+        try:
+            registry.add(mine)
+            taken.append(mine)
+        except Conflict:
+            pass
+
+    threads = [Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert [registry.find("a")] == taken
