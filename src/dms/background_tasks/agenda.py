@@ -81,11 +81,13 @@ class Agenda:
         self._topics: dict[str, dict[int, Entry]] = {}
         self._alarms = Alarms(now)
         self._counter = 0
-        self._began = now.wall
+        self._began = now.boot
         self._stopping = False
         self._decisions: Decisions = []
         for execution in self._memory.interrupted(now):
             self._ledger.execution(execution)
+        if self.pause_state is not None and self.pause_state.until is not None:
+            self._alarms.at_wall(self.pause_state.until, self._pause_over, None)
 
     # ── tasks ──
 
@@ -109,31 +111,46 @@ class Agenda:
         waits will run the new definition, what runs is left to finish."""
         entry = self.entries[task_id]
         self._unlisten(entry)
+        if task.parked and not entry.task.parked:
+            self._park(entry)
         before, entry.task = entry.task, task
         entry.durable = entry.durable_as(self._stored)
-        if before.parked:
-            entry.come_by(self._timetables(entry))
-            self._memory.restore(entry, now, self._boot_id)
+        if before.parked and not task.parked:
+            self._come_by_anew(entry)
+            self._memory.repair(entry, now, self._boot_id)
         elif list(before.triggers) != list(task.triggers) or (task.enabled and not before.enabled):
-            entry.come_by(self._timetables(entry))
+            self._come_by_anew(entry)
             for timetable in entry.timetables:
-                timetable.begin(now)
-        for attempt in (*(entry.attempts or ()), *(entry.queue or ()), *(entry.retries or ())):
-            if attempt.status is Status.WAITING:
-                attempt.task = task
-        if self._stored and not task.parked:
-            self._ledger.task(entry)
+                timetable.begin_again(now, self._boot_id)
+        if not task.parked:
+            for attempt in entry.unfinished():
+                if attempt.status is Status.WAITING:
+                    attempt.task = task
+            if self._stored:
+                self._ledger.task(entry)
         self._take_up(entry, now)
 
+    def _park(self, entry: Entry) -> None:
+        """A task can't run for now: its marks are kept for the good one that comes again, and what waits of it still
+        runs as it was."""
+        kept = entry.stored(self._boot_id)
+        entry.parked_marks = kept.state.marks
+        self._memory.remember(kept)
+
+    def _come_by_anew(self, entry: Entry) -> None:
+        for timetable in entry.timetables:
+            timetable.token = 0
+        entry.come_by(self._timetables(entry))
+
     def _timetables(self, entry: Entry) -> tuple[Timetable, ...]:
-        found = (timetable_of(entry, trigger, self._zone, self._seed) for trigger in entry.task.triggers)
+        seed = f"{self._seed}:{entry.task.name}"
+        found = (timetable_of(entry, trigger, self._zone, seed) for trigger in entry.task.triggers)
         return tuple(timetable for timetable in found if timetable is not None)
 
     def _take_up(self, entry: Entry, now: Instant) -> None:
         """Plan what a task has before it: its times, its events, the end of its pause, its unfinished runs."""
-        runs = entry.task.enabled and not entry.task.parked
         for timetable in entry.timetables:
-            if runs:
+            if entry.runs_by_itself:
                 self._plan(timetable)
             else:
                 timetable.token = 0
@@ -146,8 +163,12 @@ class Agenda:
             self._remove_if_over(entry, now)
 
     def _take_up_unfinished(self, entry: Entry, now: Instant) -> None:
-        for attempt, cut in self._memory.unfinished(entry):
-            if cut:
+        for attempt, cut in self._memory.unfinished(entry, now):
+            if cut is not None:
+                self._ledger.execution(cut)
+            if attempt is None:
+                continue
+            if cut is not None:
                 attempt.id, attempt.in_store = self._next_id(), False
             self._live[attempt.id] = attempt
             if attempt.cause == "retry":
@@ -162,8 +183,10 @@ class Agenda:
             self._forget(entry)
             if self._stored:
                 self._ledger.drop(task_id)
-            for attempt in [*(entry.attempts or ()), *(entry.queue or ()), *(entry.retries or ())]:
-                if attempt.status is Status.WAITING:
+            for execution in self._memory.forget(entry, now):
+                self._ledger.execution(execution)
+            for attempt in entry.unfinished():
+                if attempt.status is not Status.RUNNING and not attempt.over:
                     self._end(attempt, Status.CANCELLED, now, error="the task was removed")
             self._decisions.append(Remove(task_id, entry.task.name))
 
@@ -184,7 +207,7 @@ class Agenda:
 
     def drop_undeclared(self, origin: str, now: Instant) -> None:
         """Forget the tasks of that origin which the store remembers and nobody has added; what waits is cancelled."""
-        for task_id, waiting in self._memory.discard(origin, now):
+        for task_id, waiting in self._memory.discard(origin, self.entries, now):
             self._ledger.drop(task_id)
             for execution in waiting:
                 self._ledger.execution(execution)
@@ -192,13 +215,16 @@ class Agenda:
     def pause(self, task_id: int | None, until: int | None, reason: str, now: Instant) -> None:
         """Hold a task back (None: every task of the users' lane): its fires are skipped and counted, retries wait."""
         pause = Pause(now.wall, until, reason)
-        if task_id is None:
-            self._hold_all(pause)
-        elif entry := self.entries.get(task_id):
+        entry = None if task_id is None else self.entries.get(task_id)
+        if entry is not None:
             entry.pause = pause
             self._touch(entry)
+        elif task_id is None:
+            self._hold_all(pause)
+        else:
+            return
         if until is not None:
-            self._alarms.at_wall(until, self._pause_over, None if task_id is None else self.entries.get(task_id))
+            self._alarms.at_wall(until, self._pause_over, entry)
 
     def _hold_all(self, pause: Pause | None) -> None:
         self.pause_state = pause
@@ -218,8 +244,8 @@ class Agenda:
             entry.pause = None
             self._touch(entry)
         for resumed in list(self.entries.values()) if entry is None else [entry]:
-            for attempt in list(resumed.retries or ()):
-                if attempt.due <= now.wall:
+            for attempt in tuple(resumed.retries or ()):
+                if attempt.ready <= now.boot:
                     self._retry_due(attempt, now)
 
     def _pause_over(self, entry: Entry | None, now: Instant) -> None:
@@ -229,7 +255,11 @@ class Agenda:
 
     def paused(self, entry: Entry) -> bool:
         """Whether it is held back, by itself or with all others."""
-        return entry.pause is not None or (self.pause_state is not None and entry.task.lane is Lane.USER)
+        return bool(self._pauses(entry))
+
+    def _pauses(self, entry: Entry) -> list[Pause]:
+        of_all = self.pause_state if entry.task.lane is Lane.USER else None
+        return [pause for pause in (entry.pause, of_all) if pause is not None]
 
     # ── time ──
 
@@ -253,13 +283,15 @@ class Agenda:
 
     def _plan(self, timetable: Timetable) -> None:
         self._alarms.plan(timetable, self._timetable_due)
+        if timetable.due is None and timetable.fault:
+            self._decisions.append(Alert("trigger", timetable.owner.task.name, timetable.fault))
 
     def _wall_stepped_back(self, now: Instant) -> None:
         for entry in self.entries.values():
-            for timetable in entry.timetables:
-                if timetable.token and timetable.wall_stepped_back(now):
+            for timetable in entry.timetables if entry.runs_by_itself else ():
+                if timetable.wall_stepped_back(now):
                     self._plan(timetable)
-        self._alarms.prune()
+        self._alarms.clear_away()
 
     def _timetable_due(self, timetable: Timetable, now: Instant) -> None:
         """Some fires of a timetable have come: run those that the task's policies let, skip and count the rest."""
@@ -270,12 +302,9 @@ class Agenda:
         labels, count = timetable.take(now, task.catch_up_limit if task.catch_up is CatchUp.ALL else 1)
         if entry.durable:
             self._touch(entry)
-        if self.paused(entry):
-            self._skip(entry, "paused", count)
-            labels = []
-        else:
-            labels = [label for label in labels if self._worth_running(task, label, now)]
-            self._skip(entry, "missed", count - len(labels))
+        pauses = self._pauses(entry)
+        labels = [label for label in labels if not _held(label, pauses) and self._worth_running(task, label, now)]
+        self._skip(entry, "paused" if pauses else "missed", count - len(labels))
         for label in labels:
             cause = "schedule" if self._on_time(label, now) else "catch_up"
             self._fire(entry, label, cause, None, now, queue_anyway=len(labels) > 1)
@@ -285,7 +314,8 @@ class Agenda:
         self._remove_if_over(entry, now)
 
     def _on_time(self, label: int, now: Instant) -> bool:
-        return label >= self._began and now.wall - label <= GRACE
+        """Whether a fire came in this process, and only just; told in boot time, for the wall clock may be set."""
+        return now.wall - label <= min(GRACE, now.boot - self._began)
 
     def _worth_running(self, task: Task, label: int, now: Instant) -> bool:
         window = task.catch_up_window
@@ -340,18 +370,21 @@ class Agenda:
     ) -> None:
         """A run is wanted: let it wait for a slot, or do what the overlap policy says where the task is busy."""
         task = entry.task
-        if entry.active >= task.max_instances and not queue_anyway and not self._may_queue(entry, now):
+        if entry.active >= task.max_instances and not queue_anyway and not _may_queue(entry):
             self._skip(entry, "overlap", 1)
             self._touch(entry)
             if ticket is not None:
                 self._decisions.append(Refuse(ticket, f"{task.name} is running already; its overlap is {task.overlap}"))
             return
-        superseded = list(entry.retries or ())
+        superseded = tuple(entry.retries or ())
+        overtaken = (*(entry.attempts or ()), *(entry.queue or ())) if _overtakes(entry, queue_anyway) else ()
         attempt = Attempt(entry, self._next_id(), due, cause, event, ticket)
         self._live[attempt.id] = attempt
         self._admit(entry, attempt, now)
         for retry in superseded:
             self._end(retry, Status.CANCELLED, now, error="superseded by the next fire")
+        for other in overtaken:
+            self._cancel(other, Status.CANCELLED, "overtaken by the next fire", now)
         if ticket is not None:
             self._accept(Accept(ticket, attempt.execution()), entry)
 
@@ -362,16 +395,6 @@ class Agenda:
         else:
             self._decisions.append(accept)
 
-    def _may_queue(self, entry: Entry, now: Instant) -> bool:
-        """Whether another fire of a busy task may wait for it."""
-        if entry.task.overlap is Overlap.QUEUE:
-            return len(entry.queue or ()) < entry.task.queue_limit
-        if entry.task.overlap is not Overlap.CANCEL_RUNNING:
-            return False
-        for attempt in [*(entry.attempts or ()), *(entry.queue or ())]:
-            self._cancel(attempt, Status.CANCELLED, "overtaken by the next fire", now)
-        return True
-
     def _next_id(self) -> str:
         self._counter += 1
         return f"{self._memory.starts}-{self._counter}"
@@ -381,7 +404,8 @@ class Agenda:
         self._fresh.append(attempt)
         if entry.active < entry.task.max_instances:
             entry.begin(attempt)
-            self._lanes[entry.task.lane].wait(attempt, now.boot)
+            attempt.lane, attempt.ready = entry.task.lane, now.boot
+            self._lanes[attempt.lane].wait(attempt)
         else:
             entry.enqueue(attempt)
 
@@ -414,10 +438,7 @@ class Agenda:
     def saved(self, batch: int, now: Instant) -> None:
         """A batch is on disk: what waited for it goes on."""
         if self._ledger.failing:
-            self._decisions.append(Alert("store", "executions", ""))
-            for attempt in self._held:
-                self._lanes[attempt.task.lane].wait(attempt, now.boot)
-            self._held.clear()
+            self._works_again()
         done = self._ledger.saved(batch)
         self._decisions += [*done.accepts, *done.ends]
         for attempt in done.starts:
@@ -437,15 +458,27 @@ class Agenda:
 
     def _unstart(self, attempt: Attempt) -> None:
         """It did not start after all; it waits, without a slot, until the store works again or the next process."""
-        if not attempt.over:
+        if attempt.status is Status.STARTING:
             attempt.status, attempt.started = Status.WAITING, None
-            self._lanes[attempt.task.lane].release()
+            self._lanes[attempt.lane].release()
             self._held.append(attempt)
             self._ledger.execution(attempt.execution())
 
     def _save_again(self, _: None, now: Instant) -> None:
-        if self._ledger.failing and (save := self._ledger.flush(again=True)):
+        if not self._ledger.failing:
+            return
+        save = self._ledger.flush(again=True)
+        if save is not None:
             self._decisions.append(save)
+        else:
+            self._works_again()
+
+    def _works_again(self) -> None:
+        """The store takes what it is given: what was held back for it waits for a slot again, at its old place."""
+        self._decisions.append(Alert("store", "executions", ""))
+        for attempt in self._held:
+            self._lanes[attempt.lane].wait(attempt)
+        self._held.clear()
 
     # ── ends ──
 
@@ -462,7 +495,7 @@ class Agenda:
         """An attempt is over: free what it held, record it, see what follows from it."""
         entry: Entry = attempt.entry
         if attempt.status is not Status.WAITING:
-            self._lanes[entry.task.lane].release()
+            self._lanes[attempt.lane].release()
         attempt.status, attempt.over = status, True
         del self._live[attempt.id]
         entry.leave(attempt)
@@ -501,12 +534,13 @@ class Agenda:
         return again
 
     def _wait_to_retry(self, attempt: Attempt, boot: int) -> None:
+        attempt.ready = boot
         attempt.entry.wait_to_retry(attempt)
         self._alarms.at_boot(boot, self._retry_due, attempt)
 
     def _retry_due(self, attempt: Attempt, now: Instant) -> None:
         entry: Entry = attempt.entry
-        if not attempt.over and not self._stopping and not self.paused(entry):
+        if attempt in (entry.retries or ()) and not self._stopping and not self.paused(entry):
             entry.leave(attempt)
             self._admit(entry, attempt, now)
 
@@ -592,7 +626,11 @@ class Agenda:
     def abandon(self, now: Instant) -> None:
         """Give up what did not end when told to: the process is about to."""
         for attempt in self.unfinished():
-            self._end(attempt, Status.ABANDONED, now, error=f"{attempt.reason}, and it did not stop when told to")
+            if attempt.status is Status.STARTING:
+                self._unstart(attempt)
+            else:
+                reason = attempt.reason or "the scheduler stopped"
+                self._end(attempt, Status.ABANDONED, now, error=f"{reason}, and it did not stop when told to")
 
     # ── answers ──
 
@@ -652,6 +690,23 @@ _ENDINGS = {
     Status.TIMED_OUT: "failed",
     Status.ABANDONED: "failed",
 }
+
+
+def _may_queue(entry: Entry) -> bool:
+    """Whether another fire of a busy task may wait for it."""
+    if entry.task.overlap is Overlap.QUEUE:
+        return len(entry.queue or ()) < entry.task.queue_limit
+    return entry.task.overlap is Overlap.CANCEL_RUNNING
+
+
+def _overtakes(entry: Entry, queue_anyway: bool) -> bool:
+    """Whether another fire of it ends what runs and waits."""
+    return entry.task.overlap is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
+
+
+def _held(label: int, pauses: list[Pause]) -> bool:
+    """Whether a fire falls into a pause."""
+    return any(pause.until is None or label < pause.until for pause in pauses)
 
 
 def _told(execution: Execution) -> dict[str, Any]:

@@ -1,40 +1,45 @@
 """One heap of due times for each clock, with one earliest of all. Pure.
 
 An alarm is a moment, what to do then, and with what. A timetable has at most one that counts: its `token`; planning it
-again leaves the old one in the heap, where it is passed over.
+again leaves the old one in the heap, where it is passed over, and so is that of an attempt that is over. Once those may
+be half of all, they are cleared away.
 """
 
 from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from dms.background_tasks.decision import Attempt
 from dms.background_tasks.timetable import Timetable
 from dms.instant import SECOND, Instant
 
 Act = Callable[[Any, Instant], None]
 _Alarm = tuple[int, int, Act, Any]
 
+_KEPT = 64
+
 
 class Alarms:
     """What comes due, by the wall clock and by boot time. `offset` is wall minus boot as last read."""
 
-    __slots__ = ("_boot", "_order", "_wall", "offset")
+    __slots__ = ("_boot", "_clear_at", "_order", "_wall", "offset")
 
     def __init__(self, now: Instant) -> None:
         self._boot: list[_Alarm] = []
         self._wall: list[_Alarm] = []
         self._order = 0
+        self._clear_at = _KEPT
         self.offset = now.wall - now.boot
 
     def at_boot(self, boot: int, act: Act, what: Any) -> None:
         """Call `act(what, now)` once boot time has reached `boot`."""
         self._order += 1
-        heappush(self._boot, (boot, self._order, act, what))
+        self._push(self._boot, (boot, self._order, act, what))
 
     def at_wall(self, wall: int, act: Act, what: Any) -> None:
         """Call `act(what, now)` once the wall clock has reached `wall`."""
         self._order += 1
-        heappush(self._wall, (wall, self._order, act, what))
+        self._push(self._wall, (wall, self._order, act, what))
 
     def plan(self, timetable: Timetable, act: Act) -> None:
         """Call `act(timetable, now)` when the timetable next comes due, and not for any earlier plan of it."""
@@ -42,7 +47,12 @@ class Alarms:
             timetable.token = 0
             return
         self._order = timetable.token = self._order + 1
-        heappush(self._wall if timetable.on_wall else self._boot, (timetable.due, self._order, act, timetable))
+        self._push(self._wall if timetable.on_wall else self._boot, (timetable.due, self._order, act, timetable))
+
+    def _push(self, heap: list[_Alarm], alarm: _Alarm) -> None:
+        heappush(heap, alarm)
+        if len(self._boot) + len(self._wall) > self._clear_at:
+            self.clear_away()
 
     def due(self, now: Instant) -> "Iterable[tuple[Act, Any]]":
         """What has come due until `now`, one at a time; what is planned meanwhile counts too."""
@@ -57,10 +67,12 @@ class Alarms:
         before, self.offset = self.offset, now.wall - now.boot
         return self.offset < before - SECOND
 
-    def prune(self) -> None:
-        """Drop what does not count any more from the wall clock's heap."""
-        self._wall = [alarm for alarm in self._wall if _counts(alarm)]
-        heapify(self._wall)
+    def clear_away(self) -> None:
+        """Drop what does not count any more."""
+        for heap in (self._boot, self._wall):
+            heap[:] = [alarm for alarm in heap if _counts(alarm)]
+            heapify(heap)
+        self._clear_at = 2 * (len(self._boot) + len(self._wall)) + _KEPT
 
     def next(self) -> Instant | None:
         """The earliest of all, by the clocks' distance as last read."""
@@ -75,4 +87,6 @@ class Alarms:
 
 def _counts(alarm: _Alarm) -> bool:
     what = alarm[3]
-    return not isinstance(what, Timetable) or what.token == alarm[1]
+    if isinstance(what, Timetable):
+        return what.token == alarm[1]
+    return not (isinstance(what, Attempt) and what.over)

@@ -10,11 +10,12 @@ from dms.background_tasks.task import Event, Execution, Status, Task
 
 
 class Attempt:
-    """An execution that is not over: what an executor needs to know, and what the agenda keeps about it."""
+    """An execution that is not over: what an executor needs to know, and what the agenda keeps about it. `ready` is the
+    boot time as of which it may start, `lane` whose slots it uses."""
 
     __slots__ = (
-        "attempt", "cause", "due", "ending", "entry", "event", "failures", "id", "in_store", "killed", "over", "reason",
-        "run_id", "started", "status", "task", "ticket",
+        "attempt", "cause", "due", "ending", "entry", "event", "failures", "id", "in_store", "killed", "lane", "over",
+        "ready", "reason", "run_id", "started", "status", "task", "ticket",
     )  # fmt: skip
 
     def __init__(
@@ -24,6 +25,7 @@ class Attempt:
         self.id = self.run_id = execution_id
         self.due, self.cause, self.event, self.ticket = due, cause, event, ticket
         self.attempt, self.failures = 1, 0
+        self.lane, self.ready = self.task.lane, 0
         self.status = Status.WAITING
         self.started: int | None = None
         self.ending: Status | None = None

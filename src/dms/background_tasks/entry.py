@@ -19,26 +19,26 @@ class Entry:
         "removed", "retries", "skipped", "task", "timetables", "topics",
     )  # fmt: skip
 
-    def __init__(self, task: Task, task_id: int, durable_by_default: bool) -> None:
+    def __init__(self, task: Task, task_id: int, stored: bool) -> None:
         self.task, self.id = task, task_id
         self.timetables: tuple[Timetable, ...] = ()
         self.topics: tuple[str, ...] = ()
         self.one_time = False
         self.parked_marks: tuple[Mark, ...] = ()
         self.active = 0
-        self.attempts: list[Attempt] | None = None
+        self.attempts: dict[Attempt, None] | None = None
         self.queue: deque[Attempt] | None = None
-        self.retries: list[Attempt] | None = None
+        self.retries: dict[Attempt, None] | None = None
         self.pause: Pause | None = None
         self.skipped: dict[str, int] | None = None
         self.last: Execution | None = None
         self.removed = False
         self.ended = False
-        self.durable = self.durable_as(durable_by_default)
+        self.durable = self.durable_as(stored)
 
-    def durable_as(self, default: bool) -> bool:
-        """Whether its starts must be on disk; `default` counts where the task doesn't say."""
-        return default if self.task.durability is None else self.task.durability is not Durability.NONE
+    def durable_as(self, stored: bool) -> bool:
+        """Whether its starts must be on disk: where there is a store, and unless the task says that none is wanted."""
+        return stored and self.task.durability is not Durability.NONE
 
     def kill_after(self) -> int:
         """Microseconds that a cancelled attempt gets to end by itself."""
@@ -53,6 +53,11 @@ class Entry:
         self.one_time = one_time and all(timetable.one_time for timetable in timetables)
 
     @property
+    def runs_by_itself(self) -> bool:
+        """Whether its times count."""
+        return self.task.enabled and not self.task.parked
+
+    @property
     def idle(self) -> bool:
         """Whether nothing of it waits or runs."""
         return not self.active and not self.queue and not self.retries
@@ -65,9 +70,8 @@ class Entry:
         """An attempt of it waits for a slot, and then runs."""
         self.active += 1
         if self.attempts is None:
-            self.attempts = [attempt]
-        else:
-            self.attempts.append(attempt)
+            self.attempts = {}
+        self.attempts[attempt] = None
 
     def enqueue(self, attempt: Attempt) -> None:
         """An attempt of it waits until the task is free."""
@@ -78,18 +82,24 @@ class Entry:
     def wait_to_retry(self, attempt: Attempt) -> None:
         """An attempt of it waits for its time."""
         if self.retries is None:
-            self.retries = []
-        self.retries.append(attempt)
+            self.retries = {}
+        self.retries[attempt] = None
 
     def leave(self, attempt: Attempt) -> None:
         """It does not wait or run any more."""
         if self.attempts and attempt in self.attempts:
-            self.attempts.remove(attempt)
+            del self.attempts[attempt]
+            self.attempts = self.attempts or None
             self.active -= 1
+        elif self.retries and attempt in self.retries:
+            del self.retries[attempt]
+            self.retries = self.retries or None
         elif self.queue and attempt in self.queue:
             self.queue.remove(attempt)
-        elif self.retries and attempt in self.retries:
-            self.retries.remove(attempt)
+
+    def unfinished(self) -> list[Attempt]:
+        """All that waits or runs of it."""
+        return [*(self.attempts or ()), *(self.queue or ()), *(self.retries or ())]
 
     def count_skipped(self, reason: str, count: int) -> None:
         """Remember that so many fires did not run."""

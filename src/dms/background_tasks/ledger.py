@@ -55,9 +55,11 @@ class Batch:
         for entry, whole in older.entries.items():
             if not entry.removed:
                 self.entries[entry] = whole or self.entries.get(entry, False)
-        self.tasks = older.tasks | self.tasks
+        dropped = [task_id for batch in newer for task_id in batch.dropped]
+        self.tasks = {i: task for i, task in older.tasks.items() if i not in dropped} | self.tasks
         self.dropped = older.dropped | self.dropped
-        self.pause = self.pause or older.pause
+        if self.pause is None and all(batch.pause is None for batch in newer):
+            self.pause = older.pause
         self.accepts = older.accepts + self.accepts
         self.ends = older.ends + self.ends
 

@@ -5,27 +5,35 @@ A waiting attempt gains one step of priority each `aging_quantum`. So of two, th
 ready at t is overtaken only by those of a more urgent priority q that become ready before t + (p - q) * aging_quantum.
 """
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from dms.background_tasks.decision import Attempt
 
+_KEPT = 64
+
 
 class Slots:
-    """So many attempts at once, and those that wait for one of the slots."""
+    """So many attempts at once, and those that wait for one of the slots. What is over before its turn is left where it
+    is and passed over; once that may be half of all, it is cleared away."""
 
-    __slots__ = ("_order", "_quantum", "_waiting", "free", "size")
+    __slots__ = ("_clear_at", "_order", "_quantum", "_waiting", "free", "size")
 
     def __init__(self, size: int, aging_quantum: int) -> None:
         self.size = self.free = size
         self._quantum = aging_quantum
         self._waiting: list[tuple[int, int, int, Attempt]] = []
         self._order = 0
+        self._clear_at = _KEPT
 
-    def wait(self, attempt: Attempt, boot: int) -> None:
-        """It is ready as of `boot` (microseconds) and waits for a slot. Equal ones: first due, first."""
+    def wait(self, attempt: Attempt) -> None:
+        """It is `ready` and waits for a slot. Equal ones: first due, first."""
         self._order += 1
-        key = boot + attempt.task.priority * self._quantum
+        key = attempt.ready + attempt.task.priority * self._quantum
         heappush(self._waiting, (key, attempt.due, self._order, attempt))
+        if len(self._waiting) > self._clear_at:
+            self._waiting = [item for item in self._waiting if not item[3].over]
+            heapify(self._waiting)
+            self._clear_at = 2 * len(self._waiting) + _KEPT
 
     def next(self) -> Attempt | None:
         """The attempt that takes a free slot now, where there are both; it has the slot then."""

@@ -6,6 +6,7 @@ time that it comes again with the same definition after a restart, it is the sam
 """
 
 from collections import defaultdict
+from collections.abc import Container, Iterator
 
 import msgspec
 
@@ -17,6 +18,7 @@ from dms.background_tasks.task import Durability, Execution, Status
 from dms.instant import Instant
 
 _THE_CRASH = "the process ended while it ran"
+_RUNS_AGAIN = Durability.AT_LEAST_ONCE.value
 
 
 class Memory:
@@ -32,17 +34,19 @@ class Memory:
             self._open[execution.task_id].append(execution)
 
     def interrupted(self, now: Instant) -> list[Execution]:
-        """Every execution that was under way, as it ended."""
+        """Every execution that was under way, as it ended; but of those that run again only the one that is taken up
+        with its task, so that both are kept together."""
         cut = [_interrupted(execution, now) for found in self._open.values() for execution in found if _ran(execution)]
         for execution in cut:
             known = self._last.get(execution.task_id)
             if known is not None and known.id == execution.id:
                 self._last[execution.task_id] = execution
-        return cut
+        again = {task.id for task in self.tasks.values() if task.definition.get("durability") == _RUNS_AGAIN}
+        return [execution for execution in cut if execution.task_id not in again]
 
     def restore(self, entry: Entry, now: Instant, boot_id: str) -> bool:
         """Take up what is remembered of a task; whether it has to be kept, being new or another than before. What is
-        remembered of a parked task stays remembered, for the good one that comes in its place."""
+        remembered of a parked task stays remembered, for the good one that comes in its place (see `repair`)."""
         if entry.task.parked:
             self._restore_parked(entry)
             return False
@@ -53,13 +57,17 @@ class Memory:
             return True
         entry.ended = stored.state.finished is not None
         self._recall(stored, entry)
-        same = entry.durable and _same(stored, entry)
-        for index, timetable in enumerate(entry.timetables):
-            if same and index < len(stored.state.marks):
-                timetable.resume_from(stored.state.marks[index], now, boot_id)
-            else:
-                timetable.begin(now)
+        _go_on(stored, entry, now, boot_id)
         return definition(entry.task) != stored.definition
+
+    def repair(self, entry: Entry, now: Instant, boot_id: str) -> None:
+        """A good task has come in the place of a parked one: its times go on where they were."""
+        stored = self.tasks.pop(entry.task.name, None)
+        if stored is None:
+            for timetable in entry.timetables:
+                timetable.begin(now)
+        else:
+            _go_on(stored, entry, now, boot_id)
 
     def _restore_parked(self, entry: Entry) -> None:
         stored = self.tasks.get(entry.task.name)
@@ -73,27 +81,37 @@ class Memory:
         entry.last = self._last.get(entry.id)
 
     def remember(self, task: StoredTask) -> None:
-        """A task that only the store brought back has ended before its program has added it again."""
+        """A task that can't run for now, or that only the store brought back and that has ended before its program has
+        added it again: it may come back."""
         self.tasks[task.name] = task
 
-    def discard(self, origin: str, now: Instant) -> list[tuple[int, list[Execution]]]:
-        """Forget the remembered tasks of that origin: their IDs, and their executions that wait, as they end."""
-        gone = [task for task in self.tasks.values() if task.definition.get("origin") == origin]
+    def forget(self, entry: Entry, now: Instant) -> list[Execution]:
+        """Nothing of a task is to be remembered: its executions that nobody has taken up, as they end."""
+        self.tasks.pop(entry.task.name, None)
+        return [_cancelled(found, now, "the task was removed") for found in self._open.pop(entry.id, [])]
+
+    def discard(self, origin: str, here: Container[int], now: Instant) -> list[tuple[int, list[Execution]]]:
+        """Forget the remembered tasks of that origin, but not those whose IDs are `here`: their IDs, and their
+        executions that wait, as they end."""
+        origins = ((task, task.definition.get("origin")) for task in self.tasks.values() if task.id not in here)
+        gone = [task for task, its_origin in origins if its_origin == origin]
         for task in gone:
             del self.tasks[task.name]
-        return [(task.id, [_cancelled(found, now) for found in self._open.pop(task.id, [])]) for task in gone]
+        why = "its task is declared no longer"
+        return [(task.id, [_cancelled(found, now, why) for found in self._open.pop(task.id, [])]) for task in gone]
 
-    def unfinished(self, entry: Entry) -> list[tuple[Attempt, bool]]:
-        """The attempts of a task that wait to go on, and of each whether it stands for one that was cut off and so
-        needs an ID of its own."""
+    def unfinished(self, entry: Entry, now: Instant) -> "Iterator[tuple[Attempt | None, Execution | None]]":
+        """The attempts of a task that wait to go on, and of each the execution that was cut off where it stands for
+        one, as that ended; it needs an ID of its own then."""
         if entry.id not in self._open:
-            return []
-        found = []
+            return
         for execution in sorted(self._open.pop(entry.id), key=lambda execution: execution.due):
-            cut = _ran(execution)
-            if not cut or entry.task.durability is Durability.AT_LEAST_ONCE:
-                found.append((_attempt(entry, execution, "crash" if cut else execution.cause), cut))
-        return found
+            if not _ran(execution):
+                yield _attempt(entry, execution, execution.cause), None
+            elif entry.task.durability is Durability.AT_LEAST_ONCE:
+                yield _attempt(entry, execution, "crash"), _interrupted(execution, now)
+            else:
+                yield None, _interrupted(execution, now)
 
 
 def _ran(execution: Execution) -> bool:
@@ -104,11 +122,10 @@ def _interrupted(execution: Execution, now: Instant) -> Execution:
     return msgspec.structs.replace(execution, status=Status.INTERRUPTED, ended=now.wall, error=_THE_CRASH)
 
 
-def _cancelled(execution: Execution, now: Instant) -> Execution:
+def _cancelled(execution: Execution, now: Instant, why: str) -> Execution:
     if _ran(execution):
         return _interrupted(execution, now)
-    gone = "its task is declared no longer"
-    return msgspec.structs.replace(execution, status=Status.CANCELLED, ended=now.wall, error=gone)
+    return msgspec.structs.replace(execution, status=Status.CANCELLED, ended=now.wall, error=why)
 
 
 def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:
@@ -117,6 +134,16 @@ def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:
     attempt.attempt, attempt.failures = execution.attempt, execution.failures
     attempt.in_store = True
     return attempt
+
+
+def _go_on(stored: StoredTask, entry: Entry, now: Instant, boot_id: str) -> None:
+    """Let the task's times go on from their marks where the triggers are as they were, and start anew where not."""
+    same = entry.durable and _same(stored, entry)
+    for index, timetable in enumerate(entry.timetables):
+        if same and index < len(stored.state.marks):
+            timetable.resume_from(stored.state.marks[index], now, boot_id)
+        else:
+            timetable.begin(now)
 
 
 def _same(stored: StoredTask, entry: Entry) -> bool:

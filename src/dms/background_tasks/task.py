@@ -208,17 +208,24 @@ class Task(_Called, kw_only=True, eq=False):
         """Check and normalise each field, then, where a policy is not the default, those against each other."""
         check_name(self.name)
         check_function(self.function)
-        if hasattr(self.triggers, "is_ready"):
+        if not isinstance(self.triggers, (list, tuple)):
             raise InvalidTask("triggers: give a list, such as [PeriodicTrigger(interval='5m')]")
         self.triggers = tuple(self.triggers)
         for trigger in self.triggers:
             check_trigger(trigger)
+        self._check_kinds()
         if self._policies() != _DEFAULT_POLICIES:
             self._check_policies()
         if isinstance(self.function, Program) and (self.args or self.kwargs):
             raise InvalidTask("args: a program takes its arguments in its own list")
         if not isinstance(self.function, str):
             self._target = self.function
+
+    def _check_kinds(self) -> None:
+        for field, kind, what in _KINDS:
+            if not isinstance(getattr(self, field), kind):
+                raise InvalidTask(f"{field}: {getattr(self, field)!r} is not {what}")
+        self._choose("lane", Lane)
 
     def _policies(self) -> tuple[Any, ...]:
         return (
@@ -227,8 +234,10 @@ class Task(_Called, kw_only=True, eq=False):
         )  # fmt: skip
 
     def _check_policies(self) -> None:
-        for field, choice in (("overlap", Overlap), ("catch_up", CatchUp), ("durability", Durability)):
-            self._choose(field, choice)
+        self._choose("overlap", Overlap)
+        self._choose("catch_up", CatchUp)
+        if self.durability is not None:
+            self._choose("durability", Durability)
         for field, lowest in (("queue_limit", 1), ("max_instances", 1), ("catch_up_limit", 1), ("priority", -1000)):
             self._check_whole(field, lowest)
         for field in ("timeout", "kill_after", "catch_up_window"):
@@ -237,7 +246,7 @@ class Task(_Called, kw_only=True, eq=False):
 
     def _choose(self, field: str, choice: type[StrEnum]) -> None:
         value = getattr(self, field)
-        if value is None or isinstance(value, choice):
+        if isinstance(value, choice):
             return
         try:
             setattr(self, field, choice(value))
@@ -291,6 +300,14 @@ class Task(_Called, kw_only=True, eq=False):
         """Those of its triggers that wait for an event."""
         return [trigger for trigger in self.triggers if isinstance(trigger, EventTrigger)]
 
+
+_KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
+    ("args", (tuple, list), "a list or a tuple"),
+    ("kwargs", Mapping, "a mapping"),
+    ("retry_policy", RetryPolicy, "a RetryPolicy"),
+    ("enabled", bool, "true or false"),
+    ("description", str, "text"),
+)
 
 _DEFAULT_POLICIES = (
     0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None,

@@ -4,11 +4,11 @@ Intervals and delays count in boot time, so that a clock that is set changes not
 missed is counted, never enumerated.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Protocol
 from zlib import crc32
 
+from dms.background_tasks.asked_calendar import AskedCalendar
 from dms.background_tasks.store import Mark
 from dms.background_tasks.trigger import (
     EventTrigger,
@@ -19,12 +19,11 @@ from dms.background_tasks.trigger import (
     cron_expression,
     zone_of,
 )
-from dms.instant import SECOND, Instant, from_datetime, to_datetime
+from dms.instant import SECOND, Instant
 
 TRUSTED_STEP_BACK = 86_400 * SECOND
 """A calendar mark further ahead of the clock than this was taken in a future that turned out wrong."""
 
-_ENUMERATED = 1_000
 _NEVER_FIRED = -1
 
 
@@ -60,6 +59,10 @@ class Timetable:
         """It is new: what counts is what comes after `now`."""
         raise NotImplementedError
 
+    def begin_again(self, now: Instant, boot_id: str) -> None:
+        """It has come with another definition of a task that is there already, or the task is enabled again."""
+        self.begin(now)
+
     def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
         """It goes on where it was when `mark` was kept."""
         raise NotImplementedError
@@ -71,6 +74,11 @@ class Timetable:
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """It has come due: the wall times of the latest `wanted` fires that came, oldest first, and how many came."""
         raise NotImplementedError
+
+    @property
+    def fault(self) -> str:
+        """Why nothing comes of it any more, where that is not as it should be."""
+        return ""
 
     def run_ended(self, now: Instant) -> bool:
         """A run of the task has ended; whether that gives the timetable a new time."""
@@ -139,23 +147,21 @@ class IntervalTimetable(Timetable):
         return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
-        """Every n up to now, and the fire that `at_start` adds where no other has come."""
-        last = (now.boot - self.anchor_boot) // self.interval
-        if self.jitter and self.anchor_boot + last * self.interval + self._delay(last) > now.boot:
+        """Every n up to now, and then the fire that `at_start` adds."""
+        last = max((now.boot - self.anchor_boot) // self.interval, self.done)
+        if self.jitter and last > self.done and self.anchor_boot + last * self.interval + self._delay(last) > now.boot:
             last -= 1
         if self.end is not None:
-            last = min(last, (self.end - self.anchor) // self.interval)
+            last = max(min(last, (self.end - self.anchor) // self.interval), self.done)
         count = last - self.done
-        if self.opening:
-            self.opening = False
-            if not count:
-                self._plan()
-                return [now.wall][:wanted], 1
         to_wall = self.anchor_boot + now.wall - now.boot
         first = last - min(count, wanted) + 1
         labels = [to_wall + n * self.interval for n in range(first, last + 1)]
         self.done = last
         self._plan()
+        if self.opening:
+            self.opening = False
+            return [*labels, now.wall][-wanted:], count + 1
         return labels, count
 
 
@@ -208,12 +214,20 @@ class CalendarTimetable(Timetable):
     def _plan(self, nominal: int | None) -> None:
         if nominal is None or (self.end is not None and nominal > self.end):
             self.nominal, self.due = None, None
-            return
-        self.nominal, self.due = nominal, nominal
-        if self.jitter:
-            following = self.fires.next_after(nominal)
-            room = self.jitter if following is None else min(self.jitter, following - nominal)
-            self.due = nominal + _jitter(self.seed, nominal, room)
+        else:
+            self.nominal, self.due = nominal, self._delayed(nominal)
+
+    def _delayed(self, nominal: int) -> int:
+        if not self.jitter:
+            return nominal
+        following = self.fires.next_after(nominal)
+        room = self.jitter if following is None else min(self.jitter, following - nominal)
+        return nominal + _jitter(self.seed, nominal, room)
+
+    @property
+    def fault(self) -> str:
+        """What a third party's calendar has raised."""
+        return self.fires.error if isinstance(self.fires, AskedCalendar) else ""
 
     def mark(self, boot_id: str) -> Mark:
         """The last time that fired."""
@@ -225,23 +239,26 @@ class CalendarTimetable(Timetable):
         until = now.wall if self.end is None else min(now.wall, self.end)
         only, before = self.nominal, self.done
         following = self.fires.next_after(only)
-        if following is None or following > until:
+        if following is None or following > until or self._delayed(following) > now.wall:
             self.done = only
             self._plan(following)
-            return [only][:wanted], 1
-        count = self.fires.count(before, until)
-        labels = self._latest(before, until, min(count, max(wanted, 1)))
+            return [only], 1
+        labels = self._latest(before, until, wanted, now)
+        count = max(self.fires.count(before, labels[-1]), len(labels))
         self.done = labels[-1]
         self._plan(self.fires.next_after(self.done))
-        return labels if wanted else [], count
+        return labels, count
 
-    def _latest(self, after: int, until: int, wanted: int) -> list[int]:
+    def _latest(self, after: int, until: int, wanted: int, now: Instant) -> list[int]:
+        """The latest of the times in (after, until] whose delay is over too, oldest first; there is one."""
         labels: list[int] = []
         found = self.fires.latest(after, until)
+        if found is not None and self._delayed(found) > now.wall:
+            found = self.fires.latest(after, found - 1)
         while found is not None and len(labels) < wanted:
             labels.append(found)
             found = self.fires.latest(after, found - 1)
-        return labels[::-1]
+        return labels[::-1] or [until]
 
     def wall_stepped_back(self, now: Instant) -> bool:
         """A mark or a time far ahead of the clock no longer counts."""
@@ -329,6 +346,10 @@ class RebootTimetable(Timetable):
         self.boot_id = ""
         self.due = now.boot
 
+    def begin_again(self, now: Instant, boot_id: str) -> None:
+        """The machine had started before that."""
+        self.boot_id, self.due = boot_id, None
+
     def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
         """Due, unless it has fired in this boot."""
         self.boot_id = mark.boot_id if mark.done else ""
@@ -342,38 +363,6 @@ class RebootTimetable(Timetable):
         """Its one fire of this boot."""
         self.due = None
         return [now.wall][:wanted], 1
-
-
-class AskedCalendar:
-    """A third party's `next_after(datetime)` as a calendar: asked step by step, at most a thousand at a time."""
-
-    __slots__ = ("next_time", "zone")
-
-    def __init__(self, next_time: Callable[[datetime], datetime | None], zone: tzinfo) -> None:
-        self.next_time, self.zone = next_time, zone
-
-    def next_after(self, wall: int) -> int | None:
-        """What it answers, where that lies after `wall`."""
-        found = self.next_time(to_datetime(wall).astimezone(self.zone))
-        due = None if found is None else from_datetime(found)
-        return due if due is None or due > wall else None
-
-    def _walk(self, after: int, until: int) -> list[int]:
-        found: list[int] = []
-        due = self.next_after(after)
-        while due is not None and due <= until and len(found) < _ENUMERATED:
-            found.append(due)
-            due = self.next_after(due)
-        return found
-
-    def latest(self, after: int, until: int) -> int | None:
-        """The last of the times that were asked for."""
-        found = self._walk(after, until)
-        return found[-1] if found else None
-
-    def count(self, after: int, until: int) -> int:
-        """How many were found."""
-        return len(self._walk(after, until))
 
 
 def timetable_of(owner: Any, trigger: Trigger, zone: tzinfo, seed: str) -> Timetable | None:

@@ -118,6 +118,8 @@ class PeriodicTrigger(_Resettable):
         self.mode = _mode(mode)
         self.start, self.end = _moment(start, "start"), _moment(end, "end")
         self._since = None
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise InvalidTrigger("end: it lies before start, so nothing would ever come")
         if at_start and start is not None:
             raise InvalidTrigger("at_start: start says already when the first fire comes")
         if cron is not None:
@@ -242,6 +244,8 @@ class EventTrigger:
             topic, channel = None, topic
         if (topic is None) == (channel is None):
             raise InvalidTrigger("topic, channel: give exactly one of the two")
+        if channel is not None and not callable(getattr(channel, "connect", None)):
+            raise InvalidTrigger(f"topic: {channel!r} is neither a topic nor a channel")
         self.channel = channel
         self.topic = check_topic(topic) if topic is not None else channel.topic  # type: ignore[union-attr]
         self._set = False

@@ -85,7 +85,7 @@ def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[st
     if agenda.paused(entry):
         return "paused", _why(entry.pause or agenda.pause_state)
     if entry.retries:
-        return "retrying", f"attempt {entry.retries[0].attempt} waits for its time"
+        return "retrying", f"attempt {next(iter(entry.retries)).attempt} waits for its time"
     return "ready", ""
 
 

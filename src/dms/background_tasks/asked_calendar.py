@@ -1,0 +1,55 @@
+"""A third party's trigger as a calendar: it is asked step by step, so no more than a thousand of its times are counted.
+Pure."""
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+
+from dms.instant import SECOND, from_datetime, to_datetime
+
+_COUNTED = 1_000
+
+
+class AskedCalendar:
+    """What a third party's `next_after(datetime)` answers, as wall microseconds. What it raises means that nothing
+    comes any more, and is told by `error`."""
+
+    __slots__ = ("error", "next_time", "zone")
+
+    def __init__(self, next_time: Callable[[datetime], datetime | None], zone: tzinfo) -> None:
+        self.next_time, self.zone = next_time, zone
+        self.error = ""
+
+    def next_after(self, wall: int) -> int | None:
+        """What it answers, where that lies after `wall`."""
+        try:
+            found = self.next_time(to_datetime(wall).astimezone(self.zone))
+            due = None if found is None else from_datetime(found)
+        except Exception as error:  # noqa: BLE001 - a third party's fault must not end the agenda
+            self.error = f"its next_after raised {type(error).__name__}: {error}"
+            return None
+        return due if due is None or due > wall else None
+
+    def _walk(self, after: int, until: int) -> list[int]:
+        found: list[int] = []
+        due = self.next_after(after)
+        while due is not None and due <= until and len(found) < _COUNTED:
+            found.append(due)
+            due = self.next_after(due)
+        return found
+
+    def latest(self, after: int, until: int) -> int | None:
+        """The last time in (after, until], looked for from the end in steps that double."""
+        step, found = SECOND, None
+        while found is None and until - step > after:
+            found = self._until(until - step, until)
+            step *= 2
+        first = self._until(after, until) if found is None else found
+        return first if first is None else (self._walk(first, until) or [first])[-1]
+
+    def _until(self, after: int, until: int) -> int | None:
+        due = self.next_after(after)
+        return due if due is not None and due <= until else None
+
+    def count(self, after: int, until: int) -> int:
+        """How many were found."""
+        return len(self._walk(after, until))

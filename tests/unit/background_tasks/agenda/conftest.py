@@ -1,0 +1,280 @@
+"""The agenda's world, as plain values: time that goes where a test says, a disk that acknowledges when it is told to,
+functions that end when they are told to. What the scheduler's shell does for real is a few lines here."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import pytest
+
+from dms.adapters.memory import MemoryStore
+from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.decision import (
+    Accept,
+    Alert,
+    Attempt,
+    Cancel,
+    Decision,
+    End,
+    Kill,
+    Outcome,
+    Refuse,
+    Remove,
+    Save,
+    Skip,
+    Start,
+    Succeeded,
+)
+from dms.background_tasks.recovery import Memory
+from dms.background_tasks.task import Event, Execution, Task
+from dms.instant import Instant, from_datetime, microseconds, to_datetime
+
+WAKEUPS = 20_000
+"""More wake-ups than any test needs; beyond them the agenda is going in circles."""
+
+
+def moment(text: str) -> int:
+    """Wall microseconds of a moment; without an offset it is UTC."""
+    given = datetime.fromisoformat(text)
+    return from_datetime(given if given.tzinfo else datetime.fromisoformat(text + "+00:00"))
+
+
+class Begun(NamedTuple):
+    """A function that was called."""
+
+    task: str
+    due: int
+    at: Instant
+    attempt: int
+    cause: str
+    id: str
+    run_id: str
+    event: Event | None
+
+
+class World:
+    """An agenda with all that it needs around it. `busy` names the tasks whose functions run until `finish`; all others
+    return at once. While `disk` is "slow" batches wait in `unsaved` for `acknowledge` or `refuse`."""
+
+    def __init__(
+        self, at: str = "2026-01-05T00:00", *, stored: bool = True, boot_id: str = "boot-1", **agenda: Any
+    ) -> None:
+        self.now = Instant(moment(at), microseconds("1h"))
+        self.store = MemoryStore()
+        self.stored, self.boot_id, self._options = stored, boot_id, agenda
+        self.disk = "quick"
+        self.busy: set[str] = set()
+        self._next_id = 0
+        self._ids: dict[str, int] = {}
+        self.begun: list[Begun] = []
+        self.ended: list[Execution] = []
+        self.skipped: Counter[tuple[str, str]] = Counter()
+        self.removed: list[str] = []
+        self.alerts: list[Alert] = []
+        self.answers: dict[Any, Any] = {}
+        self.told: list[tuple[str, str]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        memory = Memory(self.store.load()) if self.stored else None
+        self._ids |= {task.name: task.id for task in memory.tasks.values()} if memory else {}
+        self.agenda = Agenda(self.now, stored=self.stored, boot_id=self.boot_id, memory=memory, **self._options)
+        self.running: dict[str, Attempt] = {}
+        self.unsaved: list[Save] = []
+
+    # ── what is asked of it ──
+
+    def add(self, *tasks: Task) -> None:
+        """Register tasks, each under the ID that the store knows for its name, or a new one."""
+        for task in tasks:
+            self.agenda.add(task, self.id_of(task.name), self.now)
+        self.turn()
+
+    def replace(self, task: Task) -> None:
+        self.agenda.replace(task, self.id_of(task.name), self.now)
+        self.turn()
+
+    def remove(self, name: str) -> None:
+        self.agenda.remove(self._ids.pop(name), self.now)
+        self.turn()
+
+    def run(self, name: str, ticket: Any = None, event: Event | None = None) -> Any:
+        """An operator asks for a run; what was answered, where it was answered at once."""
+        self.agenda.fire(self.id_of(name), event, self.now, ticket)
+        self.turn()
+        return self.answers.get(ticket)
+
+    def emit(self, topic: str, payload: Any = None) -> None:
+        self.agenda.emit(Event(topic, payload, self.now.wall), self.now)
+        self.turn()
+
+    def pause(self, name: str | None = None, until: str | None = None) -> None:
+        task_id = None if name is None else self.id_of(name)
+        self.agenda.pause(task_id, None if until is None else moment(until), "", self.now)
+        self.turn()
+
+    def resume(self, name: str | None = None) -> None:
+        self.agenda.resume(None if name is None else self.id_of(name), self.now)
+        self.turn()
+
+    def id_of(self, name: str) -> int:
+        if name not in self._ids:
+            self._next_id = max([self._next_id, *self._ids.values()]) + 1
+            self._ids[name] = self._next_id
+        return self._ids[name]
+
+    # ── what happens to it ──
+
+    def sleep(self, length: str) -> None:
+        """Time goes by without a single turn, as in a suspend."""
+        self.now = self.now.ahead(microseconds(length))
+
+    def go(self, length: str) -> None:
+        """Time goes by; the agenda is woken whenever it wants to be."""
+        self.go_to_boot(self.now.boot + microseconds(length))
+
+    def go_until(self, text: str) -> None:
+        self.go_to_boot(self.now.boot + moment(text) - self.now.wall)
+
+    def go_to_boot(self, boot: int) -> None:
+        for _ in range(WAKEUPS):
+            wakeup = self.agenda.next_wakeup()
+            if wakeup is None or wakeup.boot > boot:
+                break
+            self.now = self.now.ahead(max(0, wakeup.boot - self.now.boot))
+            self.turn()
+        else:
+            raise AssertionError("the agenda goes in circles")
+        self.now = self.now.ahead(boot - self.now.boot)
+        self.turn()
+
+    def set_wall(self, text: str) -> None:
+        """Somebody sets the wall clock."""
+        self.now = Instant(moment(text), self.now.boot)
+        self.turn()
+
+    def finish(self, name: str, outcome: Outcome | None = None) -> None:
+        """The function of a task returns, the longest running first."""
+        attempt = next(attempt for attempt in self.running.values() if attempt.task.name == name)
+        self._finish(attempt, outcome or Succeeded())
+        self.turn()
+
+    def _finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        del self.running[attempt.id]
+        self.agenda.finished(attempt.id, outcome, self.now)
+
+    def acknowledge(self) -> None:
+        """The oldest batch is on disk."""
+        save = self.unsaved.pop(0)
+        self.store.save(save.changes).result()
+        self.agenda.saved(save.batch, self.now)
+        self.turn()
+
+    def refuse(self) -> None:
+        """The oldest batch could not be written."""
+        self.agenda.save_failed(self.unsaved.pop(0).batch, "the disk is full", self.now)
+        self.turn()
+
+    def crash(self, *, down: str = "0s", reboot: bool = False) -> None:
+        """The process is gone at once, and another begins: what is not on disk is lost."""
+        self.store.close()
+        self.now = self.now.ahead(microseconds(down))
+        if reboot:
+            self.boot_id += "'"
+            self.now = Instant(self.now.wall, microseconds("30s"))
+        self._begin()
+
+    # ── its shell ──
+
+    def turn(self) -> None:
+        """Have the agenda decide, and carry it out, until nothing new comes of it."""
+        decisions = self.agenda.advance(self.now)
+        while decisions:
+            for decision in decisions:
+                self._carry_out(decision)
+            decisions = self.agenda.advance(self.now)
+
+    def _carry_out(self, decision: Decision) -> None:
+        match decision:
+            case Start(attempt):
+                self._start(attempt)
+            case Save():
+                self._save(decision)
+            case End(execution):
+                self.ended.append(execution)
+            case Skip(task, reason, count):
+                self.skipped[task, reason] += count
+            case Remove(_, name):
+                self.removed.append(name)
+            case Alert():
+                self.alerts.append(decision)
+            case Cancel(execution_id) | Kill(execution_id):
+                self.told.append((type(decision).__name__.lower(), execution_id))
+            case Accept(ticket, answer) | Refuse(ticket, answer):
+                self.answers[ticket] = answer
+
+    def _start(self, attempt: Attempt) -> None:
+        self.begun.append(
+            Begun(
+                attempt.task.name, attempt.due, self.now, attempt.attempt, attempt.cause, attempt.id, attempt.run_id,
+                attempt.event,
+            )
+        )  # fmt: skip
+        self.running[attempt.id] = attempt
+        if attempt.task.name not in self.busy:
+            self._finish(attempt, Succeeded())
+
+    def _save(self, save: Save) -> None:
+        if self.disk == "slow":
+            self.unsaved.append(save)
+        else:
+            self.store.save(save.changes).result()
+            self.agenda.saved(save.batch, self.now)
+
+    # ── what came of it ──
+
+    def runs(self, name: str) -> list[str]:
+        """When a task's functions were called, by the wall clock in UTC."""
+        return [told(begun.at.wall) for begun in self.begun if begun.task == name]
+
+    def labels(self, name: str) -> list[str]:
+        """For when its runs were due."""
+        return [told(begun.due) for begun in self.begun if begun.task == name]
+
+    def causes(self, name: str) -> list[str]:
+        return [begun.cause for begun in self.begun if begun.task == name]
+
+    def order(self) -> list[str]:
+        return [begun.task for begun in self.begun]
+
+    def ends(self, name: str) -> list[str]:
+        return [execution.status.value for execution in self.ended if execution.task == name]
+
+    def next_fire(self, name: str) -> str | None:
+        due = self.agenda.next_due(self.agenda.entries[self.id_of(name)])
+        return None if due is None else told(due)
+
+    def in_store(self, name: str) -> list[str]:
+        """What the disk has of a task's executions, oldest first."""
+        kept = sorted(self.store._executions.items())
+        return [execution.status.value for _, execution in kept if execution.task == name]
+
+
+def told(wall: int) -> str:
+    """A moment in UTC, as short as it can be said."""
+    moment = to_datetime(wall)
+    precision = "microseconds" if wall % 1_000_000 else "seconds" if wall % 60_000_000 else "minutes"
+    return moment.replace(tzinfo=None).isoformat(timespec=precision)
+
+
+@pytest.fixture(scope="session")
+def make_world() -> Callable[..., World]:
+    """`make_world("2026-01-05T00:00", stored=…, slots=…)` gives a World at that moment, in UTC."""
+    return World
+
+
+@pytest.fixture
+def world() -> World:
+    """A world on a Monday at midnight UTC, with a store and four slots."""
+    return World()

@@ -1,0 +1,244 @@
+"""Timeouts and retries: attempts are numbered, waiting holds no slot, and one run ends once."""
+
+import pytest
+
+from dms.background_tasks.decision import Cancelled, Failed, Succeeded
+from dms.background_tasks.retry import RetryPolicy
+from dms.background_tasks.task import Event, Program, Task
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+
+NO = Failed("no")
+
+
+def nothing():
+    pass
+
+
+@pytest.fixture
+def retrying(world):
+    """A world in which `job` fails until it is told otherwise, and may be tried again after 1, 2 and 4 minutes."""
+    world.busy.add("job")
+    world.add(Task("job", nothing, retry_policy=RetryPolicy(3, "1m", "exponential")))
+    return world
+
+
+def test_a_run_that_fails_is_tried_again_after_its_delays_and_then_given_up(retrying):
+    retrying.run("job")
+    for wait in ("1m", "2m", "4m"):
+        retrying.finish("job", NO)
+        retrying.go(wait)
+    retrying.finish("job", NO)
+    retrying.go("1d")
+
+    assert [f"2026-01-05T00:0{minute}" for minute in (0, 1, 3, 7)] == retrying.runs("job")
+    assert [1, 2, 3, 4] == [begun.attempt for begun in retrying.begun]
+    assert ["failed"] * 4 == retrying.ends("job")
+    assert 1 == len({begun.run_id for begun in retrying.begun})
+    assert 4 == len({begun.id for begun in retrying.begun})
+
+
+def test_an_attempt_that_succeeds_is_the_last(retrying):
+    retrying.run("job")
+    retrying.finish("job", NO)
+    retrying.go("1m")
+    retrying.finish("job")
+    retrying.go("1d")
+
+    assert ["failed", "success"] == retrying.ends("job")
+
+
+def test_each_end_says_when_the_next_attempt_comes(retrying):
+    retrying.run("job")
+    retrying.finish("job", NO)
+
+    assert retrying.now.wall + 60_000_000 == retrying.ended[0].retry_at
+
+
+def test_waiting_for_a_retry_holds_no_slot(make_world):
+    world = make_world(slots=1)
+    world.busy.add("job")
+    world.add(Task("job", nothing, retry_policy=RetryPolicy(1, "1h")), Task("other", nothing))
+    world.run("job")
+    world.finish("job", NO)
+    world.run("other")
+
+    assert ["job", "other"] == world.order()
+    assert 0 == world.agenda.running_count()
+
+
+def test_the_next_fire_supersedes_a_waiting_retry_and_that_is_recorded(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, triggers=[PeriodicTrigger("1m")], retry_policy=RetryPolicy(3, "1h")))
+    world.go("1m")
+    world.finish("job", NO)
+    world.go("1m")
+    world.finish("job")
+    world.go("58m30s")
+
+    assert ["failed", "cancelled", "success"] == world.ends("job")
+    assert "superseded by the next fire" == world.ended[1].error
+    assert [1, 1] == [begun.attempt for begun in world.begun[:2]]
+
+
+def test_a_retry_keeps_its_event(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, retry_policy=RetryPolicy(1, "1m")))
+    world.run("job", event=Event("operator", {"n": 1}))
+    world.finish("job", NO)
+    world.go("1m")
+
+    assert [{"n": 1}, {"n": 1}] == [begun.event.payload for begun in world.begun]
+
+
+def test_a_retry_waits_in_boot_time(retrying):
+    retrying.run("job")
+    retrying.finish("job", NO)
+    retrying.set_wall("2020-01-01T00:00")
+    retrying.go("1m")
+
+    assert [1, 2] == [begun.attempt for begun in retrying.begun]
+
+
+def test_a_retry_that_comes_due_in_a_pause_waits_for_its_end(retrying):
+    retrying.run("job")
+    retrying.finish("job", NO)
+    retrying.pause("job")
+    retrying.go("10m")
+    assert 1 == len(retrying.begun)
+
+    retrying.resume("job")
+    assert 2 == len(retrying.begun)
+
+
+def test_a_retry_that_comes_due_in_a_pause_is_not_forgotten_when_the_clock_was_set_back(retrying):
+    retrying.run("job")
+    retrying.finish("job", NO)
+    retrying.pause("job")
+    retrying.go("10m")
+    retrying.set_wall("2020-01-01T00:00")
+    retrying.resume("job")
+
+    assert 2 == len(retrying.begun)
+
+
+def test_a_retry_is_started_once_though_the_clock_was_set_ahead_in_a_pause(retrying):
+    retrying.run("job")
+    retrying.finish("job", NO)
+    retrying.pause("job")
+    retrying.set_wall("2027-01-01T00:00")
+    retrying.resume("job")
+    retrying.go("10m")
+
+    assert [1, 2] == [begun.attempt for begun in retrying.begun]
+
+
+@pytest.mark.parametrize("after", ["30s", "10m"])
+def test_a_waiting_retry_survives_a_crash(retrying, after):
+    retrying.run("job")
+    retrying.finish("job", NO)
+    retrying.crash(down=after)
+    retrying.add(Task("job", nothing, retry_policy=RetryPolicy(3, "1m", "exponential")))
+    retrying.go("30s")
+
+    assert [1, 2] == [begun.attempt for begun in retrying.begun]
+    assert 1 == len({begun.run_id for begun in retrying.begun})
+    retrying.finish("job", NO)
+    retrying.go("2m")
+    assert [1, 2, 3] == [begun.attempt for begun in retrying.begun]
+
+
+def test_a_retry_that_meets_a_busy_task_waits_for_it(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, overlap="queue", retry_policy=RetryPolicy(1, "1m")))
+    world.run("job")
+    world.run("job")
+    world.finish("job", NO)
+    world.go("2m")
+    assert [1, 1] == [begun.attempt for begun in world.begun]
+
+    world.finish("job")
+    assert [1, 1, 2] == [begun.attempt for begun in world.begun]
+
+
+def test_a_one_time_task_is_gone_only_when_its_last_attempt_has_ended(world):
+    world.busy.add("once")
+    world.add(Task("once", nothing, triggers=[OneTimeTrigger(0)], retry_policy=RetryPolicy(1, "1m")))
+    world.finish("once", NO)
+    assert [] == world.removed
+
+    world.go("1m")
+    world.finish("once", NO)
+    assert ["once"] == world.removed
+
+
+def test_a_timeout_counts_from_the_start_and_not_from_the_wait_for_a_slot(make_world):
+    world = make_world(slots=1)
+    world.busy.update(["hog", "job"])
+    world.add(Task("hog", nothing), Task("job", nothing, timeout="5m"))
+    world.run("hog")
+    world.run("job")
+    world.go("1h")
+    world.finish("hog")
+    world.go("4m59s")
+    assert [] == world.told
+
+    world.go("1s")
+    assert [("cancel", world.begun[1].id)] == world.told
+
+
+def test_a_timed_out_attempt_that_ends_when_told_to_is_tried_again(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, timeout="1m", retry_policy=RetryPolicy(1, "1m")))
+    world.run("job")
+    world.go("1m")
+    world.finish("job", Cancelled())
+    world.go("1m")
+
+    assert ["timed_out"] == world.ends("job")
+    assert "it ran longer than its timeout of 1m" == world.ended[0].error
+    assert [1, 2] == [begun.attempt for begun in world.begun]
+
+
+def test_an_attempt_that_succeeds_though_it_was_told_to_end_has_still_timed_out(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, timeout="1m"))
+    world.run("job")
+    world.go("1m")
+    world.finish("job", Succeeded("late"))
+
+    assert ["timed_out"] == world.ends("job")
+    assert "late" == world.ended[0].results
+
+
+def test_a_program_that_does_not_end_is_killed_and_then_given_up(world):
+    world.busy.add("job")
+    world.add(Task("job", Program(("sleep", "1000")), timeout="1m", kill_after="10s"))
+    world.run("job")
+    attempt = world.begun[0].id
+    world.go("1m")
+    assert [("cancel", attempt)] == world.told
+
+    world.go("10s")
+    assert [("cancel", attempt), ("kill", attempt)] == world.told
+
+    world.go("5s")
+    assert ["abandoned"] == world.ends("job")
+    assert 0 == world.agenda.running_count()
+
+
+def test_what_was_given_up_is_not_heard_any_more(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, timeout="1m", kill_after=0))
+    world.run("job")
+    world.go("1m")
+    world.finish("job")
+
+    assert ["abandoned"] == world.ends("job")
+
+
+def test_an_attempt_that_ends_by_cancelling_itself_is_cancelled_and_not_tried_again(retrying):
+    retrying.run("job")
+    retrying.finish("job", Cancelled())
+    retrying.go("1h")
+
+    assert ["cancelled"] == retrying.ends("job")
