@@ -1,0 +1,266 @@
+"""Executors run one attempt and deliver its outcome, whatever happens to it, from whatever thread."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.executor import (
+    LONGEST_ERROR,
+    CoroutineExecutor,
+    LoopThreadExecutor,
+    ProgramExecutor,
+    ThreadExecutor,
+    error_text,
+    make_executors,
+)
+from dms.background_tasks.run import Run, Sinks
+from dms.background_tasks.task import Event as TaskEvent
+from dms.background_tasks.task import Program, Task
+
+PATIENCE = 10
+QUIET = Sinks(lambda run, level, line, fields: None, lambda run, progress: None)
+
+
+class Delivered:
+    """Takes outcomes; `next()` waits for one."""
+
+    def __init__(self) -> None:
+        self._outcomes: SimpleQueue[tuple[str, Outcome]] = SimpleQueue()
+
+    def __call__(self, execution_id: str, outcome: Outcome) -> None:
+        self._outcomes.put((execution_id, outcome))
+
+    def next(self) -> Outcome:
+        execution_id, outcome = self._outcomes.get(timeout=PATIENCE)
+        assert execution_id == "1-1"
+        return outcome
+
+    def empty(self) -> bool:
+        return self._outcomes.empty()
+
+
+@pytest.fixture
+def delivered() -> Delivered:
+    return Delivered()
+
+
+def attempt_of(function: Any, *args: Any, event: TaskEvent | None = None) -> Attempt:
+    return Attempt(Entry(Task("a", function, args), 1, False), "1-1", 0, "operator", event)
+
+
+def run_of(attempt: Attempt) -> Run:
+    return Run(attempt, None, QUIET)
+
+
+# ── threads ──
+
+
+def test_a_function_runs_in_a_thread_with_its_arguments(delivered: Delivered) -> None:
+    executor, attempt = ThreadExecutor(), attempt_of(lambda *args, **kwargs: (args, kwargs), 1, 2)
+    executor.start(attempt, run_of(attempt), {"three": 3}, delivered)
+    assert Succeeded(((1, 2), {"three": 3})) == delivered.next()
+    executor.close()
+
+
+def test_cancelling_a_thread_sets_what_its_function_may_look_at(delivered: Delivered) -> None:
+    executor, attempt, let_go = ThreadExecutor(), attempt_of(lambda: let_go.wait(PATIENCE)), Event()
+    run = run_of(attempt)
+    running = executor.start(attempt, run, {}, delivered)
+    running.cancel()
+    running.kill()
+    assert run.cancelled
+    let_go.set()
+    assert Succeeded(True) == delivered.next()
+    executor.close()
+
+
+class Hung:
+    """Work that does not end until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.let_go = Event(), Event()
+
+    def __call__(self) -> None:
+        self.begun.set()
+        assert self.let_go.wait(PATIENCE)
+
+    def await_begin(self) -> None:
+        assert self.begun.wait(PATIENCE)
+
+
+def test_a_thread_that_hangs_is_replaced() -> None:
+    executor, hung = ThreadExecutor(), Hung()
+    names: SimpleQueue[str] = SimpleQueue()
+    executor.submit(hung)
+    hung.await_begin()
+    executor.submit(lambda: names.put(threading.current_thread().name))
+    assert "dms-task-2" == names.get(timeout=PATIENCE)
+    hung.let_go.set()
+    executor.close()
+
+
+def test_where_the_system_gives_no_thread_the_work_waits_for_those_there_are(
+    delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor, hung = ThreadExecutor(), Hung()
+    executor.submit(hung)
+    hung.await_begin()
+
+    def refuse(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    attempt = attempt_of(lambda: 42)
+    executor.start(attempt, run_of(attempt), {}, delivered)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        ThreadExecutor().submit(lambda: None)
+    assert delivered.empty()
+    hung.let_go.set()
+    assert Succeeded(42) == delivered.next()
+    executor.close()
+
+
+# ── coroutines ──
+
+
+async def outcome_of(function: Any, then: Callable[[Any], None] = lambda running: None) -> list[Outcome]:
+    """Every outcome that a coroutine delivers, `then` being done to it right after its start."""
+    outcomes: list[Outcome] = []
+    attempt = attempt_of(function)
+    running = CoroutineExecutor().start(attempt, run_of(attempt), {}, lambda _, outcome: outcomes.append(outcome))
+    then(running)
+    await asyncio.wait([running._task], timeout=PATIENCE)  # type: ignore[attr-defined]
+    await asyncio.sleep(0)
+    return outcomes
+
+
+async def test_a_coroutine_runs_on_the_loop() -> None:
+    async def work() -> object:
+        return asyncio.get_running_loop()
+
+    assert [Succeeded(asyncio.get_running_loop())] == await outcome_of(work)
+
+
+async def test_a_coroutine_that_is_cancelled_before_it_began_is_cancelled() -> None:
+    async def work() -> None:
+        raise AssertionError("it began")
+
+    assert [Cancelled()] == await outcome_of(work, lambda running: running.cancel())
+
+
+async def test_a_coroutine_may_be_cancelled_and_killed_more_than_once() -> None:
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    def end(running: Any) -> None:
+        running.cancel()
+        running.kill()
+        running.cancel()
+
+    assert {Cancelled()} == set(await outcome_of(work, end))
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), ValueError("bad")])
+async def test_whatever_a_coroutine_raises_is_its_failure(error: BaseException) -> None:
+    async def work() -> None:
+        raise error
+
+    outcomes = await outcome_of(work)
+    assert isinstance(outcomes[0], Failed)
+    assert type(error).__name__ in outcomes[0].error
+
+
+async def test_an_object_whose_call_is_a_coroutine_function_is_awaited() -> None:
+    class Work:
+        async def __call__(self) -> int:
+            return 42
+
+    assert [Succeeded(42)] == await outcome_of(Work())
+
+
+def test_a_loop_of_its_own_runs_coroutines_in_another_thread_and_closes(delivered: Delivered) -> None:
+    async def where() -> str:
+        return threading.current_thread().name
+
+    executor, attempt = LoopThreadExecutor(), attempt_of(where)
+    executor.start(attempt, run_of(attempt), {}, delivered)
+    assert Succeeded("dms-coroutines") == delivered.next()
+    executor.close()
+    for thread in threading.enumerate():
+        if thread.name == "dms-coroutines":
+            thread.join(PATIENCE)
+    assert "dms-coroutines" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_coroutine_on_a_loop_of_its_own_is_cancelled_even_while_that_loop_is_busy(delivered: Delivered) -> None:
+    begun, let_go = Event(), Event()
+
+    async def block() -> None:
+        begun.set()
+        let_go.wait(PATIENCE)
+
+    async def never() -> None:
+        raise AssertionError("it began")
+
+    executor = LoopThreadExecutor()
+    blocking, waiting = attempt_of(block), attempt_of(never)
+    executor.start(blocking, run_of(blocking), {}, Delivered())
+    assert begun.wait(PATIENCE)
+    running = executor.start(waiting, run_of(waiting), {}, delivered)
+    running.cancel()
+    running.kill()
+    let_go.set()
+    assert Cancelled() == delivered.next()
+    executor.close()
+
+
+# ── programs ──
+
+
+def test_a_program_is_told_about_its_run_in_its_environment(delivered: Delivered) -> None:
+    threads = ThreadExecutor()
+    event = TaskEvent("door.opened", {"door": "front", "odd": {1, 2}.__class__}, at=5)
+    program = Program(("sh", "-c", 'echo "$DMS_TASK $DMS_EXECUTION $DMS_ATTEMPT $DMS_EVENT_TOPIC $DMS_EVENT"'))
+    attempt = attempt_of(program, event=event)
+    ProgramExecutor(threads).start(attempt, run_of(attempt), {}, delivered)
+    output = delivered.next().results["output"]
+    assert 'a 1-1 1 door.opened {"door":"front","odd":"<class \'set\'>"}\n' == output
+    threads.close()
+
+
+def test_a_program_without_an_event_is_told_of_none(delivered: Delivered) -> None:
+    threads, attempt = ThreadExecutor(), attempt_of(Program(("sh", "-c", "env | grep -c ^DMS_EVENT")))
+    ProgramExecutor(threads).start(attempt, run_of(attempt), {}, delivered)
+    assert "0\n" == delivered.next().results["output"]
+    threads.close()
+
+
+# ── all ──
+
+
+def test_there_is_an_executor_for_each_way_of_running() -> None:
+    for own, kind in ((False, CoroutineExecutor), (True, LoopThreadExecutor)):
+        executors = make_executors(own)
+        assert [kind, ThreadExecutor, ProgramExecutor] == [type(executor) for executor in executors.values()]
+        for executor in executors.values():
+            executor.close()
+
+
+def _raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except (ValueError, KeyError) as caught:
+        return caught
+
+
+def test_an_error_is_told_in_one_line_with_its_place() -> None:
+    assert "ValueError: first second (test_executor.py:" in error_text(_raised(ValueError("first\n second")))
+    assert "KeyError: 'a'" == error_text(KeyError("a"))
+    assert LONGEST_ERROR + 50 > len(error_text(_raised(ValueError("x" * 10_000))))
