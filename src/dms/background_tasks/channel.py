@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 _numbers = count(1)
@@ -12,7 +12,7 @@ _numbers = count(1)
 class Channel:
     """Events from a program's own code to the tasks with `EventTrigger(channel)`. Any thread may send.
 
-    What is sent before a scheduler listens is kept, the latest `limit` of it; `dropped` counts the rest.
+    What is sent while no scheduler listens is kept, the latest `limit` of it; `dropped` counts the rest.
     """
 
     def __init__(self, limit: int = 1000) -> None:
@@ -20,7 +20,7 @@ class Channel:
         self.dropped = 0
         self._early: deque[Any] = deque(maxlen=limit)
         self._emits: list[Callable[[str, Any], None]] = []
-        self._lock = Lock()
+        self._lock = RLock()  # what listens may send on its part
 
     def send(self, payload: Any = None) -> None:
         """An event has happened; `payload` reaches the run as `run.event.payload`."""
@@ -33,10 +33,15 @@ class Channel:
             emit(self.topic, payload)
 
     def connect(self, emit: Callable[[str, Any], None]) -> None:
-        """Hand everything that is sent, and what was sent before, to `emit(topic, payload)`."""
+        """Hand everything that is sent, and first what was sent before, to `emit(topic, payload)`."""
         with self._lock:
+            while self._early:
+                emit(self.topic, self._early.popleft())
             if emit not in self._emits:
                 self._emits.append(emit)
-            early, self._early = self._early, deque(maxlen=self._early.maxlen)
-        for payload in early:
-            emit(self.topic, payload)
+
+    def disconnect(self, emit: Callable[[str, Any], None]) -> None:
+        """Hand nothing more to `emit`."""
+        with self._lock:
+            if emit in self._emits:
+                self._emits.remove(emit)

@@ -13,7 +13,7 @@ from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.polling import Poller
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Event, Task
-from dms.background_tasks.trigger import is_polled
+from dms.background_tasks.trigger import SubscribableChannel, is_polled
 from dms.background_tasks.view import RunEvent
 from dms.instant import SECOND, Clock, Instant
 
@@ -37,6 +37,7 @@ class Engine:
         self.agenda, self.dispatcher = agenda, dispatcher
         self._inbox, self._clock, self._poll_interval = inbox, clock, poll
         self._pollers: dict[int, list[Poller]] = {}
+        self._channels: dict[int, list[SubscribableChannel]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0
         self._quiet: asyncio.Event | None = None
@@ -105,6 +106,8 @@ class Engine:
             self._timer.cancel()
         for task_id in list(self._pollers):
             self._stop_polling(task_id)
+        for task_id in list(self._channels):
+            self._listen(task_id, [])
         for handle in self.agenda.tickets():
             handle.give_up()
 
@@ -135,9 +138,7 @@ class Engine:
             self.agenda.replace(task, task.id, now)
         else:
             self.agenda.add(task, task.id, now)
-        for trigger in task.event_triggers:
-            if trigger.channel is not None:
-                trigger.channel.connect(self._sent)
+        self._listen(task.id, [trigger.channel for trigger in task.event_triggers if trigger.channel is not None])
         self._poll(task)
 
     def remove(self, task: Task, now: Instant) -> None:
@@ -148,6 +149,7 @@ class Engine:
     def removed(self, decision: Remove) -> None:
         """A task is gone."""
         self._stop_polling(decision.task_id)
+        self._listen(decision.task_id, [])
         self.dispatcher.forget_history(decision.name)
 
     def drop_undeclared(self, origin: str, now: Instant) -> None:
@@ -209,7 +211,18 @@ class Engine:
             self.dispatcher.progress[run.id] = progress
             self.dispatcher.tell(RunEvent("progress", run.task, attempt.execution(), progress.text, progress))
 
-    # ── third parties' triggers ──
+    # ── channels and third parties' triggers ──
+
+    def _listen(self, task_id: int, channels: list[SubscribableChannel]) -> None:
+        """Hear what is sent to the channels of a task, and no longer what only it listened to before."""
+        before = self._channels.pop(task_id, [])
+        if channels:
+            self._channels[task_id] = channels
+        for channel in before:
+            if not any(channel in heard for heard in self._channels.values()):
+                channel.disconnect(self._sent)
+        for channel in channels:
+            channel.connect(self._sent)
 
     def _sent(self, topic: str, payload: Any) -> None:
         self._inbox.post(Engine.emit, topic, payload)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from dms.instant import SECOND, Clock, to_datetime
@@ -23,6 +23,7 @@ class Poller:
         self._clock, self._interval = clock, interval
         self._fired, self._report = fired, report
         self._stopped = Event()
+        self._lock = Lock()
         self._fault = ""
         self._asked: int | None = None
         Thread(target=self._poll, name="dms-poll", daemon=True).start()
@@ -34,9 +35,10 @@ class Poller:
 
     def suspect(self, message: str) -> None:
         """Report it, once until it answers again or fails in another way."""
-        if self._fault != message:
-            self._fault = message
-            self._report(message)
+        with self._lock:
+            if self._fault != message and not (message and self._stopped.is_set()):
+                self._fault = message
+                self._report(message)
 
     def stop(self) -> None:
         """Ask no more; what was reported is taken back."""

@@ -34,7 +34,11 @@ class SubscribableChannel(Protocol):
     topic: str
 
     def connect(self, emit: Callable[[str, Any], None]) -> None:
-        """Hand everything that is sent, and what was sent before, to `emit(topic, payload)`."""
+        """Hand everything that is sent, and first what was sent before, to `emit(topic, payload)`."""
+        ...
+
+    def disconnect(self, emit: Callable[[str, Any], None]) -> None:
+        """Hand nothing more to `emit`."""
         ...
 
 

@@ -125,6 +125,31 @@ def test_what_a_channel_is_sent_reaches_its_task_in_order(witness: Make) -> None
         assert ["before the start", "after it"] == [event.execution.results for event in ends]
 
 
+def test_a_channel_keeps_what_it_is_sent_while_no_task_listens(witness: Make) -> None:
+    channel = dms.Channel()
+
+    def listener(name: str) -> dms.Task:
+        return dms.Task(name, lambda run: run.event.payload, triggers=[dms.EventTrigger(channel)])
+
+    with Scheduler() as scheduler:
+        seen = witness(scheduler)
+        scheduler.add_tasks([listener("a"), listener("b")])
+        scheduler.remove_task("a")
+        scheduler.wake()
+        channel.send("heard by b")
+        assert "heard by b" == seen.until("ended", "b")[0].execution.results
+        scheduler.remove_task("b")
+        scheduler.wake()
+        channel.send("for c")
+        scheduler.add_task(listener("c"))
+        assert "for c" == seen.until("ended", "c")[0].execution.results
+    channel.send("for the next")
+    with Scheduler() as scheduler:
+        seen = witness(scheduler)
+        scheduler.add_task(listener("d"))
+        assert "for the next" == seen.until("ended", "d")[0].execution.results
+
+
 # ── third parties' triggers ──
 
 

@@ -1,0 +1,82 @@
+"""What a run is told and what it tells."""
+
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from dms.background_tasks.decision import Attempt
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.run import Progress, Run, Sinks
+from dms.background_tasks.task import Event, Task
+
+
+class Told:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+        self.progress: list[Progress] = []
+
+    def sinks(self) -> Sinks:
+        return Sinks(
+            lambda run, level, line, fields: self.lines.append((level, line, dict(fields))),
+            lambda run, progress: self.progress.append(progress),
+        )
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def run(told: Told) -> Run:
+    attempt = Attempt(Entry(Task("a", print), 1, False), "1-2", 0, "event", Event("door.opened", "front", 5))
+    attempt.run_id, attempt.attempt = "1-1", 3
+    return Run(attempt, {"general": {}}, told.sinks())
+
+
+def test_a_run_knows_what_it_is(run: Run) -> None:
+    assert ("1-2", "1-1", "a", 3) == (run.id, run.run_id, run.task, run.attempt)
+    assert (Event("door.opened", "front", 5), {"general": {}}) == (run.event, run.config)
+
+
+def test_a_run_is_cancelled_once_it_is_told_so(run: Run) -> None:
+    assert not run.cancelled
+    run.cancel()
+    assert run.cancelled
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_a_line_of_the_log_carries_its_fields_whatever_they_are_called(run: Run, told: Told, level: str) -> None:
+    getattr(run.log, level)("copied", event=1, self=2, level=3)
+    assert [(level, "copied", {"event": 1, "self": 2, "level": 3})] == told.lines
+
+
+def test_progress_is_told_on_once_until_it_is_taken(run: Run, told: Told) -> None:
+    run.progress(1)
+    run.progress(2, 10)
+    run.progress(3, 10, "third")
+    assert [Progress(1)] == told.progress
+    assert Progress(3, 10, "third") == run.take_progress()
+    run.progress(4)
+    assert [Progress(1), Progress(4)] == told.progress
+
+
+def test_the_latest_progress_is_never_lost_however_it_is_taken() -> None:
+    """A taker that cleared the latest after it had read it lost what came in between, such as the last 100 %."""
+    for _ in range(20):
+        told = Told()
+        attempt = Attempt(Entry(Task("a", print), 1, False), "1-1", 0, "operator", None)
+        run = Run(attempt, None, told.sinks())
+
+        def work(run: Run = run) -> None:
+            for done in range(2000):
+                run.progress(done)
+
+        thread = Thread(target=work)
+        thread.start()
+        latest, taken = None, 0
+        while thread.is_alive() or taken < len(told.progress):
+            if taken < len(told.progress):
+                taken, latest = len(told.progress), run.take_progress()
+        assert Progress(1999) == latest
