@@ -658,9 +658,9 @@ class Agenda:
     def next_due(self, entry: Entry) -> int | None:
         """When a task next comes due by itself, in wall microseconds."""
         dues = [
-            t.due if t.on_wall else t.due + self._alarms.offset
+            due if t.on_wall else due + self._alarms.offset
             for t in entry.timetables
-            if t.due is not None and t.token
+            if (due := t.due) is not None and t.token
         ]
         return min(dues, default=None)
 

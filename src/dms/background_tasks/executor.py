@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.loop_thread import end_loop
 from dms.background_tasks.program import ProgramRun
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program
@@ -104,7 +105,7 @@ class LoopThreadExecutor:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
-        self._loop.close()
+        end_loop(self._loop)
 
     def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
         """Call the function over there."""

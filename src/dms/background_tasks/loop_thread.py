@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+LAST_MOMENT = 0.5
+"""Seconds that what is still under way on a loop gets when it closes."""
+
 
 class LoopThread:
     """Runs a loop in a daemon thread: first one coroutine, then whatever it is given, until it is stopped."""
@@ -43,7 +46,18 @@ class LoopThread:
         self._ready.set()
         if self._error is None:
             self._loop.run_forever()
-        self._loop.close()
+        end_loop(self._loop)
+
+
+def end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop that runs no more; what is still under way on it gets a last moment to end."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=LAST_MOMENT))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
 
 async def in_thread(call: Callable[[], Result]) -> Result:

@@ -10,6 +10,7 @@ from dms.background_tasks.entry import Entry
 from dms.background_tasks.run import Progress
 from dms.background_tasks.store import Pause
 from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.trigger import Trigger
 
 
 class TaskView(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class RunEvent(msgspec.Struct, frozen=True):
 
 
 def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> TaskView:
-    """A task as the agenda has it."""
+    """A task as the agenda has it. Any thread may ask: what the loop may change meanwhile is read once."""
     task = entry.task
     attempts = list(entry.attempts or ())
     running = [attempt for attempt in attempts if attempt.status is not Status.WAITING]
@@ -61,7 +62,7 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> T
         reason,
         task.enabled,
         task.priority,
-        [str(trigger) for trigger in task.triggers],
+        [_text_of(trigger) for trigger in task.triggers],
         task.lane.value,
         task.origin,
         None if entry.pause is not None else agenda.next_due(entry),
@@ -69,7 +70,7 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> T
         len(running),
         waiting,
         dict(entry.skipped or {}),
-        next((progress[attempt.id] for attempt in running if attempt.id in progress), None),
+        next((told for attempt in running if (told := progress.get(attempt.id)) is not None), None),
     )
 
 
@@ -84,9 +85,20 @@ def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[st
         return "disabled", ""
     if agenda.paused(entry):
         return "paused", _why(entry.pause or agenda.pause_state)
-    if entry.retries:
-        return "retrying", f"attempt {next(iter(entry.retries)).attempt} waits for its time"
+    if retries := list(entry.retries or ()):
+        return "retrying", f"attempt {retries[0].attempt} waits for its time"
     return "ready", ""
+
+
+def _text_of(trigger: Trigger) -> str:
+    """A trigger in words; a third party's that has none goes by its class."""
+    kind = type(trigger)
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        return kind.__name__
+    try:
+        return str(trigger)
+    except Exception:  # noqa: BLE001 - a third party's fault must not hide the task
+        return kind.__name__
 
 
 def _why(pause: Pause | None) -> str:
