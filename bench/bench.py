@@ -82,9 +82,16 @@ class Contestant:
         found = subprocess.run([self.python(), "-c", code, *names], capture_output=True, text=True)
         versions = dict(zip(names, found.stdout.split()))
         if self.project:
-            describe = ["git", "-C", self.project, "describe", "--always", "--dirty"]
-            versions["project"] = subprocess.run(describe, capture_output=True, text=True).stdout.strip()
+            versions["project"] = revision(self.project)
         return versions
+
+
+def revision(checkout: Path) -> str:
+    """The commit, marked as dirty where anything but the figures themselves differs from it."""
+    git = ["git", "-C", checkout]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run([*git, "status", "--porcelain", "--", ".", ":!bench/results"], capture_output=True).stdout
+    return f"{commit}-dirty" if changed else commit
 
 
 @dataclass
