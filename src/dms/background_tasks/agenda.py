@@ -1,58 +1,43 @@
-"""What is due, what waits, what runs. Pure: `now` comes in, decisions go out; nothing here reads a clock or waits.
+"""What is due, and what may run. Pure: `now` comes in, decisions go out; nothing here reads a clock or waits.
 
-    fire ──► waiting ──► starting ──► running ──► success | failed | timed_out | cancelled | interrupted | abandoned
-                │            │                        │
-                │            └─ until its start       └─ failed, timed_out: waiting again, as the next attempt
-                └─► cancelled   is on disk
+    a time, an event, an operator ──► fire ──► an attempt (attempts.py) ──► its end ──► an event, the next in the queue
+                                        └──► skipped: missed, overlap, paused
 
-A task without durability goes from waiting to running at once. Every method takes `now`; `advance` closes a turn and
-gives all that was decided in it, in the order in which it must be carried out.
+Every method takes `now`; `advance` closes a turn and gives all that was decided in it, in the order in which it must be
+carried out.
 """
 
 from datetime import UTC, tzinfo
 from typing import Any
 
 from dms.background_tasks.alarms import Alarms
+from dms.background_tasks.attempts import Attempts
 from dms.background_tasks.decision import (
     Accept,
     Alert,
     Attempt,
-    Cancel,
-    Cancelled,
     Decision,
-    End,
-    Failed,
-    Kill,
-    Outcome,
     Refuse,
     Remove,
     Skip,
-    Start,
-    Succeeded,
 )
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.store import Pause
-from dms.background_tasks.task import CatchUp, Durability, Event, Execution, Lane, Overlap, Program, Status, Task
+from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Overlap, Status, Task
 from dms.background_tasks.timetable import Timetable, timetable_of
-from dms.instant import SECOND, Instant, duration_text, microseconds
+from dms.instant import SECOND, Instant, microseconds
 
 GRACE = 60 * SECOND
 """A fire that starts less than this late, in a running process, is on time and not missed."""
-
-KILL_PATIENCE = 5 * SECOND
-"""How long a killed program may take to be gone before its run is abandoned."""
-
-SAVE_AGAIN = SECOND
-"""How long after a failed save the next one is tried."""
 
 Decisions = list[Decision]
 
 
 class Agenda:
-    """Every registered task, when it comes due, and every attempt that is not over."""
+    """Every registered task, and when it comes due; its `attempts` are those that are not over."""
 
     def __init__(
         self,
@@ -72,18 +57,21 @@ class Agenda:
         self.entries: dict[int, Entry] = {}
         self.pause_state = memory.pause if memory else None
         self._memory = memory or Memory()
-        self._lanes = {Lane.USER: Slots(slots, aging_quantum), Lane.NODE: Slots(node_slots, aging_quantum)}
         self._zone, self._seed, self._boot_id, self._stored = zone, seed, boot_id, stored
         self._ledger = Ledger(boot_id)
-        self._live: dict[str, Attempt] = {}
-        self._held: list[Attempt] = []
-        self._fresh: list[Attempt] = []
         self._topics: dict[str, dict[int, Entry]] = {}
         self._alarms = Alarms(now)
-        self._counter = 0
         self._began = now.boot
-        self._stopping = False
         self._decisions: Decisions = []
+        self.attempts = Attempts(
+            {Lane.USER: Slots(slots, aging_quantum), Lane.NODE: Slots(node_slots, aging_quantum)},
+            self._ledger,
+            self._alarms,
+            self._decisions,
+            starts=self._memory.starts,
+            ended=self._ended,
+            retry_due=self._retry_due,
+        )
         for execution in self._memory.interrupted(now):
             self._ledger.execution(execution)
         if self.pause_state is not None and self.pause_state.until is not None:
@@ -169,12 +157,11 @@ class Agenda:
             if attempt is None:
                 continue
             if cut is not None:
-                attempt.id, attempt.in_store = self._next_id(), False
-            self._live[attempt.id] = attempt
+                attempt.id, attempt.in_store = self.attempts.next_id(), False
             if attempt.cause == "retry":
-                self._wait_to_retry(attempt, now.boot + max(0, attempt.due - now.wall))
+                self.attempts.wait_to_retry(attempt, now.boot + max(0, attempt.due - now.wall))
             else:
-                self._admit(entry, attempt, now)
+                self.attempts.admit(entry, attempt, now)
 
     def remove(self, task_id: int, now: Instant) -> None:
         """Forget a task. What waits is cancelled; what runs is left to finish and is recorded."""
@@ -187,7 +174,7 @@ class Agenda:
                 self._ledger.execution(execution)
             for attempt in entry.unfinished():
                 if attempt.status is not Status.RUNNING and not attempt.over:
-                    self._end(attempt, Status.CANCELLED, now, error="the task was removed")
+                    self.attempts.end(attempt, Status.CANCELLED, now, error="the task was removed")
             self._decisions.append(Remove(task_id, entry.task.name))
 
     def _forget(self, entry: Entry) -> None:
@@ -269,12 +256,13 @@ class Agenda:
             self._wall_stepped_back(now)
         for act, what in self._alarms.due(now):
             act(what, now)
-        self._dispatch(now)
-        self._record_waiting()
+        self.attempts.dispatch(now)
+        self.attempts.record_waiting()
         save = self._ledger.flush()
         if save is not None:
             self._decisions.append(save)
-        decisions, self._decisions = self._decisions, []
+        decisions = self._decisions.copy()
+        self._decisions.clear()
         return decisions
 
     def next_wakeup(self) -> Instant | None:
@@ -295,7 +283,7 @@ class Agenda:
 
     def _timetable_due(self, timetable: Timetable, now: Instant) -> None:
         """Some fires of a timetable have come: run those that the task's policies let, skip and count the rest."""
-        if self._stopping:
+        if self.attempts.stopping:
             return
         entry: Entry = timetable.owner
         task = entry.task
@@ -328,7 +316,7 @@ class Agenda:
     def fire(self, task_id: int, event: Event | None, now: Instant, ticket: Any = None) -> None:
         """An operator asks for a run. It obeys the overlap policy; a paused or disabled task runs all the same."""
         entry = self.entries.get(task_id)
-        if entry is None or self._stopping:
+        if entry is None or self.attempts.stopping:
             self._decisions.append(Refuse(ticket, "the task is gone" if entry is None else "the scheduler is stopping"))
         elif entry.task.parked:
             self._decisions.append(Refuse(ticket, f"{entry.task.name} is parked: {entry.task.parked}"))
@@ -350,7 +338,7 @@ class Agenda:
             self._fire_unless_held(entry, "event", event, now)
 
     def _fire_unless_held(self, entry: Entry, cause: str, event: Event | None, now: Instant) -> None:
-        if self._stopping or not entry.task.enabled or entry.task.parked:
+        if self.attempts.stopping or not entry.task.enabled or entry.task.parked:
             return
         if self.paused(entry):
             self._skip(entry, "paused", 1)
@@ -378,171 +366,29 @@ class Agenda:
             return
         superseded = tuple(entry.retries or ())
         overtaken = (*(entry.attempts or ()), *(entry.queue or ())) if _overtakes(entry, queue_anyway) else ()
-        attempt = Attempt(entry, self._next_id(), due, cause, event, ticket)
-        self._live[attempt.id] = attempt
-        self._admit(entry, attempt, now)
+        attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
+        self.attempts.admit(entry, attempt, now)
         for retry in superseded:
-            self._end(retry, Status.CANCELLED, now, error="superseded by the next fire")
+            self.attempts.end(retry, Status.CANCELLED, now, error="superseded by the next fire")
         for other in overtaken:
-            self._cancel(other, Status.CANCELLED, "overtaken by the next fire", now)
+            self.attempts.cancel(other, Status.CANCELLED, "overtaken by the next fire", now)
         if ticket is not None:
-            self._accept(Accept(ticket, attempt.execution()), entry)
-
-    def _accept(self, accept: Accept, entry: Entry) -> None:
-        """What was promised to somebody has to be on disk, where its start has to be."""
-        if entry.durable:
-            self._ledger.accept(accept)
-        else:
-            self._decisions.append(accept)
-
-    def _next_id(self) -> str:
-        self._counter += 1
-        return f"{self._memory.starts}-{self._counter}"
-
-    def _admit(self, entry: Entry, attempt: Attempt, now: Instant) -> None:
-        """It waits for a slot, which counts as running for the overlap policy; or for its task, where that is busy."""
-        self._fresh.append(attempt)
-        if entry.active < entry.task.max_instances:
-            entry.begin(attempt)
-            attempt.lane, attempt.ready = entry.task.lane, now.boot
-            self._lanes[attempt.lane].wait(attempt)
-        else:
-            entry.enqueue(attempt)
-
-    # ── starts ──
-
-    def _dispatch(self, now: Instant) -> None:
-        """Give free slots to those who wait; what is durable starts once that is on disk."""
-        if self._stopping:
-            return
-        for slots in self._lanes.values():
-            while (attempt := slots.next()) is not None:
-                entry: Entry = attempt.entry
-                if not entry.durable:
-                    attempt.status, attempt.started = Status.RUNNING, now.wall
-                    self._started(attempt, now)
-                elif self._ledger.failing:
-                    slots.release()
-                    self._held.append(attempt)
-                else:
-                    attempt.status, attempt.started = Status.STARTING, now.wall
-                    attempt.in_store = True
-                    self._ledger.start(attempt, attempt.execution())
-
-    def _started(self, attempt: Attempt, now: Instant) -> None:
-        self._decisions.append(Start(attempt))
-        timeout = attempt.task.timeout
-        if timeout is not None:
-            self._alarms.at_boot(now.boot + microseconds(timeout), self._timed_out, attempt)
-
-    def saved(self, batch: int, now: Instant) -> None:
-        """A batch is on disk: what waited for it goes on."""
-        if self._ledger.failing:
-            self._works_again()
-        done = self._ledger.saved(batch)
-        self._decisions += [*done.accepts, *done.ends]
-        for attempt in done.starts:
-            if self._stopping:
-                self._unstart(attempt)
-            elif not attempt.over:
-                attempt.status, attempt.started = Status.RUNNING, now.wall
-                self._started(attempt, now)
-
-    def save_failed(self, batch: int, message: str, now: Instant) -> None:
-        """A batch could not be written: its starts wait again, the rest is kept and tried again; whatever needs no
-        disk goes on."""
-        for attempt in self._ledger.failed(batch):
-            self._unstart(attempt)
-        self._decisions.append(Alert("store", "executions", f"{message}; durable tasks wait until it works again"))
-        self._alarms.at_boot(now.boot + SAVE_AGAIN, self._save_again, None)
-
-    def _unstart(self, attempt: Attempt) -> None:
-        """It did not start after all; it waits, without a slot, until the store works again or the next process."""
-        if attempt.status is Status.STARTING:
-            attempt.status, attempt.started = Status.WAITING, None
-            self._lanes[attempt.lane].release()
-            self._held.append(attempt)
-            self._ledger.execution(attempt.execution())
-
-    def _save_again(self, _: None, now: Instant) -> None:
-        if not self._ledger.failing:
-            return
-        save = self._ledger.flush(again=True)
-        if save is not None:
-            self._decisions.append(save)
-        else:
-            self._works_again()
-
-    def _works_again(self) -> None:
-        """The store takes what it is given: what was held back for it waits for a slot again, at its old place."""
-        self._decisions.append(Alert("store", "executions", ""))
-        for attempt in self._held:
-            self._lanes[attempt.lane].wait(attempt)
-        self._held.clear()
+            self.attempts.accept(Accept(ticket, attempt.execution()), entry)
 
     # ── ends ──
 
-    def finished(self, execution_id: str, outcome: Outcome, now: Instant) -> None:
-        """A function has ended. One that was given up before is not heard any more."""
-        attempt = self._live.get(execution_id)
-        if attempt is not None:
-            status, error = _judge(attempt, outcome)
-            self._end(attempt, status, now, error, outcome.results)
-
-    def _end(
-        self, attempt: Attempt, status: Status, now: Instant, error: str | None = None, results: Any = None
-    ) -> None:
-        """An attempt is over: free what it held, record it, see what follows from it."""
-        entry: Entry = attempt.entry
-        if attempt.status is not Status.WAITING:
-            self._lanes[attempt.lane].release()
-        attempt.status, attempt.over = status, True
-        del self._live[attempt.id]
-        entry.leave(attempt)
-        again = self._next_attempt(attempt, status, now)
-        execution = attempt.execution(now.wall, error, results, None if again is None else again.due)
-        entry.last = execution
-        self._record(End(execution, again is None, attempt.ticket), attempt)
-        if again is not None:
-            self._live[again.id] = again
-            self._fresh.append(again)
-            self._wait_to_retry(again, now.boot + again.due - now.wall)
-        else:
+    def _ended(self, entry: Entry, execution: Execution, now: Instant) -> None:
+        """An attempt has ended: what follows from it, for others and for the task itself."""
+        if execution.retry_at is None:
             self._run_over(entry, execution, now)
         self._next_of(entry, now)
         self._remove_if_over(entry, now)
 
-    def _record(self, end: End, attempt: Attempt) -> None:
-        """An end counts once it is on disk, where its start is."""
-        if attempt.in_store:
-            self._ledger.end(end)
-        else:
-            self._decisions.append(end)
-
-    def _next_attempt(self, attempt: Attempt, status: Status, now: Instant) -> Attempt | None:
-        """What follows an attempt that did not succeed: the next one, the same again after a stop, or nothing."""
-        wait, used = None, 1
-        if status in (Status.FAILED, Status.TIMED_OUT):
-            wait = attempt.task.retry_policy.wait_before_retry(attempt.failures + 1)
-        elif attempt.ending is Status.INTERRUPTED and attempt.task.durability is Durability.AT_LEAST_ONCE:
-            wait, used = (None if status is Status.SUCCESS else 0), 0
-        if wait is None or attempt.entry.removed:
-            return None
-        again = Attempt(attempt.entry, self._next_id(), now.wall + wait, "retry", attempt.event, attempt.ticket)
-        again.run_id = attempt.run_id
-        again.attempt, again.failures = attempt.attempt + used, attempt.failures + used
-        return again
-
-    def _wait_to_retry(self, attempt: Attempt, boot: int) -> None:
-        attempt.ready = boot
-        attempt.entry.wait_to_retry(attempt)
-        self._alarms.at_boot(boot, self._retry_due, attempt)
-
     def _retry_due(self, attempt: Attempt, now: Instant) -> None:
         entry: Entry = attempt.entry
-        if attempt in (entry.retries or ()) and not self._stopping and not self.paused(entry):
+        if attempt in (entry.retries or ()) and not self.attempts.stopping and not self.paused(entry):
             entry.leave(attempt)
-            self._admit(entry, attempt, now)
+            self.attempts.admit(entry, attempt, now)
 
     def _run_over(self, entry: Entry, execution: Execution, now: Instant) -> None:
         """A run has its final state: that is an event, and what a delay is counted from."""
@@ -557,18 +403,18 @@ class Agenda:
 
     def _next_of(self, entry: Entry, now: Instant) -> None:
         """The task is free for the next of its own queue, where that is still worth running."""
-        while entry.queue and not self._stopping and entry.active < entry.task.max_instances:
+        while entry.queue and not self.attempts.stopping and entry.active < entry.task.max_instances:
             attempt = entry.queue[0]
             window = entry.task.catch_up_window
             if window is not None and now.wall - attempt.due > microseconds(window):
                 self._skip(entry, "missed", 1)
-                return self._end(attempt, Status.CANCELLED, now, error="waited longer than its catch_up_window")
+                return self.attempts.end(attempt, Status.CANCELLED, now, error="waited longer than its catch_up_window")
             entry.leave(attempt)
-            self._admit(entry, attempt, now)
+            self.attempts.admit(entry, attempt, now)
 
     def _remove_if_over(self, entry: Entry, now: Instant) -> None:
         """A task whose triggers are all one-time goes once they have fired and run."""
-        if entry.removed or self._stopping or not entry.over():
+        if entry.removed or self.attempts.stopping or not entry.over():
             return
         if entry.durable:
             over = entry.stored(self._boot_id, finished=self._memory.starts)
@@ -580,80 +426,11 @@ class Agenda:
         self._forget(entry)
         self._decisions.append(Remove(entry.id, entry.task.name))
 
-    # ── cancelling ──
-
-    def _timed_out(self, attempt: Attempt, now: Instant) -> None:
-        timeout = attempt.task.timeout
-        if not attempt.over and attempt.ending is None and timeout is not None:
-            self._cancel(
-                attempt,
-                Status.TIMED_OUT,
-                f"it ran longer than its timeout of {duration_text(microseconds(timeout))}",
-                now,
-            )
-
-    def _cancel(self, attempt: Attempt, ending: Status, reason: str, now: Instant) -> None:
-        """Tell an attempt to end; one that has not begun ends here."""
-        if attempt.over or attempt.ending is not None:
-            return
-        if attempt.status is not Status.RUNNING:
-            return self._end(attempt, ending, now, error=reason)
-        attempt.ending, attempt.reason = ending, reason
-        self._decisions.append(Cancel(attempt.id))
-        self._alarms.at_boot(now.boot + attempt.entry.kill_after(), self._patience_over, attempt)
-
-    def _patience_over(self, attempt: Attempt, now: Instant) -> None:
-        """It did not end when told to: kill what can be killed, give up the rest."""
-        if attempt.over:
-            return
-        if isinstance(attempt.task.function, Program) and not attempt.killed:
-            attempt.killed = True
-            self._decisions.append(Kill(attempt.id))
-            self._alarms.at_boot(now.boot + KILL_PATIENCE, self._patience_over, attempt)
-            return
-        self._end(attempt, Status.ABANDONED, now, error=f"{attempt.reason}, and it did not stop when told to")
-
     def stop(self, now: Instant) -> None:
         """Nothing new starts from here on; what runs may finish, what waits stays in the store."""
-        self._stopping = True
-
-    def cancel_running(self, reason: str, now: Instant) -> None:
-        """Tell everything that runs to end; the attempt is not used up."""
-        for attempt in list(self._live.values()):
-            if attempt.status is Status.RUNNING:
-                self._cancel(attempt, Status.INTERRUPTED, reason, now)
-
-    def abandon(self, now: Instant) -> None:
-        """Give up what did not end when told to: the process is about to."""
-        for attempt in self.unfinished():
-            if attempt.status is Status.STARTING:
-                self._unstart(attempt)
-            else:
-                reason = attempt.reason or "the scheduler stopped"
-                self._end(attempt, Status.ABANDONED, now, error=f"{reason}, and it did not stop when told to")
+        self.attempts.stopping = True
 
     # ── answers ──
-
-    def running_count(self, lane: Lane = Lane.USER) -> int:
-        """How many slots of a lane are taken."""
-        return self._lanes[lane].running
-
-    def waiting(self, lane: Lane = Lane.USER) -> list[Attempt]:
-        """What waits for a slot of a lane, in the order in which it will start."""
-        return self._lanes[lane].waiting()
-
-    def unfinished(self) -> list[Attempt]:
-        """Every attempt that runs or is about to."""
-        return [attempt for attempt in self._live.values() if attempt.status is not Status.WAITING]
-
-    def tickets(self) -> list[Any]:
-        """The tickets of all runs that are not over, or whose end is not on disk yet."""
-        live = [attempt.ticket for attempt in self._live.values()]
-        return [ticket for ticket in live + self._ledger.tickets() if ticket is not None]
-
-    def attempt(self, execution_id: str) -> Attempt | None:
-        """An attempt that is not over."""
-        return self._live.get(execution_id)
 
     def next_due(self, entry: Entry) -> int | None:
         """When a task next comes due by itself, in wall microseconds."""
@@ -674,14 +451,6 @@ class Agenda:
     def _touch(self, entry: Entry) -> None:
         if self._stored and not entry.removed:
             self._ledger.state(entry)
-
-    def _record_waiting(self) -> None:
-        """Durable attempts that could not start at once are kept too, so that a crash does not lose them."""
-        for attempt in self._fresh:
-            if attempt.status is Status.WAITING and attempt.entry.durable and not attempt.in_store:
-                attempt.in_store = True
-                self._ledger.execution(attempt.execution())
-        self._fresh.clear()
 
 
 _ENDINGS = {
@@ -718,16 +487,3 @@ def _told(execution: Execution) -> dict[str, Any]:
         "error": execution.error,
         "results": execution.results,
     }
-
-
-def _judge(attempt: Attempt, outcome: Outcome) -> tuple[Status, str | None]:
-    """The final state that an outcome means, and its reason."""
-    if attempt.ending is Status.INTERRUPTED and isinstance(outcome, Succeeded):
-        return Status.SUCCESS, None
-    if attempt.ending is not None:
-        return attempt.ending, attempt.reason
-    if isinstance(outcome, Failed):
-        return Status.FAILED, outcome.error
-    if isinstance(outcome, Cancelled):
-        return Status.CANCELLED, "it ended by cancelling itself"
-    return Status.SUCCESS, None

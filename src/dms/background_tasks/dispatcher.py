@@ -173,7 +173,7 @@ class Dispatcher:
 
     def _accept(self, decision: Accept) -> None:
         ticket: Handle = decision.ticket
-        attempt: Attempt | None = self._agenda.attempt(decision.execution.id)
+        attempt: Attempt | None = self._agenda.attempts.get(decision.execution.id)
         ticket.accept(decision.execution if attempt is None else attempt.execution())
 
     def _refuse(self, decision: Refuse) -> None:

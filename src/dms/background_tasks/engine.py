@@ -82,11 +82,11 @@ class Engine:
         if not await self.until_quiet(drain):
             self._inbox.post(Engine.cancel_running)
             await self.until_quiet(cancel)
-        if not self.agenda.unfinished():
+        if not self.agenda.attempts.unfinished():
             return []
         self.dispatcher.kill_all()
         await self.until_quiet(min(KILLED_IN, cancel))
-        left = [attempt.task.name for attempt in self.agenda.unfinished()]
+        left = [attempt.task.name for attempt in self.agenda.attempts.unfinished()]
         self._inbox.post(Engine.abandon)
         await self.until_quiet(LAST_SAVE)
         return left
@@ -97,7 +97,7 @@ class Engine:
             self._quiet.set()
 
     def _is_quiet(self) -> bool:
-        return not self.dispatcher.saving and not self.agenda.unfinished()
+        return not self.dispatcher.saving and not self.agenda.attempts.unfinished()
 
     def close(self) -> None:
         """Have no more turns; whoever still waits for a run is told."""
@@ -108,7 +108,7 @@ class Engine:
             self._stop_polling(task_id)
         for task_id in list(self._channels):
             self._listen(task_id, [])
-        for handle in self.agenda.tickets():
+        for handle in self.agenda.attempts.tickets():
             handle.give_up()
 
     def _set_timer(self, now: Instant) -> None:
@@ -179,34 +179,34 @@ class Engine:
 
     def cancel_running(self, now: Instant) -> None:
         """What runs is to end."""
-        self.agenda.cancel_running("the scheduler stopped", now)
+        self.agenda.attempts.cancel_running("the scheduler stopped", now)
 
     def abandon(self, now: Instant) -> None:
         """What still runs is given up."""
-        self.agenda.abandon(now)
+        self.agenda.attempts.abandon(now)
 
     # ── messages: runs and the store ──
 
     def finished(self, execution_id: str, outcome: Outcome, now: Instant) -> None:
         """A function has ended."""
         self.dispatcher.let_go(execution_id)
-        self.agenda.finished(execution_id, outcome, now)
+        self.agenda.attempts.finished(execution_id, outcome, now)
 
     def saved(self, batch: int, now: Instant) -> None:
         """A batch is on disk."""
         self.dispatcher.saving -= 1
-        self.agenda.saved(batch, now)
+        self.agenda.attempts.saved(batch, now)
         self._recorded.set()
 
     def save_failed(self, batch: int, message: str, now: Instant) -> None:
         """A batch could not be written."""
         self.dispatcher.saving -= 1
-        self.agenda.save_failed(batch, message, now)
+        self.agenda.attempts.save_failed(batch, message, now)
         self._recorded.set()
 
     def progressed(self, run: Run, now: Instant) -> None:
         """A run has told how far it is."""
-        progress, attempt = run.take_progress(), self.agenda.attempt(run.id)
+        progress, attempt = run.take_progress(), self.agenda.attempts.get(run.id)
         if progress is not None and attempt is not None:
             self.dispatcher.progress[run.id] = progress
             self.dispatcher.tell(RunEvent("progress", run.task, attempt.execution(), progress.text, progress))

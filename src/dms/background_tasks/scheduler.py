@@ -139,12 +139,12 @@ class Scheduler:
     def running_tasks_count(self) -> int:
         """How many tasks run right now, the node's own not counted."""
         engine = self._current()
-        return 0 if engine is None else engine.agenda.running_count()
+        return 0 if engine is None else engine.agenda.attempts.running_count()
 
     def waiting_count(self) -> int:
         """How many runs wait for a slot."""
         engine = self._current()
-        return 0 if engine is None else len(engine.agenda.waiting())
+        return 0 if engine is None else len(engine.agenda.attempts.waiting())
 
     @property
     def max_running_tasks(self) -> int:
@@ -178,7 +178,8 @@ class Scheduler:
         if self._store is None:
             found = self._remembered(name, limit, before)
         else:
-            found = await asyncio.wrap_future(self._store.executions(Query(name, limit, before)))
+            stored = await asyncio.wrap_future(self._store.executions(Query(name, limit, before)))
+            found = [self._as_it_is(execution) for execution in stored]
         if not found:
             self._registry.find(name)
         return found
@@ -187,7 +188,13 @@ class Scheduler:
         """A task's executions, newest first. With a store this waits for a short read."""
         if self._store is None:
             return self._remembered(name, self._settings.history_limit, None)
-        return self._store.executions(Query(name, self._settings.history_limit)).result()
+        stored = self._store.executions(Query(name, self._settings.history_limit)).result()
+        return [self._as_it_is(execution) for execution in stored]
+
+    def _as_it_is(self, stored: Execution) -> Execution:
+        """The store is told of starts and ends, and not of what lies between them."""
+        attempt = None if self._engine is None else self._engine.agenda.attempt(stored.id)
+        return stored if attempt is None else attempt.execution()
 
     def _remembered(self, name: str, limit: int, before: str | None) -> list[Execution]:
         engine = self._current()

@@ -162,18 +162,18 @@ class World:
 
     def _finish(self, attempt: Attempt, outcome: Outcome) -> None:
         del self.running[attempt.id]
-        self.agenda.finished(attempt.id, outcome, self.now)
+        self.agenda.attempts.finished(attempt.id, outcome, self.now)
 
     def acknowledge(self) -> None:
         """The oldest batch is on disk."""
         save = self.unsaved.pop(0)
         self.store.save(save.changes).result()
-        self.agenda.saved(save.batch, self.now)
+        self.agenda.attempts.saved(save.batch, self.now)
         self.turn()
 
     def refuse(self) -> None:
         """The oldest batch could not be written."""
-        self.agenda.save_failed(self.unsaved.pop(0).batch, "the disk is full", self.now)
+        self.agenda.attempts.save_failed(self.unsaved.pop(0).batch, "the disk is full", self.now)
         self.turn()
 
     def crash(self, *, down: str = "0s", reboot: bool = False) -> None:
@@ -230,7 +230,7 @@ class World:
             self.unsaved.append(save)
         else:
             self.store.save(save.changes).result()
-            self.agenda.saved(save.batch, self.now)
+            self.agenda.attempts.saved(save.batch, self.now)
 
     # ── what came of it ──
 

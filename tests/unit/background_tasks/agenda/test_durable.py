@@ -42,7 +42,7 @@ def test_a_durable_start_waits_until_it_is_on_disk_and_nothing_else_does(slow):
 def test_a_start_that_is_not_on_disk_yet_holds_its_slot(slow):
     slow.run("job")
 
-    assert 1 == slow.agenda.running_count()
+    assert 1 == slow.agenda.attempts.running_count()
 
 
 def test_all_starts_that_are_due_together_and_their_marks_share_one_commit(world):
@@ -70,7 +70,7 @@ def test_an_end_frees_its_slot_without_waiting_for_the_disk(slow):
     slow.acknowledge()
     slow.finish("job")
 
-    assert 0 == slow.agenda.running_count()
+    assert 0 == slow.agenda.attempts.running_count()
 
 
 def test_an_operator_is_promised_a_durable_run_once_it_is_on_disk(slow):
@@ -93,7 +93,7 @@ def test_a_run_that_waits_is_on_disk_too(make_world):
 def test_a_start_whose_batch_failed_waits_until_the_disk_works_again(slow):
     slow.run("job")
     slow.refuse()
-    assert ([], 0) == (slow.order(), slow.agenda.running_count())
+    assert ([], 0) == (slow.order(), slow.agenda.attempts.running_count())
 
     slow.go("1s")
     slow.acknowledge()
@@ -197,7 +197,7 @@ def test_a_task_that_is_removed_before_its_start_is_on_disk_does_not_run(slow):
 
     assert [] == slow.order()
     assert ["cancelled"] == slow.in_store("job")
-    assert 0 == slow.agenda.running_count()
+    assert 0 == slow.agenda.attempts.running_count()
 
 
 def test_a_run_held_back_by_a_failing_disk_keeps_its_place(make_world):
@@ -283,12 +283,12 @@ def test_a_start_that_is_not_on_disk_at_the_stop_waits_for_the_next_process(slow
     slow.agenda.stop(slow.now)
     if acknowledged:
         slow.acknowledge()
-    slow.agenda.abandon(slow.now)
+    slow.agenda.attempts.abandon(slow.now)
     slow.turn()
     while slow.unsaved:
         slow.acknowledge()
     assert ([], ["waiting"]) == (slow.order(), slow.in_store("job"))
-    assert 0 == slow.agenda.running_count()
+    assert 0 == slow.agenda.attempts.running_count()
 
     slow.disk = "quick"
     slow.crash()
@@ -303,7 +303,7 @@ def test_a_stop_uses_up_no_attempt(world, durability, again):
     world.add(task)
     world.run("job")
     world.agenda.stop(world.now)
-    world.agenda.cancel_running("the scheduler stopped", world.now)
+    world.agenda.attempts.cancel_running("the scheduler stopped", world.now)
     world.finish("job", Failed("killed"))
     assert ["interrupted"] == world.ends("job")
 
@@ -317,7 +317,7 @@ def test_what_ends_well_though_the_stop_told_it_to_end_has_succeeded(world):
     world.add(Task("job", nothing, durability="at_least_once"))
     world.run("job")
     world.agenda.stop(world.now)
-    world.agenda.cancel_running("the scheduler stopped", world.now)
+    world.agenda.attempts.cancel_running("the scheduler stopped", world.now)
     world.finish("job")
     world.crash()
     world.add(Task("job", nothing, durability="at_least_once"))
@@ -330,7 +330,7 @@ def test_what_does_not_end_at_a_stop_is_abandoned_with_a_reason(world):
     world.add(Task("job", nothing))
     world.run("job")
     world.agenda.stop(world.now)
-    world.agenda.abandon(world.now)
+    world.agenda.attempts.abandon(world.now)
     world.turn()
 
     assert "the scheduler stopped, and it did not stop when told to" == world.ended[0].error
@@ -341,7 +341,7 @@ def test_a_one_time_task_that_is_interrupted_by_a_stop_and_may_not_run_again_is_
     world.busy.add("once")
     world.add(once)
     world.agenda.stop(world.now)
-    world.agenda.cancel_running("the scheduler stopped", world.now)
+    world.agenda.attempts.cancel_running("the scheduler stopped", world.now)
     world.finish("once", Failed("killed"))
     world.crash()
     world.add(once)

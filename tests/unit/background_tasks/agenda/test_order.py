@@ -66,7 +66,7 @@ def test_the_nodes_own_tasks_have_slots_of_their_own(make_world):
         world.run(name)
 
     assert ["hog", "own"] == world.order()
-    assert (1, 1) == (world.agenda.running_count(), world.agenda.running_count(Lane.NODE))
+    assert (1, 1) == (world.agenda.attempts.running_count(), world.agenda.attempts.running_count(Lane.NODE))
 
 
 def test_a_task_that_moves_to_the_other_lane_while_it_runs_gives_back_the_slot_that_it_took(make_world):
@@ -77,7 +77,7 @@ def test_a_task_that_moves_to_the_other_lane_while_it_runs_gives_back_the_slot_t
     world.replace(Task("job", nothing, lane=Lane.NODE))
     world.finish("job")
 
-    assert (0, 0) == (world.agenda.running_count(), world.agenda.running_count(Lane.NODE))
+    assert (0, 0) == (world.agenda.attempts.running_count(), world.agenda.attempts.running_count(Lane.NODE))
 
 
 def test_a_priority_that_changes_counts_from_the_next_run_on(make_world):
@@ -99,7 +99,7 @@ def test_who_waits_is_told_in_the_order_in_which_it_will_start(make_world):
     for name in ("hog", "low", "high"):
         world.run(name)
 
-    assert ["high", "low"] == [attempt.task.name for attempt in world.agenda.waiting()]
+    assert ["high", "low"] == [attempt.task.name for attempt in world.agenda.attempts.waiting()]
 
 
 @pytest.mark.parametrize("stored", [True, False])

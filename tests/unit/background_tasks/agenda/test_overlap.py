@@ -124,7 +124,7 @@ def test_what_waits_and_is_overtaken_again_and_again_takes_no_room(make_world):
     world.run("hog")
     world.go("2000s")
 
-    assert len(world.agenda._lanes["user"]._waiting) < 200
+    assert len(world.agenda.attempts._lanes["user"]._waiting) < 200
     assert len(world.agenda._alarms._boot) < 200
 
 

@@ -63,7 +63,7 @@ def test_waiting_for_a_retry_holds_no_slot(make_world):
     world.run("other")
 
     assert ["job", "other"] == world.order()
-    assert 0 == world.agenda.running_count()
+    assert 0 == world.agenda.attempts.running_count()
 
 
 def test_the_next_fire_supersedes_a_waiting_retry_and_that_is_recorded(world):
@@ -223,7 +223,7 @@ def test_a_program_that_does_not_end_is_killed_and_then_given_up(world):
 
     world.go("5s")
     assert ["abandoned"] == world.ends("job")
-    assert 0 == world.agenda.running_count()
+    assert 0 == world.agenda.attempts.running_count()
 
 
 def test_what_was_given_up_is_not_heard_any_more(world):

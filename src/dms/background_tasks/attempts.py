@@ -1,0 +1,312 @@
+"""Every attempt that is not over: from waiting for a slot to its end. Pure; the agenda says what is to run.
+
+    waiting ──► starting ──► running ──► success | failed | timed_out | cancelled | interrupted | abandoned
+       │            │            │
+       │            └─ until its start is on disk
+       └─► cancelled             └─ failed, timed_out: waiting again, as the next attempt
+
+A task without durability goes from waiting to running at once.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from dms.background_tasks.alarms import Act, Alarms
+from dms.background_tasks.decision import (
+    Accept,
+    Alert,
+    Attempt,
+    Cancel,
+    Cancelled,
+    Decision,
+    End,
+    Failed,
+    Kill,
+    Outcome,
+    Start,
+    Succeeded,
+)
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.ledger import Ledger
+from dms.background_tasks.ready import Slots
+from dms.background_tasks.task import Durability, Execution, Lane, Program, Status
+from dms.instant import SECOND, Instant, duration_text, microseconds
+
+KILL_PATIENCE = 5 * SECOND
+"""How long a killed program may take to be gone before its run is abandoned."""
+
+SAVE_AGAIN = SECOND
+"""How long after a failed save the next one is tried."""
+
+Ended = Callable[[Entry, Execution, Instant], None]
+
+
+class Attempts:
+    """Gives slots, saves starts and ends, sees retries and cancellations through.
+
+    `ended` hears of each end, `retry_due` when an attempt is to be tried again. Decisions are added to `decisions`,
+    alarms set in `alarms`, both of which are the agenda's. `starts` is the number of this process start.
+    """
+
+    def __init__(
+        self,
+        lanes: dict[Lane, Slots],
+        ledger: Ledger,
+        alarms: Alarms,
+        decisions: list[Decision],
+        *,
+        starts: int,
+        ended: Ended,
+        retry_due: Act,
+    ) -> None:
+        self._lanes, self.ledger, self._alarms, self._decisions = lanes, ledger, alarms, decisions
+        self._starts, self._ended, self._retry_due = starts, ended, retry_due
+        self.live: dict[str, Attempt] = {}
+        self._held: list[Attempt] = []
+        self._fresh: list[Attempt] = []
+        self._counter = 0
+        self.stopping = False
+
+    def next_id(self) -> str:
+        """The next execution's ID: the number of this process start, and a counter."""
+        self._counter += 1
+        return f"{self._starts}-{self._counter}"
+
+    def accept(self, accept: Accept, entry: Entry) -> None:
+        """What was promised to somebody has to be on disk, where its start has to be."""
+        if entry.durable:
+            self.ledger.accept(accept)
+        else:
+            self._decisions.append(accept)
+
+    def admit(self, entry: Entry, attempt: Attempt, now: Instant) -> None:
+        """It waits for a slot, which counts as running for the overlap policy; or for its task, where that is busy."""
+        self._register(attempt)
+        if entry.active < entry.task.max_instances:
+            entry.begin(attempt)
+            attempt.lane, attempt.ready = entry.task.lane, now.boot
+            self._lanes[attempt.lane].wait(attempt)
+        else:
+            entry.enqueue(attempt)
+
+    # ── starts ──
+
+    def dispatch(self, now: Instant) -> None:
+        """Give free slots to those who wait; what is durable starts once that is on disk."""
+        if self.stopping:
+            return
+        for slots in self._lanes.values():
+            while (attempt := slots.next()) is not None:
+                entry: Entry = attempt.entry
+                if not entry.durable:
+                    attempt.status, attempt.started = Status.RUNNING, now.wall
+                    self._started(attempt, now)
+                elif self.ledger.failing:
+                    slots.release()
+                    self._held.append(attempt)
+                else:
+                    attempt.status, attempt.started = Status.STARTING, now.wall
+                    attempt.in_store = True
+                    self.ledger.start(attempt, attempt.execution())
+
+    def record_waiting(self) -> None:
+        """Durable attempts that could not start at once are kept too, so that a crash does not lose them."""
+        for attempt in self._fresh:
+            if attempt.status is Status.WAITING and attempt.entry.durable and not attempt.in_store:
+                attempt.in_store = True
+                self.ledger.execution(attempt.execution())
+        self._fresh.clear()
+
+    def _started(self, attempt: Attempt, now: Instant) -> None:
+        self._decisions.append(Start(attempt))
+        timeout = attempt.task.timeout
+        if timeout is not None:
+            self._alarms.at_boot(now.boot + microseconds(timeout), self._timed_out, attempt)
+
+    def saved(self, batch: int, now: Instant) -> None:
+        """A batch is on disk: what waited for it goes on."""
+        if self.ledger.failing:
+            self._works_again()
+        done = self.ledger.saved(batch)
+        self._decisions += [*done.accepts, *done.ends]
+        for attempt in done.starts:
+            if self.stopping:
+                self._unstart(attempt)
+            elif not attempt.over:
+                attempt.status, attempt.started = Status.RUNNING, now.wall
+                self._started(attempt, now)
+
+    def save_failed(self, batch: int, message: str, now: Instant) -> None:
+        """A batch could not be written: its starts wait again, the rest is kept and tried again; whatever needs no
+        disk goes on."""
+        for attempt in self.ledger.failed(batch):
+            self._unstart(attempt)
+        self._decisions.append(Alert("store", "executions", f"{message}; durable tasks wait until it works again"))
+        self._alarms.at_boot(now.boot + SAVE_AGAIN, self._save_again, None)
+
+    def _unstart(self, attempt: Attempt) -> None:
+        """It did not start after all; it waits, without a slot, until the store works again or the next process."""
+        if attempt.status is Status.STARTING:
+            attempt.status, attempt.started = Status.WAITING, None
+            self._lanes[attempt.lane].release()
+            self._held.append(attempt)
+            self.ledger.execution(attempt.execution())
+
+    def _save_again(self, _: None, now: Instant) -> None:
+        if not self.ledger.failing:
+            return
+        save = self.ledger.flush(again=True)
+        if save is not None:
+            self._decisions.append(save)
+        else:
+            self._works_again()
+
+    def _works_again(self) -> None:
+        """The store takes what it is given: what was held back for it waits for a slot again, at its old place."""
+        self._decisions.append(Alert("store", "executions", ""))
+        for attempt in self._held:
+            self._lanes[attempt.lane].wait(attempt)
+        self._held.clear()
+
+    # ── ends ──
+
+    def finished(self, execution_id: str, outcome: Outcome, now: Instant) -> None:
+        """A function has ended. One that was given up before is not heard any more."""
+        attempt = self.live.get(execution_id)
+        if attempt is not None:
+            status, error = _judge(attempt, outcome)
+            self.end(attempt, status, now, error, outcome.results)
+
+    def end(
+        self, attempt: Attempt, status: Status, now: Instant, error: str | None = None, results: Any = None
+    ) -> None:
+        """An attempt is over: free what it held, record it, see what follows from it."""
+        entry: Entry = attempt.entry
+        if attempt.status is not Status.WAITING:
+            self._lanes[attempt.lane].release()
+        attempt.status, attempt.over = status, True
+        del self.live[attempt.id]
+        entry.leave(attempt)
+        again = self._next_attempt(attempt, status, now)
+        execution = attempt.execution(now.wall, error, results, None if again is None else again.due)
+        entry.last = execution
+        self._record(End(execution, again is None, attempt.ticket), attempt)
+        if again is not None:
+            self.wait_to_retry(again, now.boot + again.due - now.wall)
+        self._ended(entry, execution, now)
+
+    def _record(self, end: End, attempt: Attempt) -> None:
+        """An end counts once it is on disk, where its start is."""
+        if attempt.in_store:
+            self.ledger.end(end)
+        else:
+            self._decisions.append(end)
+
+    def _next_attempt(self, attempt: Attempt, status: Status, now: Instant) -> Attempt | None:
+        """What follows an attempt that did not succeed: the next one, the same again after a stop, or nothing."""
+        wait, used = None, 1
+        if status in (Status.FAILED, Status.TIMED_OUT):
+            wait = attempt.task.retry_policy.wait_before_retry(attempt.failures + 1)
+        elif attempt.ending is Status.INTERRUPTED and attempt.task.durability is Durability.AT_LEAST_ONCE:
+            wait, used = (None if status is Status.SUCCESS else 0), 0
+        if wait is None or attempt.entry.removed:
+            return None
+        again = Attempt(attempt.entry, self.next_id(), now.wall + wait, "retry", attempt.event, attempt.ticket)
+        again.run_id = attempt.run_id
+        again.attempt, again.failures = attempt.attempt + used, attempt.failures + used
+        return again
+
+    def wait_to_retry(self, attempt: Attempt, boot: int) -> None:
+        """It waits, without a slot, until it is to be tried again at `boot`."""
+        self._register(attempt)
+        attempt.ready = boot
+        attempt.entry.wait_to_retry(attempt)
+        self._alarms.at_boot(boot, self._retry_due, attempt)
+
+    def _register(self, attempt: Attempt) -> None:
+        self.live[attempt.id] = attempt
+        self._fresh.append(attempt)
+
+    # ── cancelling ──
+
+    def cancel(self, attempt: Attempt, ending: Status, reason: str, now: Instant) -> None:
+        """Tell an attempt to end; one that has not begun ends here."""
+        if attempt.over or attempt.ending is not None:
+            return
+        if attempt.status is not Status.RUNNING:
+            return self.end(attempt, ending, now, error=reason)
+        attempt.ending, attempt.reason = ending, reason
+        self._decisions.append(Cancel(attempt.id))
+        self._alarms.at_boot(now.boot + attempt.entry.kill_after(), self._patience_over, attempt)
+
+    def _timed_out(self, attempt: Attempt, now: Instant) -> None:
+        timeout = attempt.task.timeout
+        if not attempt.over and attempt.ending is None and timeout is not None:
+            self.cancel(
+                attempt,
+                Status.TIMED_OUT,
+                f"it ran longer than its timeout of {duration_text(microseconds(timeout))}",
+                now,
+            )
+
+    def _patience_over(self, attempt: Attempt, now: Instant) -> None:
+        """It did not end when told to: kill what can be killed, give up the rest."""
+        if attempt.over:
+            return
+        if isinstance(attempt.task.function, Program) and not attempt.killed:
+            attempt.killed = True
+            self._decisions.append(Kill(attempt.id))
+            self._alarms.at_boot(now.boot + KILL_PATIENCE, self._patience_over, attempt)
+            return
+        self.end(attempt, Status.ABANDONED, now, error=f"{attempt.reason}, and it did not stop when told to")
+
+    def cancel_running(self, reason: str, now: Instant) -> None:
+        """Tell everything that runs to end; the attempt is not used up."""
+        for attempt in list(self.live.values()):
+            if attempt.status is Status.RUNNING:
+                self.cancel(attempt, Status.INTERRUPTED, reason, now)
+
+    def abandon(self, now: Instant) -> None:
+        """Give up what did not end when told to: the process is about to."""
+        for attempt in self.unfinished():
+            if attempt.status is Status.STARTING:
+                self._unstart(attempt)
+            else:
+                reason = attempt.reason or "the scheduler stopped"
+                self.end(attempt, Status.ABANDONED, now, error=f"{reason}, and it did not stop when told to")
+
+    # ── answers ──
+
+    def running_count(self, lane: Lane = Lane.USER) -> int:
+        """How many slots of a lane are taken."""
+        return self._lanes[lane].running
+
+    def waiting(self, lane: Lane = Lane.USER) -> list[Attempt]:
+        """What waits for a slot of a lane, in the order in which it will start."""
+        return self._lanes[lane].waiting()
+
+    def unfinished(self) -> list[Attempt]:
+        """Every attempt that runs or is about to."""
+        return [attempt for attempt in self.live.values() if attempt.status is not Status.WAITING]
+
+    def tickets(self) -> list[Any]:
+        """The tickets of all runs that are not over, or whose end is not on disk yet."""
+        live = [attempt.ticket for attempt in self.live.values()]
+        return [ticket for ticket in live + self.ledger.tickets() if ticket is not None]
+
+    def get(self, execution_id: str) -> Attempt | None:
+        """An attempt that is not over."""
+        return self.live.get(execution_id)
+
+
+def _judge(attempt: Attempt, outcome: Outcome) -> tuple[Status, str | None]:
+    """The final state that an outcome means, and its reason."""
+    if attempt.ending is Status.INTERRUPTED and isinstance(outcome, Succeeded):
+        return Status.SUCCESS, None
+    if attempt.ending is not None:
+        return attempt.ending, attempt.reason
+    if isinstance(outcome, Failed):
+        return Status.FAILED, outcome.error
+    if isinstance(outcome, Cancelled):
+        return Status.CANCELLED, "it ended by cancelling itself"
+    return Status.SUCCESS, None
