@@ -5,9 +5,10 @@ import inspect
 import os
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -141,12 +142,17 @@ class _RunningThere:
             getattr(self._running, what)()
 
 
+class _Job(NamedTuple):
+    work: Callable[[], Outcome]
+    then: Callable[[Outcome], None]
+
+
 class ThreadExecutor:
     """Runs functions in daemon threads, as many as there are attempts at once. A thread that never ends is never
     waited for, and is replaced when the next attempt needs one."""
 
     def __init__(self) -> None:
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._work: SimpleQueue[_Job | None] = SimpleQueue()
         self._busy = 0
         self._threads = 0
         self._lock = Lock()
@@ -154,20 +160,17 @@ class ThreadExecutor:
     def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
         """Call the function in a thread."""
         task = attempt.task
-
-        def work() -> None:
-            deliver(attempt.id, _call(task.target, task.args, kwargs, run))
-
-        self.submit(work)
+        self.submit(lambda: _call(task.target, task.args, kwargs, run), partial(deliver, attempt.id))
         return _RunningThread(run)
 
-    def submit(self, work: Callable[[], None]) -> None:
-        """Call `work`, which may not raise, in a thread. RuntimeError where the system gives none."""
+    def submit(self, work: Callable[[], Outcome], then: Callable[[Outcome], None]) -> None:
+        """Call `work`, which may not raise, in a thread, and `then` with what it gave, once the thread counts as idle.
+        RuntimeError where the system gives none."""
         with self._lock:
             if self._busy >= self._threads:
                 self._grow()
             self._busy += 1
-            self._work.put(work)
+            self._work.put(_Job(work, then))
 
     def _grow(self) -> None:
         """One thread more; where the system gives none, the work waits for those that are there."""
@@ -185,10 +188,11 @@ class ThreadExecutor:
             self._work.put(None)
 
     def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
+        while (job := self._work.get()) is not None:
+            outcome = job.work()
             with self._lock:
                 self._busy -= 1
+            job.then(outcome)
 
 
 class _RunningThread:
@@ -215,7 +219,7 @@ class ProgramExecutor:
         """Start the program; its lines go to the run's log."""
         program: Program = attempt.task.target
         running = ProgramRun(program, _environment(run), _logged(run))
-        self._threads.submit(lambda: deliver(attempt.id, _watch(running)))
+        self._threads.submit(lambda: _watch(running), partial(deliver, attempt.id))
         return running
 
     def close(self) -> None:

@@ -87,9 +87,9 @@ class Hung:
     def __init__(self) -> None:
         self.begun, self.let_go = Event(), Event()
 
-    def __call__(self) -> None:
+    def __call__(self) -> Outcome:
         self.begun.set()
-        assert self.let_go.wait(PATIENCE)
+        return Succeeded(self.let_go.wait(PATIENCE))
 
     def await_begin(self) -> None:
         assert self.begun.wait(PATIENCE)
@@ -97,12 +97,21 @@ class Hung:
 
 def test_a_thread_that_hangs_is_replaced() -> None:
     executor, hung = ThreadExecutor(), Hung()
-    names: SimpleQueue[str] = SimpleQueue()
-    executor.submit(hung)
+    names: SimpleQueue[Outcome] = SimpleQueue()
+    executor.submit(hung, names.put)
     hung.await_begin()
-    executor.submit(lambda: names.put(threading.current_thread().name))
-    assert "dms-task-2" == names.get(timeout=PATIENCE)
+    executor.submit(lambda: Succeeded(threading.current_thread().name), names.put)
+    assert Succeeded("dms-task-2") == names.get(timeout=PATIENCE)
     hung.let_go.set()
+    assert Succeeded(True) == names.get(timeout=PATIENCE)
+    executor.close()
+
+
+def test_a_thread_that_has_delivered_is_free_for_the_next_attempt() -> None:
+    executor, names = ThreadExecutor(), SimpleQueue[Outcome]()
+    for _ in range(100):
+        executor.submit(lambda: Succeeded(threading.current_thread().name), names.put)
+        assert Succeeded("dms-task-1") == names.get(timeout=PATIENCE)
     executor.close()
 
 
@@ -110,7 +119,7 @@ def test_where_the_system_gives_no_thread_the_work_waits_for_those_there_are(
     delivered: Delivered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executor, hung = ThreadExecutor(), Hung()
-    executor.submit(hung)
+    executor.submit(hung, lambda outcome: None)
     hung.await_begin()
 
     def refuse(thread: Thread) -> None:
@@ -120,7 +129,7 @@ def test_where_the_system_gives_no_thread_the_work_waits_for_those_there_are(
     attempt = attempt_of(lambda: 42)
     executor.start(attempt, run_of(attempt), {}, delivered)
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        ThreadExecutor().submit(lambda: None)
+        ThreadExecutor().submit(hung, lambda outcome: None)
     assert delivered.empty()
     hung.let_go.set()
     assert Succeeded(42) == delivered.next()
