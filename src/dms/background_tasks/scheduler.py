@@ -193,7 +193,7 @@ class Scheduler:
 
     def _as_it_is(self, stored: Execution) -> Execution:
         """The store is told of starts and ends, and not of what lies between them."""
-        attempt = None if self._engine is None else self._engine.agenda.attempt(stored.id)
+        attempt = None if self._engine is None else self._engine.agenda.attempts.get(stored.id)
         return stored if attempt is None else attempt.execution()
 
     def _remembered(self, name: str, limit: int, before: str | None) -> list[Execution]:
