@@ -120,6 +120,7 @@ class Node:
         self, data_dir: Path, *words: str, stderr: int = subprocess.PIPE, shell: str = 'exec "$@"', **environment: str
     ) -> None:
         self.data_dir = data_dir
+        self.command = [str(DMS)]
         given = {name: value for name, value in os.environ.items() if not name.startswith("DMS_")}
         self.environment = {**given, "DMS_GENERAL__DATA_DIR": str(data_dir), "HOME": str(data_dir.parent)}
         self.environment |= {"JOURNAL": str(data_dir.parent / "journal"), **environment}

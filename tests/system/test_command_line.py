@@ -1,30 +1,37 @@
-"""The command line against the real daemon: what the issue of this part promises, from a second terminal."""
+"""The command line against a real node: what it prints for people and for programs, and each exit status."""
 
 import json
-import os
-import re
 import signal
 import socket
-import stat
-from pathlib import Path
+import subprocess
+from datetime import datetime
+from threading import Timer
 from typing import Any
 
 import pytest
 
-from dms.access.socket_place import LONGEST
+EXECUTION = {
+    "id", "run_id", "task", "task_id", "attempt", "status", "cause", "due_at", "started_at", "ended_at", "error",
+    "event", "results", "retry_at",
+}  # fmt: skip
+TASK = {
+    "id", "name", "description", "state", "enabled", "priority", "triggers", "lane", "origin", "next_fire", "last",
+    "running", "waiting", "skipped", "reason", "progress",
+}  # fmt: skip
 
 TASKS = {
-    "works": {"call": "functions:work", "description": "It works."},
-    "fails": {"call": "functions:broken"},
-    "fails-once": {"call": "functions:work", "kwargs": {"failures": 1}, "retry": {"max_retries": 1, "delay": "1ms"}},
-    "listens": {"call": "functions:payload", "on": "door.opened"},
-    "obeys": {"call": "functions:obey", "every": "1h"},
-    "prints": {"run": ["printf", "\\033[31mred\\nlast \\377 line\\n"]},
+    "work": {"call": "functions:work", "every": "1h", "description": "Does a little"},
+    "broken": {"call": "functions:broken"},
+    "hold": {"call": "functions:obey"},
+    "payload": {"call": "functions:payload", "on": "door.opened"},
+    "after": {"call": "functions:payload", "on": "task.work.success"},
+    "alarm": {"call": "functions:payload", "on": "task.broken.failed"},
+    "last": {"call": "functions:payload", "on": "task.after.success"},
+    "program": {"run": ["sh", "-c", "echo one; echo two; exit 7"]},
+    "missing": {"run": ["no-such-program"]},
+    "lost": {"call": "functions:nothing"},
+    "resting": {"call": "functions:work", "enabled": False, "every": "1h"},
 }
-MEMBERS = {
-    "id", "run_id", "task", "attempt", "status", "due_at", "started_at", "ended_at", "error", "event", "results",
-}  # fmt: skip
-RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)").fullmatch
 
 
 @pytest.fixture
@@ -33,134 +40,291 @@ def node(nodes: Any) -> Any:
     return nodes.start()
 
 
-def document(ended: Any) -> Any:
-    return json.loads(ended.stdout)
+def said(node: Any, *words: str) -> tuple[int, str, str]:
+    ended = node.dms(*words)
+    assert "Traceback" not in ended.stderr + ended.stdout
+    return ended.returncode, ended.stdout, ended.stderr
 
 
-@pytest.mark.parametrize(("task", "status", "outcome"), [("works", 0, "success"), ("fails", 1, "failed")])
-def test_a_run_that_is_waited_for_ends_as_it_did(task: str, status: int, outcome: str, node: Any) -> None:
-    ended = node.dms("task", "run", task, "--wait", "--json")
-    execution = document(ended)
-    assert (status, outcome, "") == (ended.returncode, execution["status"], ended.stderr)
-    assert set() == MEMBERS - set(execution)
-    assert all(RFC3339(execution[name]) for name in ("due_at", "started_at", "ended_at"))
+def document(node: Any, *words: str, status: int = 0) -> Any:
+    """What a command tells a program: one JSON document."""
+    code, out, _ = said(node, *words, "--json")
+    assert status == code
+    assert 1 == out.count("\n")
+    return json.loads(out)
 
 
-def test_the_history_has_a_line_an_attempt_and_the_newest_first(node: Any) -> None:
-    node.dms("task", "run", "fails-once", "--wait")
-    attempts = document(node.dms("task", "history", "fails-once", "--json"))
-    assert [(2, "success"), (1, "failed")] == [(each["attempt"], each["status"]) for each in attempts]
-    assert 1 == len({each["run_id"] for each in attempts})
-
-
-def test_the_list_tells_of_every_task(node: Any) -> None:
-    listed = {each["name"]: each for each in document(node.dms("task", "list", "--json"))}
-    assert set(TASKS) == set(listed)
-    assert ("ready", True, ["every 1h"]) == tuple(listed["obeys"][name] for name in ("state", "enabled", "triggers"))
-    assert RFC3339(listed["obeys"]["next_fire"])
-
-
-def test_an_event_fires_the_task_that_listens(node: Any) -> None:
-    assert 0 == node.dms("event", "emit", "door.opened", '{"door": "north"}').returncode
-    node.wait_for_end_of("listens")
-    (execution,) = node.history("listens")
-    assert ("door.opened", {"door": "north"}) == (execution["event"]["topic"], execution["results"])
-
-
-def test_a_key_is_told_with_where_it_comes_from(node: Any) -> None:
-    told = document(node.dms("config", "get", "scheduler.import_paths", "--json"))
-    assert ("scheduler.import_paths", "main file") == (told["key"], told["origin"])
-
-
-def test_a_pause_outlives_a_kill(node: Any, nodes: Any) -> None:
-    node.dms("task", "pause", "obeys", "--reason", "disk is being replaced")
-    node.kill()
-    told = document(nodes.start().dms("task", "get", "obeys", "--json"))
-    assert ("paused", "disk is being replaced") == (told["state"], told["reason"])
-
-
-def test_what_a_task_prints_can_not_steer_the_terminal(node: Any) -> None:
-    ended = node.dms("task", "run", "prints", "--wait")
-    assert "\x1b" not in ended.stdout
-    assert ended.stdout.endswith(": last \N{REPLACEMENT CHARACTER} line\n")
+# ── exit statuses ──
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "message"),
+    ("words", "status", "error"),
     [
-        (["task", "run", "wroks"], 3, "there is no task called wroks. Did you mean works?"),
-        (["config", "get", "scheduler.max_runing_tasks"], 3, "Did you mean max_running_tasks?"),
-        (["call", "task.lst"], 3, "there is no method task.lst. Did you mean task.list?"),
-        (["call", "task.run", '{"nam": "works"}'], 2, "nam: unknown parameter"),
-        (["event", "emit", "a b"], 2, "topic: 'a b' is not words joined by dots"),
-        (["tsak"], 2, "no such command tsak. Did you mean task?"),
+        ("task run work --wait", 0, ""),
+        ("task run broken --wait", 1, ""),
+        ("task run program --wait", 1, ""),
+        ("task run missing --wait", 1, ""),
+        ("task rum work", 2, "Did you mean one of: 'resume', 'run'?"),
+        ("tsak list", 2, "no such command tsak. Did you mean task?"),
+        ("task list --jsn", 2, "--json"),
+        ("task run", 2, "Missing argument 'NAME'"),
+        ("task run work --timeout 5s", 2, "--timeout belongs to --wait"),
+        ("task run work --wait --timeout never", 2, "never"),
+        ("task run work --event {", 2, "is not JSON"),
+        ("task history work --limit 0", 2, "--limit"),
+        ("task history work --before nonsense", 3, "nonsense"),
+        ("event emit UPPER!", 2, "UPPER!"),
+        ("call task.run {}", 2, "name"),
+        ("call task.run []", 2, "give an object"),
+        ("task get wrok", 3, "Did you mean work?"),
+        ("task get 999", 3, "999"),
+        ("task history nobody", 3, "nobody"),
+        ("task pause nobody", 3, "nobody"),
+        ("config get scheduler.nothing", 3, "scheduler.nothing"),
+        ("call no.such", 3, "no.such"),
+        ("task run lost", 4, "lost is parked: "),
+        ("config validate nowhere.yaml", 78, "no such file"),
     ],
 )
-def test_what_goes_wrong_is_said_in_a_line_with_its_status(
-    words: list[str], status: int, message: str, node: Any
-) -> None:
-    ended = node.dms(*words)
-    assert (status, "") == (ended.returncode, ended.stdout)
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_a_second_node_of_the_folder_is_refused_by_name_and_process(node: Any) -> None:
-    ended = node.dms("run")
-    name = node.ask("node.info")["name"]
-    assert 4 == ended.returncode
-    assert f"node {name} (process {node.process.pid}) holds it" in ended.stderr
-    assert 0 == node.dms("status").returncode
-
-
-def test_a_killed_node_is_not_there_and_can_be_started_again(node: Any, nodes: Any) -> None:
-    node.kill()
-    ended = node.dms("status")
-    assert 69 == ended.returncode
-    assert f"no node answers at {node.data_dir}; start one with: dms run --data-dir {node.data_dir}\n" in ended.stderr
-    assert 0 == nodes.start().dms("status").returncode
-
-
-def test_the_socket_is_its_owner_s_alone_and_gone_after_the_stop(node: Any) -> None:
-    path = node.data_dir / "dms.sock"
-    if len(os.fsencode(path)) > LONGEST:
-        path = Path((node.data_dir / "dms.sock.path").read_text().strip())
-    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
-    assert 0 == node.stop()
-    assert not path.exists()
-
-
-def test_a_data_folder_with_a_long_path_has_its_socket_elsewhere(nodes: Any) -> None:
+def test_each_end_has_its_exit_status_and_its_sentence(nodes: Any, words: str, status: int, error: str) -> None:
     nodes.configure(tasks=TASKS)
-    nodes.data_dir = nodes.folder / ("d" * 120)
-    node = nodes.start(XDG_RUNTIME_DIR="")
-    assert [f"/tmp/dms-{os.geteuid()}"] == [
-        str(Path(line).parent) for line in (node.data_dir / "dms.sock.path").read_text().splitlines()
+    code, _, told = said(nodes.start(), *words.split())
+    assert (status, True) == (code, error in told), told
+
+
+def test_a_run_of_what_runs_is_a_conflict(node: Any) -> None:
+    assert 0 == said(node, "task", "run", "hold")[0]
+    assert (4, "", "dms: hold is running already; its overlap is skip\n") == said(node, "task", "run", "hold")
+    refused = document(node, "task", "run", "hold", status=4)
+    assert {"error": {"reason": "conflict", "message": "hold is running already; its overlap is skip"}} == refused
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["status", "task list", "task run work", "logs", "logs -f", "task watch", "event emit a.b", "call rpc.ping"],
+)
+def test_where_no_node_is_the_status_is_69_and_the_next_step_is_named(nodes: Any, words: str) -> None:
+    nodes.configure(tasks=TASKS)
+    killed = nodes.start()
+    killed.kill()
+    hint = f"dms: no node answers at {nodes.data_dir}; start one with: dms run --data-dir {nodes.data_dir}\n"
+    assert (69, "", hint) == said(killed, *words.split())
+
+
+# ── documents ──
+
+
+def test_lists_and_executions_have_their_members(node: Any) -> None:
+    run = document(node, "task", "run", "work", "--wait")
+    assert EXECUTION == run.keys()
+    assert ("work", 1, "success", None, 1) == tuple(
+        run[key] for key in ("task", "attempt", "status", "error", "results")
+    )
+    assert run["due_at"] <= run["started_at"] <= run["ended_at"]
+    assert [True] * 3 == [
+        datetime.fromisoformat(run[key]).tzinfo is not None for key in ("due_at", "started_at", "ended_at")
     ]
-    assert 0 == node.dms("status").returncode
+    listed = document(node, "task", "list")
+    assert set(TASKS) == {task["name"] for task in listed}
+    assert [TASK] * len(TASKS) == [set(task) for task in listed]
+    assert run == next(task["last"] for task in listed if task["name"] == "work")
+    assert [run] == document(node, "task", "history", "work")
+    assert TASK == document(node, "task", "get", "work").keys()
+    everything = {task["name"]: task["lane"] for task in document(node, "task", "list", "--all")}
+    assert {"node-facts": "node", "node-retention": "node"} == {
+        name: lane for name, lane in everything.items() if lane != "user"
+    }
+
+
+def test_a_failure_says_what_failed_and_where(node: Any) -> None:
+    failed = document(node, "task", "run", "broken", "--wait", status=1)
+    assert "failed" == failed["status"]
+    assert failed["error"].startswith("ConnectionError: connect to 127.0.0.1:8080 refused (functions.py:")
+    program = document(node, "task", "run", "program", "--wait", status=1)
+    assert {"exit_status": 7, "output": "one\ntwo\n"} == program["results"]
+    missing = document(node, "task", "run", "missing", "--wait", status=1)
+    assert "no program called no-such-program is on the PATH" == missing["error"]
+
+
+def test_a_value_tells_where_it_is_from(node: Any) -> None:
+    value = document(node, "config", "get", "scheduler.import_paths")
+    assert {"key", "value", "origin"} <= value.keys()
+    assert ("scheduler.import_paths", "file") == (value["key"], value["origin"].split()[-1])
+    assert "default" in document(node, "config", "get", "shutdown.timeout")["origin"]
+
+
+def test_the_states_of_tasks_are_shown(node: Any) -> None:
+    states = {task["name"]: task["state"] for task in document(node, "task", "list")}
+    assert ("ready", "parked", "disabled") == (states["work"], states["lost"], states["resting"])
+    assert "success" == document(node, "task", "run", "resting", "--wait")["status"]
+
+
+def test_a_history_goes_from_page_to_page(node: Any) -> None:
+    ids = [node.run("work")["id"] for _ in range(5)][::-1]
+    first = document(node, "task", "history", "work", "--limit", "2")
+    rest = document(node, "task", "history", "work", "--limit", "9", "--before", first[-1]["id"])
+    assert ids == [execution["id"] for execution in first + rest]
+
+
+def test_what_runs_is_running_in_the_list_and_in_its_history(node: Any) -> None:
+    node.ask("task.run", name="hold")
+    node.wait_for(lambda line: (line.get("task"), line["event"]) == ("hold", "start"))
+    assert "running" == document(node, "task", "get", "hold")["state"]
+    assert ["running"] == [execution["status"] for execution in document(node, "task", "history", "hold")]
+    assert 1 == document(node, "status")["tasks"]["running"]
+
+
+# ── events, chains, pauses ──
+
+
+def test_an_event_reaches_those_who_listen_with_what_came_with_it(node: Any) -> None:
+    assert {"topic": "door.opened"} == document(node, "event", "emit", "door.opened", '{"door": "north"}')
+    node.wait_for_end_of("payload")
+    execution = document(node, "task", "history", "payload")[0]
+    assert ("event", {"door": "north"}) == (execution["cause"], execution["results"])
+    assert ("door.opened", {"door": "north"}) == (execution["event"]["topic"], execution["event"]["payload"])
+
+
+def test_a_run_by_hand_may_bring_an_event(node: Any) -> None:
+    assert [1] == document(node, "task", "run", "payload", "--wait", "--event", "[1]")["results"]
+
+
+def test_one_task_follows_another(node: Any) -> None:
+    run = document(node, "task", "run", "work", "--wait")
+    node.wait_for_end_of("last")
+    after = node.history("after")[0]
+    assert ("task.work.success", run["id"]) == (after["event"]["topic"], after["event"]["payload"]["execution"])
+    document(node, "task", "run", "broken", "--wait", status=1)
+    node.wait_for_end_of("alarm")
+    assert "failed" == node.history("alarm")[0]["results"]["status"]
+
+
+def test_a_pause_survives_a_restart_and_its_skips_are_counted(nodes: Any, node: Any) -> None:
+    said(node, "task", "pause", "payload", "--reason", "the door is being painted")
+    said(node, "event", "emit", "door.opened")
+    assert {"paused": 1} == document(node, "task", "get", "payload")["skipped"]
+    node.kill()
+    second = nodes.start()
+    paused = document(second, "task", "get", "payload")
+    assert ("paused", {"paused": 1}) == (paused["state"], paused["skipped"])
+    assert "the door is being painted" in paused["reason"]
+    assert "ready" == document(second, "task", "resume", "payload")["state"]
+    said(second, "event", "emit", "door.opened")
+    second.wait_for_end_of("payload")
+
+
+def test_everything_can_be_paused(nodes: Any, node: Any) -> None:
+    assert (0, "Everything is paused.\n", "") == said(node, "task", "pause", "--all")
+    node.kill()
+    second = nodes.start()
+    assert "paused" == document(second, "task", "get", "work")["state"]
+    assert (0, "Everything goes on.\n", "") == said(second, "task", "resume", "--all")
+    assert "ready" == document(second, "task", "get", "work")["state"]
+
+
+# ── what is followed ──
+
+
+class Followed:
+    """A `dms` that prints lines until it is told to end, or until nobody would wait any longer."""
+
+    def __init__(self, node: Any, *words: str) -> None:
+        command = [*node.command, *words]
+        self.process = subprocess.Popen(command, env=node.environment, stdout=subprocess.PIPE, text=True)
+        self.impatience = Timer(10, self.process.kill)
+        self.impatience.start()
+
+    def line(self, *parts: str) -> str:
+        """The next line that holds all of this."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if all(part in line for part in parts):
+                return line
+        raise AssertionError(f"it ended without {parts}")
+
+    def end(self) -> int:
+        """Its exit status after Ctrl-C, or after its own end."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate()
+        self.impatience.cancel()
+        return self.process.returncode
+
+
+def test_the_log_can_be_followed(node: Any) -> None:
+    node.run("broken")
+    following = Followed(node, "logs", "-f")
+    following.line("broken", "failed", "ConnectionError")
+    node.run("work")
+    following.line("work", "success")
+    assert 0 == following.end()
+
+
+def test_runs_can_be_watched(nodes: Any) -> None:
+    nodes.configure(tasks={**TASKS, "beat": {"call": "functions:work", "every": "100ms"}})
+    node = nodes.start()
+    for_people, for_programs = Followed(node, "task", "watch"), Followed(node, "task", "watch", "work", "--json")
+    for_people.line("beat", "success")
+    node.wait_for_end_of("beat", times=30)  # by now the other one watches too
+    node.run("work")
+    seen = json.loads(for_programs.line('"kind": "ended"'))
+    assert ("work", "ended", "success") == (seen["task"], seen["kind"], seen["execution"]["status"])
+    assert (0, 0) == (for_people.end(), for_programs.end())
+
+
+def test_whoever_follows_is_told_that_the_node_stops(node: Any) -> None:
+    following = Followed(node, "logs", "-f")
+    node.run("work")
+    following.line("work", "success")
     assert 0 == node.stop()
-    assert not (node.data_dir / "dms.sock.path").exists()
+    following.process.wait()
+    assert 69 == following.end()
 
 
-def test_malformed_messages_are_answered_and_lose_nothing(node: Any) -> None:
-    from dms.client.address import connect
+def test_a_reader_that_leaves_early_breaks_nothing(node: Any) -> None:
+    script = " ".join(f"'{word}'" for word in (*node.command, "task", "list"))
+    ended = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {script} | true"], env=node.environment, capture_output=True, text=True
+    )
+    assert (0, "") == (ended.returncode, ended.stderr)
 
-    said = b'\xff\n{\n[]\n42\n{"jsonrpc":"2.0","id":1,"method":"rpc.ping"}\n'
-    with connect(node.data_dir) as connected, connected.makefile("rb") as reader:
-        connected.sendall(said)
+
+# ── the socket itself ──
+
+
+def exchange(node: Any, sent: bytes) -> list[Any]:
+    """What the node answers to these bytes until it has nothing more to say."""
+    with socket.socket(socket.AF_UNIX) as connected:
+        connected.settimeout(10)
+        connected.connect(str(node.data_dir / "dms.sock"))
+        connected.sendall(sent)
         connected.shutdown(socket.SHUT_WR)
-        answers = [json.loads(line) for line in reader]
-    assert [-32700, -32700, -32600, -32600] == [each["error"]["code"] for each in answers if "error" in each]
-    assert ["pong"] == [each["result"] for each in answers if "result" in each]
+        answer = b""
+        while chunk := connected.recv(65536):
+            answer += chunk
+    return [json.loads(line) for line in answer.splitlines()]
 
 
-def test_ctrl_c_in_the_node_s_own_terminal_ends_it_cleanly(node: Any) -> None:
-    node.signal(signal.SIGINT)
-    assert 0 == node.end()
-
-
-def test_a_strict_start_with_anything_wrong_ends_with_78(nodes: Any) -> None:
-    nodes.configure("tasks:\n  works:\n    run: [true]\n    retires: 3\n")
-    node = nodes.begin("--strict")
-    assert 78 == node.end()
-    assert any("mine.yaml:4:5" in line and "Did you mean retry?" in line for line in node.lines)
+@pytest.mark.parametrize(
+    ("sent", "number"),
+    [
+        (b"{\n", -32700),
+        (b"\xff\xfe\x00\n", -32700),
+        (b"GET / HTTP/1.1\r\n", -32700),
+        (b"[]\n", -32600),
+        (b"1\n", -32600),
+        (b'{"jsonrpc": "1.0", "id": 1, "method": "rpc.ping"}\n', -32600),
+        (b'{"jsonrpc": "2.0", "id": {}, "method": "rpc.ping"}\n', -32600),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": 5}\n', -32600),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "no.such"}\n', -32601),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "task.run", "params": {"nam": "work"}}\n', -32602),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "task.run", "params": [1]}\n', -32602),
+    ],
+)
+def test_what_is_no_request_is_answered_with_an_error(node: Any, sent: bytes, number: int) -> None:
+    """An empty batch is one error, not none (shogowada/json-rpc-2.0#60)."""
+    (answer,) = exchange(node, sent)
+    assert ("2.0", number) == (answer["jsonrpc"], answer["error"]["code"])
+    assert answer["error"]["message"]
+    assert "Traceback" not in str(answer)
+    good = exchange(node, b'{"jsonrpc": "2.0", "id": 0, "method": "rpc.ping"}\n')
+    assert [{"jsonrpc": "2.0", "id": 0, "result": "pong"}] == good
