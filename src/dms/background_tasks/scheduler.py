@@ -48,7 +48,7 @@ class Scheduler:
     none (default: the host's, else UTC). `aging_quantum` is how long a waiting run waits for one step of priority.
     `poll_interval` is how often a third party's trigger is asked. `history_limit` bounds what is remembered of each
     task without a store; `host` is what a node adds. Methods may be called from any thread and never block, unless
-    they say so.
+    they say so; an answer to another thread waits, a second at most, until what was asked for before it is done.
     """
 
     def __init__(

@@ -143,6 +143,25 @@ def test_signals_that_python_ignores_are_not_ignored_in_it(heard: Heard) -> None
     assert "ended by SIGPIPE" == run(shell("kill -PIPE $$; echo alive"), heard).error
 
 
+def test_nothing_of_it_stays_open_here(heard: Heard) -> None:
+    before = os.listdir("/proc/self/fd")
+    run(shell("echo out; echo err >&2"), heard)
+    run(shell("exit 1"), heard)
+    run(Program(("no-such-program",)), heard)
+    assert before == os.listdir("/proc/self/fd")
+
+
+def test_a_system_that_can_not_tell_when_a_process_ends_is_asked_again(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(pid: int) -> int:
+        raise OSError("no such system call")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert "exit status 3" == run(shell("exec >&- 2>&-; exit 3"), heard).error
+    assert "exit status 4: last" == run(shell("echo last; exit 4"), heard).error
+
+
 # ── its output ──
 
 

@@ -89,6 +89,30 @@ def test_one_time_is_once(witness: Make) -> None:
         assert [] == scheduler.tasks()
 
 
+def test_an_execution_tells_when_it_was_due_when_it_started_and_when_it_ended(gate: Make, witness: Make) -> None:
+    def at(minute: int) -> datetime:
+        return datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
+
+    clock, first, second = FakeClock(at(0)), gate(), gate()
+    with Scheduler(1, clock=clock) as scheduler:
+        clock.woken = scheduler.wake
+        seen = witness(scheduler)
+        scheduler.add_tasks([dms.Task("a", first), dms.Task("b", second, triggers=[dms.PeriodicTrigger("5m")])])
+        scheduler.run_task("a")
+        first.await_begin()
+        clock.advance("5m")
+        clock.advance("1m")
+        first.open()
+        second.await_begin()
+        clock.advance("2m")
+        second.open()
+        end = seen.until("ended", "b")[0].execution
+        assert (at(5), at(6), at(8)) == (end.due_at, end.started_at, end.ended_at)
+        assert ("schedule", 1, "success", None, None, "let go") == (
+            end.cause, end.attempt, end.status, end.error, end.event, end.results
+        )  # fmt: skip
+
+
 def test_a_disabled_task_does_not_fire(witness: Make) -> None:
     clock = FakeClock()
     with node(clock) as scheduler:
