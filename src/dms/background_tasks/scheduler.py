@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from datetime import datetime, tzinfo
 from functools import partial
 from threading import Lock
-from types import TracebackType
 from typing import Any, Self
 
 from dms.background_tasks.agenda import Agenda
@@ -349,18 +348,14 @@ class Scheduler:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     async def __aenter__(self) -> Self:
         await self.astart()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.astop()
 
     # ── behind the scenes ──
