@@ -79,21 +79,21 @@ def test_what_does_not_end_when_told_to_is_given_up_by_name(gate: Make) -> None:
 
 def test_a_coroutine_that_refuses_to_end_is_given_up_by_name() -> None:
     async def stubborn() -> None:
-        while not let_go.is_set():
+        while not given_up.is_set():
             try:
                 begun.set()
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 pass
 
-    begun, let_go = Event(), Event()
+    begun, given_up = Event(), Event()
     scheduler = Scheduler()
+    scheduler.subscribe(lambda event: given_up.set() if event.kind == "ended" else None)
     scheduler.start()
     scheduler.add_task(dms.Task("stubborn", stubborn))
     scheduler.run_task("stubborn")
     assert begun.wait(5)
     assert ["stubborn"] == scheduler.stop(drain=0, cancel="10ms")
-    let_go.set()
 
 
 def test_a_program_that_ignores_the_cancellation_is_killed_at_a_stop() -> None:
