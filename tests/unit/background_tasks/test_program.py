@@ -211,7 +211,7 @@ def test_the_end_of_a_long_output_is_its_result(heard: Heard) -> None:
 
 
 def test_lines_come_while_it_runs(heard: Heard) -> None:
-    running = ProgramRun(shell("echo ready; read forever < /dev/zero"), {}, heard)
+    running = ProgramRun(shell("echo ready; sleep 60"), {}, heard)
     thread, _ = in_thread(running)
     assert heard.first.wait(PATIENCE)
     running.kill()
