@@ -265,6 +265,32 @@ def test_what_is_declared_no_longer_is_forgotten(restarted: Make) -> None:
         assert [("a", 1), ("c", 3), ("b", 4)] == [(v.name, v.id) for v in sorted(scheduler.tasks(), key=lambda v: v.id)]
 
 
+def test_what_is_declared_and_can_not_run_for_now_is_not_forgotten(restarted: Make) -> None:
+    every = [dms.PeriodicTrigger("1h")]
+
+    def declared(**fields: Any) -> dms.Task:
+        return dms.Task("a", answer, triggers=every, origin="declared", **fields)
+
+    clock = FakeClock()
+    with restarted(declared(), clock=clock) as scheduler:
+        due = scheduler.view("a").next_fire
+    clock.advance("10m")
+    with restarted(declared(parked="gone.py can't be read"), clock=clock) as scheduler:
+        scheduler.drop_undeclared("declared")
+        view = scheduler.view("a")
+        assert ("parked", "gone.py can't be read", 1) == (view.state, view.reason, view.id)
+        scheduler.pause("a", reason="repairs")
+    with restarted(declared(), clock=clock) as scheduler:
+        scheduler.drop_undeclared("declared")
+        assert ("paused", "repairs", 1) == (
+            scheduler.view("a").state,
+            scheduler.view("a").reason,
+            scheduler.view("a").id,
+        )
+        scheduler.resume("a")
+        assert due == scheduler.view("a").next_fire
+
+
 # ── a store that fails ──
 
 
