@@ -117,6 +117,7 @@ class Agenda:
             if self._stored:
                 self._ledger.task(entry)
         self._take_up(entry, now)
+        self._next_of(entry, now)
 
     def _park(self, entry: Entry) -> None:
         """A task can't run for now: its marks are kept for the good one that comes again, and what waits of it still

@@ -196,8 +196,8 @@ class Attempts:
         self._ended(entry, execution, now)
 
     def _record(self, end: End, attempt: Attempt) -> None:
-        """An end counts once it is on disk, where its start is."""
-        if attempt.in_store:
+        """An end counts once it is on disk, where its start is or had to be."""
+        if attempt.in_store or attempt.entry.durable:
             self.ledger.end(end)
         else:
             self._decisions.append(end)

@@ -166,10 +166,13 @@ class World:
 
     def acknowledge(self) -> None:
         """The oldest batch is on disk."""
+        self._write()
+        self.turn()
+
+    def _write(self) -> None:
         save = self.unsaved.pop(0)
         self.store.save(save.changes).result()
         self.agenda.attempts.saved(save.batch, self.now)
-        self.turn()
 
     def refuse(self) -> None:
         """The oldest batch could not be written."""
@@ -189,18 +192,18 @@ class World:
 
     def turn(self) -> None:
         """Have the agenda decide, and carry it out, until nothing new comes of it."""
-        decisions = self.agenda.advance(self.now)
-        while decisions:
+        while decisions := self.agenda.advance(self.now):
             for decision in decisions:
                 self._carry_out(decision)
-            decisions = self.agenda.advance(self.now)
+            while self.unsaved and self.disk == "quick":
+                self._write()
 
     def _carry_out(self, decision: Decision) -> None:
         match decision:
             case Start(attempt):
                 self._start(attempt)
             case Save():
-                self._save(decision)
+                self.unsaved.append(decision)
             case End(execution):
                 self.ended.append(execution)
             case Skip(task, reason, count):
@@ -224,13 +227,6 @@ class World:
         self.running[attempt.id] = attempt
         if attempt.task.name not in self.busy:
             self._finish(attempt, Succeeded())
-
-    def _save(self, save: Save) -> None:
-        if self.disk == "slow":
-            self.unsaved.append(save)
-        else:
-            self.store.save(save.changes).result()
-            self.agenda.attempts.saved(save.batch, self.now)
 
     # ── what came of it ──
 

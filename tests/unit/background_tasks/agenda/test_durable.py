@@ -189,6 +189,15 @@ def test_a_start_that_is_cancelled_before_it_is_on_disk_never_runs(world):
     assert ["cancelled", "success"] == world.in_store("job")
 
 
+def test_a_run_that_is_overtaken_in_the_very_turn_of_its_fire_is_in_the_history_too(world):
+    world.add(Task("job", nothing, overlap="cancel_running"))
+    for _ in range(2):
+        world.agenda.fire(world.id_of("job"), None, world.now)
+    world.turn()
+
+    assert ["cancelled", "success"] == world.in_store("job")
+
+
 def test_a_task_that_is_removed_before_its_start_is_on_disk_does_not_run(slow):
     slow.run("job")
     slow.remove("job")

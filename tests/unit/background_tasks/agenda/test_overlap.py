@@ -70,6 +70,15 @@ def test_allow_runs_so_many_at_once(world):
     assert {("job", "overlap"): 1} == world.skipped
 
 
+def test_a_queue_moves_up_when_its_task_may_run_more_often_at_once(world):
+    world.busy.add("job")
+    world.add(every("1m", overlap="queue", queue_limit=2))
+    world.go("3m")
+    world.replace(every("1m", overlap="allow", max_instances=2))
+
+    assert ["2026-01-05T00:01", "2026-01-05T00:02"] == world.labels("job")
+
+
 def test_cancel_running_tells_what_runs_to_end_and_starts_once_it_has(world):
     world.busy.add("job")
     world.add(every("1m", overlap="cancel_running"))
