@@ -307,3 +307,11 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
     made = Nodes(tmp_path)
     yield made
     made.end()
+
+
+@pytest.fixture(scope="module")
+def shared_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """The same for all tests of a module, for those that leave a node as they found it."""
+    made = Nodes(tmp_path_factory.mktemp("shared"))
+    yield made
+    made.end()

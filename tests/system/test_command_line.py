@@ -40,6 +40,13 @@ def node(nodes: Any) -> Any:
     return nodes.start()
 
 
+@pytest.fixture(scope="module")
+def shared(shared_nodes: Any) -> Any:
+    """One for all tests that leave it as they found it."""
+    shared_nodes.configure(tasks=TASKS)
+    return shared_nodes.start()
+
+
 def said(node: Any, *words: str) -> tuple[int, str, str]:
     ended = node.dms(*words)
     assert "Traceback" not in ended.stderr + ended.stdout
@@ -86,9 +93,8 @@ def document(node: Any, *words: str, status: int = 0) -> Any:
         ("config validate nowhere.yaml", 78, "no such file"),
     ],
 )
-def test_each_end_has_its_exit_status_and_its_sentence(nodes: Any, words: str, status: int, error: str) -> None:
-    nodes.configure(tasks=TASKS)
-    code, _, told = said(nodes.start(), *words.split())
+def test_each_end_has_its_exit_status_and_its_sentence(shared: Any, words: str, status: int, error: str) -> None:
+    code, _, told = said(shared, *words.split())
     assert (status, True) == (code, error in told), told
 
 
@@ -317,14 +323,14 @@ def exchange(node: Any, sent: bytes) -> list[Any]:
         (b'{"jsonrpc": "2.0", "id": 1, "method": 5}\n', -32600),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "no.such"}\n', -32601),
         (b'{"jsonrpc": "2.0", "id": 1, "method": "task.run", "params": {"nam": "work"}}\n', -32602),
-        (b'{"jsonrpc": "2.0", "id": 1, "method": "task.run", "params": [1]}\n', -32602),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "task.run", "params": [{}]}\n', -32602),
     ],
 )
-def test_what_is_no_request_is_answered_with_an_error(node: Any, sent: bytes, number: int) -> None:
+def test_what_is_no_request_is_answered_with_an_error(shared: Any, sent: bytes, number: int) -> None:
     """An empty batch is one error, not none (shogowada/json-rpc-2.0#60)."""
-    (answer,) = exchange(node, sent)
+    (answer,) = exchange(shared, sent)
     assert ("2.0", number) == (answer["jsonrpc"], answer["error"]["code"])
     assert answer["error"]["message"]
     assert "Traceback" not in str(answer)
-    good = exchange(node, b'{"jsonrpc": "2.0", "id": 0, "method": "rpc.ping"}\n')
+    good = exchange(shared, b'{"jsonrpc": "2.0", "id": 0, "method": "rpc.ping"}\n')
     assert [{"jsonrpc": "2.0", "id": 0, "result": "pong"}] == good

@@ -42,7 +42,7 @@ def pretty_line(fields: Mapping[str, Any], colours: bool = True) -> str:
     status = str(fields.get("status") or ("" if fields["level"] == "info" else fields["level"]))
     head = f"{moment:%H:%M:%S} "
     if "task" in fields:
-        head += f"{_clean(fields['task']):<13}"
+        head += f"{_clean(fields['task']):<12} "
         head += f"{_painted(f'{_clean(status):<9}', status, colours)} {_clean(fields.get('took', '')):>7}   "
     elif status:
         head += f"{_painted(_clean(status), status, colours)}  "

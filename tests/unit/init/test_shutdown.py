@@ -1,0 +1,124 @@
+import asyncio
+import signal
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from dms.init.shutdown import Shutdown, Stage
+
+
+class Log:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def __getattr__(self, level: str) -> Any:
+        return lambda event, **fields: self.lines.append((level, event, fields))
+
+
+class Process:
+    """A Shutdown, and what it does to the process."""
+
+    def __init__(self, timeout: float = 5) -> None:
+        self.log, self.hurried, self.ended = Log(), 0, threading.Event()
+        self.statuses: list[int] = []
+        self.shutdown = Shutdown(timeout, self.log, self._hurry, lambda: ["stubborn"], self._end)  # type: ignore[arg-type]
+
+    def _hurry(self) -> None:
+        self.hurried += 1
+
+    def _end(self, status: int) -> None:
+        self.statuses.append(status)
+        self.ended.set()
+
+    @property
+    def events(self) -> list[str]:
+        return [event for _, event, _ in self.log.lines]
+
+
+def stage(name: str, order: list[str], left: Sequence[str] = (), error: Exception | None = None) -> Stage:
+    async def act() -> Sequence[str]:
+        order.append(name)
+        if error is not None:
+            raise error
+        return left
+
+    return Stage(name, act)
+
+
+async def test_the_stages_come_in_their_order_and_the_status_is_0() -> None:
+    process, order = Process(), list[str]()
+    assert 0 == await process.shutdown.run([stage("tasks", order), stage("store", order)])
+    assert (["tasks", "store"], ["stopped"]) == (order, process.events)
+
+
+async def test_what_was_left_behind_is_named_and_the_status_is_70() -> None:
+    process = Process()
+    assert 70 == await process.shutdown.run([stage("tasks", [], ["stubborn"]), stage("store", [])])
+    assert ("error", "stopped late", {"left_behind": ["stubborn"]}) == process.log.lines[-1]
+
+
+async def test_a_stage_that_raises_does_not_keep_the_next_from_being_tried() -> None:
+    process, order = Process(), list[str]()
+    stages = [stage("doors", order, error=OSError("gone")), stage("store", order)]
+    assert 70 == await process.shutdown.run(stages)
+    assert ["doors", "store"] == order
+    assert ("exception", "a stage of the stop failed", {"stage": "doors", "error": "gone"}) == process.log.lines[0]
+
+
+async def test_a_stage_that_takes_too_long_ends_the_process_and_is_named() -> None:
+    process = Process(timeout=0.02)
+    forever = asyncio.Event()
+
+    async def hang() -> Sequence[str]:
+        await forever.wait()
+        return []
+
+    stopping = asyncio.create_task(process.shutdown.run([Stage("store", hang)]))
+    await asyncio.to_thread(process.ended.wait, 5)
+    (line,) = process.log.lines
+    assert ("error", "ended at once") == line[:2]
+    assert ("store", ["stubborn"]) == (line[2]["stage"], line[2]["left_behind"])
+    assert [70] == process.statuses
+    forever.set()
+    await stopping
+
+
+async def test_after_the_stages_the_end_of_the_process_has_the_same_deadline() -> None:
+    process = Process(timeout=0.02)
+    let_go = threading.Event()
+    thread = threading.Thread(target=let_go.wait, name="theirs")
+    thread.start()
+    assert 0 == await process.shutdown.run([])
+    await asyncio.to_thread(process.ended.wait, 5)
+    let_go.set()
+    thread.join()
+    assert ("the end of the process", True) == (
+        process.log.lines[-1][2]["stage"],
+        "theirs" in process.log.lines[-1][2]["threads"],
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_first_signal_stops_the_second_hurries_the_third_ends(number: signal.Signals) -> None:
+    process = Process()
+    process.shutdown.listen()
+    loop = asyncio.get_running_loop()
+    try:
+        signal.raise_signal(number)
+        await process.shutdown.requested()
+        assert ([("info", "stopping", {"signal": number.name, "within": "5s"})], 0) == (
+            process.log.lines,
+            process.hurried,
+        )
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        await asyncio.to_thread(process.ended.wait, 5)
+    finally:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+    assert (1, [70]) == (process.hurried, process.statuses)
+    assert ["stopping", "stopping now; what runs is cancelled", "ended at once"] == process.events

@@ -1,0 +1,65 @@
+from concurrent.futures import Future
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from dms.adapters.memory import MemoryStore
+from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.store import PutExecution, Query
+from dms.background_tasks.task import Durability, Execution, Lane, Status
+from dms.config import Config, default_config
+from dms.errors import StoreError
+from dms.instant import SECOND, Instant
+from dms.node_tasks.retention import retention_task
+
+NOW = 1_000_000 * SECOND
+
+
+class StoppedClock:
+    def now(self) -> Instant:
+        return Instant(wall=NOW, boot=0)
+
+
+def keeping(count: int, age: timedelta) -> Config:
+    config = default_config()
+    scheduler = msgspec.structs.replace(config.scheduler, history_max_count=count, history_max_age=age)
+    return msgspec.structs.replace(config, scheduler=scheduler)
+
+
+def execution(number: int, ended: int) -> Execution:
+    return Execution(f"1-{number}", f"1-{number}", "backup", 1, 1, Status.SUCCESS, ended, ended, ended)
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"),
+    [
+        (keeping(100, timedelta(days=90)), ["1-4", "1-3", "1-2", "1-1"]),
+        (keeping(2, timedelta(days=90)), ["1-4", "1-3"]),
+        (keeping(100, timedelta(hours=2)), ["1-4", "1-3", "1-2"]),
+    ],
+)
+def test_what_is_older_or_more_than_the_configuration_keeps_goes(config: Config, kept: list[str]) -> None:
+    store = MemoryStore()
+    store.load()
+    hours = {1: 10, 2: 1, 3: 0, 4: 0}
+    store.save([PutExecution(execution(n, NOW - hours[n] * 3600 * SECOND)) for n in hours]).result()
+    with Scheduler(snapshot=lambda: config) as scheduler:
+        task = scheduler.add_task(retention_task(store, StoppedClock()))
+        run = scheduler.run_task("node-retention").wait("10s")
+    assert (Status.SUCCESS, 4 - len(kept)) == (run.status, run.results)
+    assert kept == [each.id for each in store.executions(Query("backup", 10)).result()]
+    assert (Lane.NODE, Durability.NONE, "node") == (task.lane, task.durability, task.origin)
+
+
+def test_a_store_that_can_not_is_a_failed_run() -> None:
+    class Broken(MemoryStore):
+        def retain(self, max_age: int, max_count: int, now: int) -> "Future[int]":
+            future: Future[int] = Future()
+            future.set_exception(StoreError("no room left"))
+            return future
+
+    with Scheduler(snapshot=default_config) as scheduler:
+        scheduler.add_task(retention_task(Broken(), StoppedClock()))
+        run = scheduler.run_task("node-retention").wait("10s")
+    assert (Status.FAILED, True) == (run.status, "no room left" in str(run.error))
