@@ -1,0 +1,88 @@
+"""The engine sets one timer for what comes next, looks at the clocks now and then all the same, and survives faults."""
+
+import asyncio
+
+import pytest
+
+import dms
+from dms.background_tasks.engine import CLOCK_CHECK, Engine
+from dms.background_tasks.scheduler import Scheduler
+from dms.instant import SECOND, Instant
+from dms.testing import FakeClock
+
+
+def every(interval: str) -> list[dms.PeriodicTrigger]:
+    return [dms.PeriodicTrigger(interval)]
+
+
+def seconds_until_the_timer(scheduler: Scheduler) -> float | None:
+    """How far off the engine's timer is; None where there is none."""
+    scheduler.wake()
+    engine = scheduler._engine
+    assert engine is not None
+    if engine._timer is None or engine._timer.cancelled():
+        return None
+    return round(engine._timer.when() - asyncio.get_running_loop().time(), 1)
+
+
+async def test_where_nothing_comes_by_itself_there_is_no_timer() -> None:
+    async with Scheduler(clock=FakeClock()) as scheduler:
+        scheduler.add_task(dms.Task("a", print, triggers=[dms.EventTrigger("go")]))
+        assert seconds_until_the_timer(scheduler) is None
+
+
+async def test_the_timer_is_set_for_what_comes_first() -> None:
+    async with Scheduler(clock=FakeClock()) as scheduler:
+        scheduler.add_task(dms.Task("late", print, triggers=every("50s")))
+        assert 50 == seconds_until_the_timer(scheduler)
+        scheduler.add_task(dms.Task("soon", print, triggers=every("20s")))
+        assert 20 == seconds_until_the_timer(scheduler)
+        scheduler.add_task(dms.Task("later", print, triggers=every("40s")))
+        assert 20 == seconds_until_the_timer(scheduler)
+
+
+async def test_the_clocks_are_looked_at_each_minute_while_something_is_to_come() -> None:
+    async with Scheduler(clock=FakeClock()) as scheduler:
+        scheduler.add_task(dms.Task("a", print, triggers=every("1d")))
+        assert CLOCK_CHECK / SECOND == seconds_until_the_timer(scheduler)
+
+
+async def test_a_real_timer_fires_by_itself() -> None:
+    fired = asyncio.Event()
+
+    async def work() -> None:
+        fired.set()
+
+    async with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", work, triggers=every("20ms")))
+        await asyncio.wait_for(fired.wait(), 10)
+
+
+async def test_there_is_no_timer_after_the_stop() -> None:
+    scheduler = Scheduler(clock=FakeClock())
+    async with scheduler:
+        scheduler.add_task(dms.Task("a", print, triggers=every("20s")))
+        scheduler.wake()
+        engine = scheduler._engine
+        assert engine is not None
+        timer = engine._timer
+        assert timer is not None
+    assert timer.cancelled()
+
+
+async def test_a_fault_in_one_message_holds_up_none_of_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    def fault(engine: Engine, now: Instant) -> None:
+        raise ZeroDivisionError
+
+    ran = asyncio.Event()
+
+    async def work() -> None:
+        ran.set()
+
+    async with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", work))
+        handle = scheduler.run_task("a")
+        scheduler._inbox.post(fault)
+        await asyncio.wait_for(ran.wait(), 10)
+        assert "success" == (await handle).status
+    assert "ZeroDivisionError" in caplog.text
