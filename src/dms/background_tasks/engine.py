@@ -42,7 +42,7 @@ class Engine:
         self._timer_due = 0
         self._quiet: asyncio.Event | None = None
         self._recorded = asyncio.Event()
-        self._turning = False
+        self._turning = self._stopping = False
 
     def turn(self) -> None:
         """Take what has come, let the agenda decide, carry it out, and set the timer for what comes next."""
@@ -158,6 +158,9 @@ class Engine:
 
     def fire(self, task: Task, event: Any, handle: Handle, now: Instant) -> None:
         """An operator asks for a run."""
+        if self._stopping:
+            handle.give_up()
+            return
         given = event if event is None or isinstance(event, Event) else Event("operator", event, now.wall)
         self.agenda.fire(_NO_TASK if task.id is None else task.id, given, now, handle)
 
@@ -175,6 +178,7 @@ class Engine:
 
     def stop(self, now: Instant) -> None:
         """Nothing new is to start."""
+        self._stopping = True
         self.agenda.stop(now)
 
     def cancel_running(self, now: Instant) -> None:
