@@ -70,6 +70,15 @@ def test_what_the_store_brought_back_yields_to_the_programs_own_and_gives_it_its
     assert [own, own] == [registry.find(5), registry.find("a")]
 
 
+def test_the_id_of_what_the_store_brought_back_is_not_given_again_once_that_is_removed() -> None:
+    registry, restored, own = Registry(numbered=False), task("a", restored=True), task("a")
+    registry.number({"a": 5}, highest=5)
+    registry.restore(restored, 5)
+    registry.remove(restored)
+    registry.add(own)
+    assert 6 == own.id
+
+
 def test_what_the_store_brings_back_does_not_take_the_place_of_the_programs_own() -> None:
     registry, own = Registry(numbered=False), task("a")
     registry.number({"a": 5}, highest=5)
