@@ -264,6 +264,8 @@ class Task(_Called, kw_only=True, eq=False):
             setattr(self, field, parse_duration(value, field))
 
     def _check_together(self) -> None:
+        if self.kill_after is None:
+            raise InvalidTask("kill_after: None is not a length of time; 0 kills at once")
         if self.timeout == timedelta(0):
             raise InvalidTask("timeout: 0 would end every attempt at once; leave it out for no limit")
         if self.max_instances > 1 and self.overlap is not Overlap.ALLOW:

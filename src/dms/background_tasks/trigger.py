@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dms.background_tasks.cron import CronExpression
+from dms.background_tasks.moment import wall_of
 from dms.errors import InvalidTrigger
-from dms.instant import SECOND, duration_text, from_datetime, microseconds, to_datetime
+from dms.instant import duration_text, from_datetime, microseconds, to_datetime
 
 
 class Trigger(Protocol):
@@ -83,6 +84,9 @@ class _Resettable:
     def __hash__(self) -> int:
         return hash(repr(self.definition()))
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
 
 class PeriodicTrigger(_Resettable):
     """Again and again: each `interval`, or by a `cron` expression in a time zone; exactly one of the two.
@@ -109,8 +113,8 @@ class PeriodicTrigger(_Resettable):
         jitter: timedelta | str | float = 0,
         at_start: bool = False,
         mode: Mode | str = Mode.FIXED_RATE,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
     ) -> None:
         if (interval is None) == (cron is None):
             raise InvalidTrigger("interval, cron: give exactly one of the two")
@@ -120,7 +124,8 @@ class PeriodicTrigger(_Resettable):
         self.jitter = microseconds(jitter, "jitter") if jitter else 0
         self.at_start = at_start
         self.mode = _mode(mode)
-        self.start, self.end = _moment(start, "start"), _moment(end, "end")
+        self.start = None if start is None else wall_of(start, "start")
+        self.end = None if end is None else wall_of(end, "end")
         self._since = None
         if self.start is not None and self.end is not None and self.end < self.start:
             raise InvalidTrigger("end: it lies before start, so nothing would ever come")
@@ -132,6 +137,8 @@ class PeriodicTrigger(_Resettable):
             raise InvalidTrigger("timezone: an interval has none; it belongs to cron")
 
     def _check_cron(self, cron: str) -> None:
+        if not isinstance(cron, str):
+            raise InvalidTrigger(f"cron: {cron!r} is not a cron expression such as '0 3 * * *'")
         if self.at_start:
             raise InvalidTrigger("at_start: a calendar has no start; give a second trigger with cron '@reboot'")
         if self.mode is not Mode.FIXED_RATE:
@@ -198,7 +205,7 @@ class OneTimeTrigger(_Resettable):
         if at is None and timezone is not None:
             raise InvalidTrigger("timezone: a delay has none; it belongs to at")
         self.delay = None if delay is None else microseconds(delay, "delay")
-        self.at = None if at is None else _resolve(_read_moment(at), zone_of(timezone))
+        self.at = None if at is None else wall_of(at, "at", zone_of(timezone))
         self._since = None
 
     def next_after(self, now: datetime) -> datetime | None:
@@ -275,6 +282,9 @@ class EventTrigger:
 
     def __hash__(self) -> int:
         return hash(self.topic)
+
+    def __repr__(self) -> str:
+        return f"<EventTrigger {self}>"
 
     def __str__(self) -> str:
         match self.topic.split("."):
@@ -371,52 +381,8 @@ def _aware(now: datetime) -> datetime:
     return now
 
 
-def _moment(given: datetime | None, what: str) -> int | None:
-    if given is None:
-        return None
-    try:
-        return from_datetime(given)
-    except ValueError as error:
-        raise InvalidTrigger(f"{what}: {error}") from None
-
-
 def _optional_datetime(wall: int | None) -> datetime | None:
     return None if wall is None else to_datetime(wall)
-
-
-def _read_moment(given: datetime | str) -> datetime:
-    if isinstance(given, datetime):
-        return given
-    try:
-        return datetime.fromisoformat(given)
-    except (ValueError, TypeError):
-        raise InvalidTrigger(f"at: {given!r} is not a moment such as 2026-12-24T18:00") from None
-
-
-def _resolve(moment: datetime, zone: tzinfo | None) -> int:
-    """A moment as wall microseconds; a naive one is read in `zone`, at the end of a gap where it falls into one."""
-    if moment.tzinfo is not None:
-        return from_datetime(moment)
-    if zone is None:
-        raise InvalidTrigger(f"at: {moment.isoformat()} has neither a UTC offset nor a timezone beside it")
-    local = moment.replace(tzinfo=zone, fold=0)
-    due = from_datetime(local)
-    if to_datetime(due).astimezone(zone).replace(tzinfo=None) == moment:
-        return due
-    return _end_of_gap(from_datetime(local.replace(fold=1)), due, zone)
-
-
-def _end_of_gap(before: int, after: int, zone: tzinfo) -> int:
-    """The instant between the two, to the second, at which the zone's offset changes."""
-    offset = to_datetime(before).astimezone(zone).utcoffset()
-    low, high = before // SECOND, after // SECOND
-    while high - low > 1:
-        middle = (low + high) // 2
-        if to_datetime(middle * SECOND).astimezone(zone).utcoffset() == offset:
-            low = middle
-        else:
-            high = middle
-    return high * SECOND
 
 
 def is_polled(trigger: object) -> bool:
