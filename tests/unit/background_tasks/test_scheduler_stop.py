@@ -103,7 +103,7 @@ def test_a_program_that_ignores_the_cancellation_is_killed_at_a_stop() -> None:
     scheduler.add_task(dms.Task("a", dms.Program(("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 9; done"))))
     handle = scheduler.run_task("a")
     assert ready.wait(5)
-    assert [] == scheduler.stop(drain=0, cancel="50ms")
+    assert [] == scheduler.stop(drain=0, cancel="400ms")
     assert "interrupted" == handle.wait("1s").status
 
 
