@@ -79,6 +79,21 @@ def leave_a_thread(run):
     threading.Thread(target=ignore, args=(run,), name="theirs", daemon=False).start()
 
 
+def leave_a_process(run):
+    """Fork, as multiprocessing does; the child stays when the node is gone."""
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    return child
+
+
+async def hog(run):
+    """Hold the loop of the coroutines."""
+    note(run, "start")
+    time.sleep(60)
+
+
 def broken():
     raise ConnectionError("connect to 127.0.0.1:8080 refused")
 

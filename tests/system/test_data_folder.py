@@ -51,6 +51,19 @@ def test_whatever_a_crash_left_in_the_lock_refuses_nobody(nodes: Any, text: str)
     assert 0 == nodes.start().stop()
 
 
+def test_a_process_that_a_task_forked_holds_neither_the_folder_nor_the_socket(nodes: Any) -> None:
+    """A child that outlived the service kept its listening socket (tsl0922/ttyd#162)."""
+    nodes.configure(tasks={"fork": {"call": "functions:leave_a_process"}})
+    first = nodes.start()
+    child = first.run("fork")["results"]
+    try:
+        first.process.kill()
+        first.process.wait()
+        assert 0 == nodes.start().stop()
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
 def test_a_clean_stop_leaves_no_socket(nodes: Any) -> None:
     nodes.start().stop()
     assert [] == list(nodes.data_dir.glob("*.sock*"))

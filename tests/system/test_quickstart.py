@@ -40,6 +40,13 @@ def test_a_backup_by_hand_is_followed_by_its_notice(node: Any) -> None:
     assert 1 == len(list((folder / "backups").iterdir()))
 
 
+def test_each_of_its_tasks_succeeds(node: Any) -> None:
+    for task in ("disk-space", "page", "web-check"):
+        node.wait_for_end_of(task)
+    tasks = [task["name"] for task in json.loads(node.dms("task", "list", "--json").stdout)]
+    assert dict.fromkeys(tasks, "success") == {task: node.run(task)["status"] for task in tasks}
+
+
 def test_explain_names_the_line_of_the_quickstart(node: Any) -> None:
     explained = node.dms("config", "explain", "scheduler.max_running_tasks").stdout
     assert "examples/quickstart/dms_config.yaml:5:22" in explained

@@ -14,6 +14,7 @@ TASKS = {
     "deaf": {"run": ["sh", "-c", "trap '' TERM; echo start; while :; do sleep 0.02; done"], "kill_after": "1m"},
     "stubborn": {"call": "functions:ignore"},
     "thread": {"call": "functions:leave_a_thread"},
+    "hog": {"call": "functions:hog"},
     "together": {"call": "functions:work_together", "kwargs": {"seconds": 60}},
     "follower": {"call": "functions:work", "on": "task.short.success"},
     "clock": {"call": "functions:work", "every": "100ms"},
@@ -82,6 +83,13 @@ def test_a_task_that_ignores_everything_is_left_behind_by_name_and_in_time(nodes
     assert monotonic() - began < {"3s": 3.5, "500ms": 1.0}[timeout]
     assert "stubborn" in str(node.log[-1])
     assert "abandoned" == nodes.start().history("stubborn")[0]["status"]
+
+
+def test_a_coroutine_that_blocks_stops_nobody_else_and_is_left_behind_by_name(nodes: Any) -> None:
+    node = started(nodes, "hog", timeout="1s")
+    assert "success" == node.run("short")["status"]
+    assert 70 == node.stop()
+    assert ("stopped late", ["hog"]) == (node.log[-1]["event"], node.log[-1]["left_behind"])
 
 
 def test_a_thread_that_a_task_left_does_not_hold_the_process(nodes: Any) -> None:

@@ -65,11 +65,18 @@ class DataFolder:
             os.close(file)
             raise
         self._lock = file
+        os.register_at_fork(after_in_child=self._forked)
 
     def release(self) -> None:
         """Let another node have the folder. The lock's file stays, empty: removing it could remove another's lock."""
         if self._lock is not None:
             os.ftruncate(self._lock, 0)
+            os.close(self._lock)
+            self._lock = None
+
+    def _forked(self) -> None:
+        """This is a process that a task forked: should it outlive the node, it must not hold the folder."""
+        if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 

@@ -42,6 +42,7 @@ class LocalDoor:
         socket can't be made; Refused where the run-time folder for a long path is somebody else's."""
         self._path = place_socket(self._data_dir)
         listening = bind(self._path)
+        os.register_at_fork(after_in_child=listening.close)  # what a task forks may outlive the node
         self._server = await asyncio.get_running_loop().create_unix_server(self._peer, sock=listening)
         return self._path
 
