@@ -1,6 +1,7 @@
 """`node.*`: which node this is, and how it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -14,8 +15,8 @@ from dms.instant import Clock, rfc3339
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
-    """What stays the same while a node runs. `started` is wall microseconds; `doors` are texts such as
-    `socket /srv/dms/dms.sock`."""
+    """Which node it is. `started` is wall microseconds, `doors` are texts such as `socket /srv/dms/dms.sock`, `facts`
+    is what is known of its machine."""
 
     name: str
     version: str
@@ -24,10 +25,11 @@ class NodeInfo(msgspec.Struct, frozen=True):
     data_dir: str
     config_file: str | None
     doors: list[str]
+    facts: Mapping[str, Any] = {}
 
 
 class InfoDocument(msgspec.Struct, frozen=True):
-    """Which node this is and where it lives."""
+    """Which node this is, where it lives, and the facts of its machine as they were last gathered."""
 
     name: str
     version: str
@@ -36,6 +38,7 @@ class InfoDocument(msgspec.Struct, frozen=True):
     data_dir: str
     config_file: str | None
     doors: list[str]
+    facts: dict[str, Any]
 
 
 class TaskCounts(msgspec.Struct, frozen=True):
@@ -79,7 +82,16 @@ def node_operations(
 
     async def info(params: Nothing, command: Command) -> InfoDocument:
         it = node()
-        return InfoDocument(it.name, it.version, it.pid, rfc3339(it.started), it.data_dir, it.config_file, it.doors)
+        return InfoDocument(
+            name=it.name,
+            version=it.version,
+            pid=it.pid,
+            started_at=rfc3339(it.started),
+            data_dir=it.data_dir,
+            config_file=it.config_file,
+            doors=it.doors,
+            facts=dict(it.facts),
+        )
 
     async def status(params: Nothing, command: Command) -> StatusDocument:
         it, views = node(), scheduler.tasks()

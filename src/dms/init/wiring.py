@@ -1,6 +1,5 @@
 """The composition root: every long-lived thing of a node is made here, and nowhere else."""
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from dms.adapters.folder import DataFolder
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.decision import Alert
 from dms.background_tasks.host import Host
+from dms.background_tasks.loop_thread import in_thread
 from dms.background_tasks.run import Run
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
@@ -33,7 +33,7 @@ from dms.init.run_log import RunLog
 from dms.init.shutdown import CANCEL_SHARE, DRAIN_SHARE, Stage
 from dms.instant import SECOND, microseconds
 from dms.local.door import LocalDoor
-from dms.node_tasks.facts import facts_task
+from dms.node_tasks import facts
 from dms.node_tasks.retention import retention_task
 
 DECLARED = "declared"
@@ -61,7 +61,7 @@ class Node:
             history_limit=config.scheduler.history_max_count,
             host=Host(log=self._log_run, alert=self._alert, name=name, own_coroutine_loop=True),
         )
-        own = [facts_task(__version__), retention_task(self._store, self._clock)]
+        own = [facts.facts_task(__version__), retention_task(self._store, self._clock)]
         for task in own:
             self.scheduler.add_task(task)
         self.scheduler.subscribe(RunLog(self.logger, self._clock, {task.name for task in own}).tell)
@@ -92,7 +92,13 @@ class Node:
             data_dir=str(self._folder.path),
             config_file=None if file is None else str(file),
             doors=list(self._doors),
+            facts=self._facts(),
         )
+
+    def _facts(self) -> Mapping[str, Any]:
+        """What the task that gathers them found last; nothing where it has not run yet, or failed."""
+        last = self.scheduler.view(facts.NAME).last
+        return last.results if last is not None and isinstance(last.results, dict) else {}
 
     async def start(self) -> None:
         """Open the store, recover, take the tasks in, open the door. StoreError where the store or the socket can't be
@@ -158,7 +164,7 @@ class Node:
         return []
 
     async def _close_store(self) -> Sequence[str]:
-        await asyncio.get_running_loop().run_in_executor(None, self._store.close)
+        await in_thread(self._store.close)
         return []
 
     def _found(self, finding: Finding) -> None:

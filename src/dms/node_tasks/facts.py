@@ -1,4 +1,4 @@
-"""`node-facts`: what this machine is, gathered anew each hour; `dms task get node-facts` tells it."""
+"""`node-facts`: what this machine is, gathered anew each hour; `dms call node.info` tells it."""
 
 import os
 import platform

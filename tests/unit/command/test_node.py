@@ -14,7 +14,9 @@ from dms.instant import Instant
 Ask = Callable[..., Any]
 
 HOUR = 3_600_000_000
-INFO = NodeInfo("quiet-heron", "0.1.0", 42, 0, "/srv/dms", "/etc/dms/dms_config.yaml", ["/srv/dms/dms.sock"])
+INFO = NodeInfo(
+    "quiet-heron", "0.1.0", 42, 0, "/srv/dms", "/etc/dms/dms_config.yaml", ["/srv/dms/dms.sock"], {"country": "FI"}
+)
 
 
 class StoppedClock:
@@ -60,3 +62,4 @@ async def test_the_info_tells_which_node_it_is(health: Health, ask: Ask) -> None
     async with Scheduler() as scheduler:
         told = await ask(operations(scheduler, health), "node.info")
     assert ("quiet-heron", 42, "/srv/dms") == (told["name"], told["pid"], told["data_dir"])
+    assert {"country": "FI"} == told["facts"]
