@@ -10,8 +10,8 @@ _COUNTED = 1_000
 
 
 class AskedCalendar:
-    """What a third party's `next_after(datetime)` answers, as wall microseconds. What it raises means that nothing
-    comes any more, and is told by `error`."""
+    """What a third party's `next_after(datetime)` answers, as wall microseconds. A fault of it means that
+    nothing comes any more, and is told by `error`."""
 
     __slots__ = ("error", "next_time", "zone")
 
@@ -22,12 +22,17 @@ class AskedCalendar:
     def next_after(self, wall: int) -> int | None:
         """What it answers, where that lies after `wall`."""
         try:
-            found = self.next_time(to_datetime(wall).astimezone(self.zone))
-            due = None if found is None else from_datetime(found)
+            found: object = self.next_time(to_datetime(wall).astimezone(self.zone))
         except Exception as error:  # noqa: BLE001 - a third party's fault must not end the agenda
             self.error = f"its next_after raised {type(error).__name__}: {error}"
             return None
-        return due if due is None or due > wall else None
+        if found is None:
+            return None
+        if not isinstance(found, datetime) or found.tzinfo is None:
+            self.error = f"its next_after gave {found!r}, which is no datetime with a UTC offset"
+            return None
+        due = from_datetime(found)
+        return due if due > wall else None
 
     def _walk(self, after: int, until: int) -> list[int]:
         found: list[int] = []

@@ -4,6 +4,7 @@ A trigger is a definition. The agenda keeps what happened so far (anchors, marks
 definition may stand in many tasks. `is_ready` and `reset` make each usable by itself too.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -44,6 +45,7 @@ class SubscribableChannel(Protocol):
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_OFFSET = re.compile(r"UTC([+-]\d\d:[0-5]\d)").fullmatch
 
 
 class Mode(StrEnum):
@@ -345,11 +347,12 @@ def cron_expression(text: str, zone: tzinfo) -> CronExpression:
 
 
 def zone_of(timezone: str | tzinfo | None) -> tzinfo | None:
-    """The zone of an IANA name; InvalidTrigger where there is none of that name."""
+    """The zone of an IANA name, or of an offset such as UTC+02:00; InvalidTrigger where it is neither."""
     if timezone is None or isinstance(timezone, tzinfo):
         return timezone
     try:
-        return ZoneInfo(timezone)
+        offset = _OFFSET(timezone)
+        return datetime.strptime(offset[1], "%z").tzinfo if offset else ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
         raise InvalidTrigger(
             f"timezone: {timezone!r} is not a time zone; give a name such as Europe/Helsinki"

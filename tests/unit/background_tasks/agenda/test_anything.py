@@ -1,5 +1,5 @@
-"""Anything may happen, in any order; what must hold all the same. A naive model beside the agenda knows when each ticking
-task had to fire, and what the disk must have."""
+"""Anything may happen, in any order; what must hold all the same. A naive model beside the agenda knows when each
+ticking task had to fire, and what the disk must have."""
 
 from collections import Counter, defaultdict
 
@@ -43,8 +43,8 @@ outcomes = st.sampled_from([Succeeded("done"), Failed("no"), Cancelled()])
 
 
 class Anything(RuleBasedStateMachine):
-    """`tasks` are those that are registered. `ticking` are those with an interval: `anchors` is the boot time that it is
-    counted from, `fires_before` how many fires were accounted for until then."""
+    """`tasks` are those that are registered. Of those with an interval `anchors` is the boot time that it is counted
+    from, and `fires_before` how many fires were accounted for until then."""
 
     make_world = None
 
@@ -56,7 +56,7 @@ class Anything(RuleBasedStateMachine):
         self.started, self.ended = Counter(), Counter()
         self.seen_begun = self.seen_ended = 0
         self.runs = defaultdict(set)
-        self.occurrences = Counter()
+        self.occurrences = defaultdict(set)
         self.dropped = set()
 
     # ── what may happen ──
@@ -222,7 +222,7 @@ class Anything(RuleBasedStateMachine):
             self.started[begun.id] += 1
             self.runs[begun.task].add(begun.run_id)
             if begun.attempt == 1 and begun.cause in FIRED_BY_TIME:
-                self.occurrences[begun.task, begun.due, begun.run_id] += 1
+                self.occurrences[begun.task, begun.due].add(begun.id)
         for execution in self.world.ended[self.seen_ended :]:
             self.ended[execution.id] += 1
         self.seen_begun, self.seen_ended = len(self.world.begun), len(self.world.ended)
@@ -286,6 +286,11 @@ class Anything(RuleBasedStateMachine):
             assert expected == self._accounted(name) - self.fires_before[name], name
 
     @invariant()
+    def no_occurrence_is_fired_twice(self):
+        for (name, _), attempts in self.occurrences.items():
+            assert len(attempts) == 1 or name not in self.tasks or self.tasks[name].durability == "none"
+
+    @invariant()
     def a_one_time_task_runs_once(self):
         assert all(len(runs) <= 1 for name, runs in self.runs.items() if name.startswith("once"))
 
@@ -309,7 +314,7 @@ class Anything(RuleBasedStateMachine):
     def what_runs_is_on_disk_first(self):
         kept = {execution.id: execution.status for execution in self.world.store._executions.values()}
         for attempt in self.world.running.values():
-            assert not attempt.in_store or attempt.id in kept
+            assert not attempt.entry.durable or attempt.id in kept
 
     @invariant()
     def the_disk_knows_what_is_unfinished(self):

@@ -1,0 +1,107 @@
+"""Alarms: two clocks, one earliest of all."""
+
+from dms.background_tasks.alarms import Alarms
+from dms.background_tasks.timetable import OnceTimetable
+from dms.instant import Instant
+
+START = Instant(1_000_000_000, 5_000_000)
+
+
+def act(what, now):
+    pass
+
+
+def due(alarms, now):
+    return [what for _, what in alarms.due(now)]
+
+
+def test_an_alarm_comes_once_when_its_clock_has_reached_it():
+    alarms = Alarms(START)
+    alarms.at_boot(START.boot + 10, act, "boot")
+    alarms.at_wall(START.wall + 5, act, "wall")
+
+    assert [] == due(alarms, START)
+    assert ["wall"] == due(alarms, START.ahead(5))
+    assert ["boot"] == due(alarms, START.ahead(10))
+    assert [] == due(alarms, START.ahead(1000))
+
+
+def test_alarms_of_one_clock_come_in_the_order_of_their_times_and_equal_ones_in_that_of_their_setting():
+    alarms = Alarms(START)
+    for boot, what in ((3, "c"), (1, "a"), (3, "d"), (2, "b")):
+        alarms.at_boot(START.boot + boot, act, what)
+
+    assert ["a", "b", "c", "d"] == due(alarms, START.ahead(3))
+
+
+def test_an_alarm_that_is_set_while_others_come_due_comes_with_them():
+    alarms = Alarms(START)
+    alarms.at_boot(START.boot, act, "first")
+    came = []
+    for _, what in alarms.due(START):
+        came.append(what)
+        if what == "first":
+            alarms.at_boot(START.boot, act, "second")
+
+    assert ["first", "second"] == came
+
+
+def test_the_earliest_of_all_is_told_on_both_clocks():
+    alarms = Alarms(START)
+    assert alarms.next() is None
+
+    alarms.at_boot(START.boot + 10, act, "boot")
+    assert START.ahead(10) == alarms.next()
+
+    alarms.at_wall(START.wall + 5, act, "wall")
+    assert START.ahead(5) == alarms.next()
+
+
+def test_the_earliest_follows_a_clock_that_is_set():
+    alarms = Alarms(START)
+    alarms.at_wall(START.wall + 5_000_000, act, "wall")
+    alarms.stepped_back(Instant(START.wall - 10_000_000, START.boot))
+
+    assert Instant(START.wall + 5_000_000, START.boot + 15_000_000) == alarms.next()
+
+
+def test_only_a_wall_clock_that_is_set_back_by_more_than_a_second_has_stepped_back():
+    alarms = Alarms(START)
+    steps = [0, -1_000_000, -3_000_000, 5_000_000, 4_500_000]
+
+    assert [False, False, True, False, False] == [
+        alarms.stepped_back(Instant(START.wall + step, START.boot)) for step in steps
+    ]
+
+
+def test_a_timetable_that_is_planned_again_comes_at_its_new_time_only():
+    alarms, timetable = Alarms(START), OnceTimetable(None, 10)
+    timetable.begin(START)
+    alarms.plan(timetable, act)
+    timetable.due = START.boot + 20
+    alarms.plan(timetable, act)
+
+    assert START.ahead(20) == alarms.next()
+    assert [] == due(alarms, START.ahead(10))
+    assert [timetable] == due(alarms, START.ahead(20))
+
+
+def test_a_timetable_that_has_no_time_any_more_does_not_come():
+    alarms, timetable = Alarms(START), OnceTimetable(None, 10)
+    timetable.begin(START)
+    alarms.plan(timetable, act)
+    timetable.due = None
+    alarms.plan(timetable, act)
+
+    assert alarms.next() is None
+    assert [] == due(alarms, START.ahead(10))
+
+
+def test_plans_that_do_not_count_take_no_room():
+    alarms, timetable = Alarms(START), OnceTimetable(None, 10)
+    timetable.begin(START)
+    for _ in range(10_000):
+        alarms.plan(timetable, act)
+
+    assert len(alarms._boot) < 200
+    assert [timetable] == due(alarms, START.ahead(10))

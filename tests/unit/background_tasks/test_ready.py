@@ -1,0 +1,96 @@
+"""Who runs next: the bound on the wait, as a property, and what it costs."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dms.background_tasks.decision import Attempt
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.ready import Slots
+from dms.background_tasks.task import Task
+
+QUANTUM = 60
+
+
+def attempt(ready, priority=0, due=0):
+    made = Attempt(Entry(Task("job", print, priority=priority), 1, stored=False), "1-1", due, "schedule", None)
+    made.ready = ready
+    return made
+
+
+arrivals = st.lists(st.tuples(st.integers(0, 50), st.integers(-5, 5), st.integers(0, 3)), max_size=40)
+
+
+@given(arrivals)
+def test_a_run_is_overtaken_only_by_more_urgent_ones_that_come_within_the_bound(steps):
+    """Each step: so much time goes by, a run of that priority becomes ready, and so many others end."""
+    slots, now, started = Slots(1, QUANTUM), 0, []
+    for wait, priority, ends in steps:
+        now += wait
+        slots.wait(attempt(now, priority))
+        for _ in range(ends):
+            if (begun := slots.next()) is not None:
+                started.append(begun)
+                slots.release()
+    while (begun := slots.next()) is not None:
+        started.append(begun)
+        slots.release()
+
+    assert len(steps) == len(started)
+    for place, later in enumerate(started):
+        for earlier in started[:place]:
+            if earlier.ready > later.ready:
+                gained = later.task.priority - earlier.task.priority
+                assert gained > 0
+                assert earlier.ready <= later.ready + gained * QUANTUM
+
+
+@given(arrivals)
+def test_who_waits_is_told_in_the_order_in_which_it_starts(steps):
+    slots = Slots(len(steps), QUANTUM)
+    for wait, priority, due in steps:
+        slots.wait(attempt(wait, priority, due))
+    told = slots.waiting()
+
+    assert told == [slots.next() for _ in steps]
+
+
+def test_of_equals_the_first_due_goes_first():
+    slots = Slots(2, QUANTUM)
+    late, early = attempt(0, due=9), attempt(0, due=3)
+    slots.wait(late)
+    slots.wait(early)
+
+    assert [early, late] == [slots.next(), slots.next()]
+
+
+def test_no_attempt_starts_without_a_free_slot():
+    slots = Slots(1, QUANTUM)
+    slots.wait(attempt(0))
+    slots.wait(attempt(0))
+    slots.next()
+    assert (None, 1) == (slots.next(), slots.running)
+
+    slots.release()
+    assert slots.next() is not None
+
+
+def test_what_is_over_is_passed_over_and_takes_no_slot():
+    slots = Slots(1, QUANTUM)
+    gone, there = attempt(0), attempt(1)
+    slots.wait(gone)
+    slots.wait(there)
+    gone.over = True
+
+    assert [there] == slots.waiting()
+    assert there is slots.next()
+    assert 1 == slots.running
+
+
+def test_what_is_over_takes_no_room_though_no_slot_is_ever_free():
+    slots = Slots(0, QUANTUM)
+    for ready in range(10_000):
+        waiting = attempt(ready)
+        slots.wait(waiting)
+        waiting.over = True
+
+    assert len(slots._waiting) < 200

@@ -1,0 +1,76 @@
+"""Retry policies: how long before which retry, and what can't be one."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dms.background_tasks.retry import RetryPolicy
+from dms.errors import InvalidInput, InvalidTask
+
+SECOND = 1_000_000
+
+
+def waits(policy, count):
+    return [policy.wait_before_retry(retry) for retry in range(1, count + 1)]
+
+
+def test_a_policy_that_says_nothing_never_retries():
+    assert [None, None] == waits(RetryPolicy(), 2)
+
+
+def test_a_fixed_delay_is_the_same_each_time_until_no_more_are_allowed():
+    assert [5 * SECOND, 5 * SECOND, None] == waits(RetryPolicy(2, "5s"), 3)
+
+
+def test_an_exponential_delay_grows_by_its_factor_up_to_its_limit():
+    policy = RetryPolicy(5, "10s", "exponential", factor=3, max_delay="5m")
+
+    assert [10 * SECOND, 30 * SECOND, 90 * SECOND, 270 * SECOND, 300 * SECOND, None] == waits(policy, 6)
+
+
+def test_a_delay_longer_than_the_limit_is_cut_from_the_first_retry_on_where_it_grows():
+    assert [60 * SECOND] == waits(RetryPolicy(1, "2h", "exponential", max_delay="1m"), 1)
+
+
+@given(st.integers(1, 10**9), st.floats(1, 1000), st.integers(0, 10**6))
+def test_no_retry_waits_longer_than_the_limit_or_less_than_nothing(retry, factor, delay):
+    policy = RetryPolicy(10**9, delay, "exponential", factor, "1h")
+
+    assert 0 <= policy.wait_before_retry(retry) <= 3600 * SECOND
+
+
+@given(st.integers(1, 100), st.floats(1, 1000))
+def test_a_growing_delay_never_shrinks(retry, factor):
+    policy = RetryPolicy(1000, "1s", "exponential", factor)
+
+    assert policy.wait_before_retry(retry) <= policy.wait_before_retry(retry + 1)
+
+
+@pytest.mark.parametrize("given", ["90s", 90, 90.0, "1m30s", timedelta(seconds=90)])
+def test_a_delay_may_be_text_seconds_or_a_timedelta(given):
+    assert RetryPolicy(1, timedelta(seconds=90)) == RetryPolicy(1, given)
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("retry.max_retries", {"max_retries": -1}),
+        ("retry.max_retries", {"max_retries": 1.5}),
+        ("retry.max_retries", {"max_retries": True}),
+        ("retry.max_retries", {"max_retries": "3"}),
+        ("retry.factor", {"factor": 0.5}),
+        ("retry.factor", {"factor": float("nan")}),
+        ("retry.factor", {"factor": "2"}),
+        ("retry.backoff", {"backoff": "linear"}),
+        ("retry.delay", {"delay": "5 parsecs"}),
+        ("retry.delay", {"delay": -1}),
+        ("retry.max_delay", {"max_delay": "soon"}),
+    ],
+)
+def test_what_can_not_be_is_refused_by_the_name_of_its_field(field, fields):
+    with pytest.raises(InvalidInput, match=field) as refused:
+        RetryPolicy(**fields)
+
+    assert isinstance(refused.value, InvalidTask) or "delay" in field
