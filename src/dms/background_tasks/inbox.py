@@ -14,6 +14,9 @@ Receiver = TypeVar("Receiver")
 PATIENCE = 1.0
 """Seconds that a question from another thread waits at most for what was posted before it."""
 
+LONG_PATIENCE = 10.0
+"""Seconds that whoever turns a clock by hand waits at most for what comes of it."""
+
 
 class Inbox(Generic[Receiver]):
     """Messages to a receiver: which of its methods to call, and with what. They are delivered on the loop, in the order
@@ -56,18 +59,20 @@ class Inbox(Generic[Receiver]):
     def settle(self) -> None:
         """From another thread: wait, a moment at most, until what was posted before has been delivered."""
         if self._loop is not None and (self._messages or self._delivering) and not self.on_loop():
-            self._await_delivery()
+            self._await_delivery(PATIENCE)
 
     def pass_turn(self) -> None:
-        """From another thread: have a turn, and wait, a moment at most, until it is over."""
+        """From another thread: have a turn that sees the clock as it is now, and wait until it is over. What is posted
+        first may meet a turn that has looked at the clock already, the second meets one that has not, and the third
+        comes once that is over."""
         if self._loop is not None and not self.on_loop():
-            self._await_delivery()
-            self._await_delivery()  # in the turn after that, so that the first is over
+            for _ in range(3):
+                self._await_delivery(LONG_PATIENCE)
 
-    def _await_delivery(self) -> None:
+    def _await_delivery(self, patience: float) -> None:
         delivered = Event()
         self.post(lambda receiver, now: delivered.set())
-        delivered.wait(PATIENCE)
+        delivered.wait(patience)
 
     def wake(self) -> None:
         """Have a turn, whether there are messages or not."""

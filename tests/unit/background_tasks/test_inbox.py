@@ -114,6 +114,24 @@ async def test_what_was_posted_is_delivered_before_another_thread_is_answered(in
     assert [1, 2, 3] == [await asyncio.to_thread(ask) for _ in range(3)]
 
 
+async def test_a_turn_that_is_passed_has_seen_the_clock_as_it_was_before(inbox: Inbox[Receiver]) -> None:
+    clock, seen = [0], []
+
+    def turn() -> None:
+        now = clock[0]
+        inbox.deliver(Receiver(), NOW)
+        seen.append(now)
+
+    def count() -> None:
+        for reading in range(1, 200):
+            clock[0] = reading
+            inbox.pass_turn()
+            assert reading in seen
+
+    inbox.open(turn)
+    await asyncio.to_thread(count)
+
+
 def test_a_question_before_the_loop_is_there_is_answered_at_once(inbox: Inbox[Receiver]) -> None:
     inbox.post(Receiver.tell, 1)
     inbox.settle()

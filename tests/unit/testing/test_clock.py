@@ -50,7 +50,7 @@ def test_whoever_is_woken_sees_the_time_before_and_after() -> None:
 def test_a_scheduler_in_a_thread_has_done_what_came_due_once_the_clock_is_turned() -> None:
     clock = FakeClock()
     started = []
-    with dms.Scheduler(clock=clock) as scheduler:
+    with dms.Scheduler(max_running_tasks=50, clock=clock) as scheduler:
         clock.woken = scheduler.wake
         scheduler.subscribe(lambda event: started.append(event.kind) if event.kind == "started" else None)
         for number in range(1, 51):
