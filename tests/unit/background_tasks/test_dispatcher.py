@@ -172,3 +172,11 @@ def test_executions_of_tasks_that_are_gone_are_among_the_recent_ones() -> None:
     others = [End(ended(number, "b", 2), True) for number in range(2, REMEMBERED + 2)]
     world.dispatcher.carry_out(others)
     assert [] == world.dispatcher.history("a", 10, None)
+    assert REMEMBERED == len(world.dispatcher.history("b", 2 * REMEMBERED, None))
+
+
+def test_where_there_is_a_store_nothing_is_remembered_beside_it() -> None:
+    world = World(store=object())
+    world.start()
+    world.dispatcher.carry_out([End(ended(1), True)])
+    assert [] == world.dispatcher.history("a", 10, None)

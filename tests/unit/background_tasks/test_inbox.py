@@ -55,6 +55,13 @@ async def test_the_loop_is_woken_once_for_many_messages(inbox: Inbox[Receiver]) 
     assert 2 == len(turns)
 
 
+async def test_what_came_before_the_loop_wakes_it_once_it_is_there(inbox: Inbox[Receiver]) -> None:
+    turned = asyncio.Event()
+    inbox.post(Receiver.tell, 1)
+    inbox.open(turned.set)
+    await asyncio.wait_for(turned.wait(), 5)
+
+
 async def test_a_message_that_raises_loses_no_other(inbox: Inbox[Receiver]) -> None:
     receiver, turned = Receiver(), asyncio.Event()
     inbox.open(turned.set)

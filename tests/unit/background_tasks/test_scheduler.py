@@ -299,6 +299,19 @@ def test_a_snapshot_that_raises_fails_the_run_and_nothing_else() -> None:
         assert 0 == scheduler.running_tasks_count()
 
 
+async def test_a_run_is_accepted_before_it_ends(gate: Make) -> None:
+    work = gate()
+    async with Scheduler(max_running_tasks=1) as scheduler:
+        scheduler.add_tasks([dms.Task("a", work), dms.Task("b", answer)])
+        handles = [scheduler.run_task(name) for name in "ab"]
+        accepted = [await handle.accepted() for handle in handles]
+        assert [("a", "running"), ("b", "waiting")] == [(each.task, each.status) for each in accepted]
+        with pytest.raises(Conflict, match="a is running already"):
+            await scheduler.run_task("a").accepted()
+        work.open()
+        assert accepted[1].id == (await handles[1]).id
+
+
 def test_a_running_task_is_not_run_again_where_its_overlap_is_skip(gate: Make) -> None:
     work = gate()
     with Scheduler() as scheduler:
