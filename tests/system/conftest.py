@@ -116,6 +116,12 @@ def talk(run):
     run.log.debug("only when debugging")
 
 
+def chatter(run):
+    """Log far more than a pipe holds."""
+    for number in range(3000):
+        run.log.info("x" * 100, number=number)
+
+
 def talk_by_the_standard_library():
     import logging, warnings
     logging.getLogger("theirs").warning("a warning of %s", "theirs\\nwith a second line")

@@ -1,5 +1,6 @@
 """What a node says: for people on a terminal, a JSON object a line elsewhere, whatever is logged."""
 
+import json
 import os
 import pty
 import signal
@@ -9,6 +10,7 @@ TASKS = {
     "talk": {"call": "functions:talk"},
     "theirs": {"call": "functions:talk_by_the_standard_library"},
     "broken": {"call": "functions:broken"},
+    "chatter": {"call": "functions:chatter"},
     "program": {"run": ["printf", "one\\n\\033[2Jtwo\\377\\n"]},
 }
 
@@ -118,6 +120,25 @@ def test_a_log_that_nobody_reads_any_more_breaks_nothing(nodes: Any) -> None:
     node.answers()
     assert "failed" == node.run("broken")["status"]
     assert 0 == node.stop()
+
+
+def test_a_log_that_nobody_reads_holds_nothing_and_says_later_what_is_missing(nodes: Any) -> None:
+    nodes.configure(tasks=TASKS)
+    ours, theirs = os.pipe()
+    node = nodes.begin(stderr=theirs)
+    os.close(theirs)
+    node.answers()
+    assert "success" == node.run("chatter")["status"]
+    text = os.read(ours, 1 << 20)
+    assert "failed" == node.run("broken")["status"]
+    assert 0 == node.stop()
+    with open(ours, "rb") as rest:
+        lines = [json.loads(line) for line in (text + rest.read()).splitlines()]
+    (missing,) = [line for line in lines if "are missing here" in line["event"]]
+    told = [line["number"] for line in lines if "number" in line]
+    assert list(range(len(told))) == told
+    assert 3001 == len(told) + missing["lines"]
+    assert "stopped" == lines[-1]["event"]
 
 
 def test_a_closed_standard_error_breaks_nothing(nodes: Any) -> None:

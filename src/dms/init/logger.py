@@ -6,6 +6,7 @@ On a terminal a line is for people; elsewhere it is one JSON object. Each line t
 
 import logging
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
@@ -29,6 +30,9 @@ if _rich is not None:
 Publish = Callable[[dict[str, Any]], None]
 Logger = structlog.typing.FilteringBoundLogger
 
+READERS_MOMENT = 200
+"""Milliseconds that whoever reads the log may keep the node waiting, once."""
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -40,17 +44,18 @@ def configure_logger(
     `pretty` None asks the stream whether it is a terminal.
     """
     as_people_read = stream.isatty() if pretty is None else pretty
+    line, stamp = _pretty() if as_people_read else json_line, _Stamp(clock or SystemClock())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            _Stamp(clock or SystemClock()),
+            stamp,
             structlog.processors.format_exc_info,
             _plain,
             _Publisher(publish),
-            _Renderer(_pretty() if as_people_read else json_line),
+            _Renderer(line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=_Output(stream),
+        logger_factory=_Output(stream, partial(_lost, stamp, line)),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Bridge()], level=max(LEVELS[level], logging.WARNING), force=True)
@@ -92,6 +97,11 @@ def _plain(_: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMappi
     return plain_fields(fields)
 
 
+def _lost(stamp: _Stamp, line: Callable[[Mapping[str, Any]], str], count: int) -> str:
+    fields = {"event": "lines of this log are missing here: nobody read it", "logger": "dms", "lines": count}
+    return line(stamp(None, "warning", fields))
+
+
 class _Publisher:
     def __init__(self, publish: Publish) -> None:
         self._publish = publish
@@ -110,10 +120,19 @@ class _Renderer:
 
 
 class _Output:
-    """Writes lines whole, from whatever thread. A stream that is gone costs the line, never the caller."""
+    """Writes lines whole, from whatever thread. A stream that is gone, or that nobody reads, costs the line and never
+    holds the caller for long; once it is read again, `tell_lost` gives the line that says how many were lost."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, tell_lost: Callable[[int], str]) -> None:
         self._stream, self._lock = stream, threading.Lock()
+        self._tell_lost, self._lost = tell_lost, 0
+        self._poll: select.poll | None = None
+        try:
+            descriptor = stream.fileno()
+        except (OSError, ValueError):  # a stream of this process alone
+            return
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
 
     def __call__(self, *_: Any) -> "_Output":
         return self
@@ -121,11 +140,22 @@ class _Output:
     def msg(self, line: str) -> None:
         """Write a line."""
         with self._lock:
+            if not self._has_room():
+                self._lost += 1
+                return
+            said, self._lost = self._tell_lost(self._lost) + "\n" if self._lost else "", 0
             try:
-                self._stream.write(line + "\n")
+                self._stream.write(f"{said}{line}\n")
                 self._stream.flush()
             except (OSError, ValueError):
                 return
+
+    def _has_room(self) -> bool:
+        """Whether a line can be written at once; the first time that it can't, a slow reader gets a moment."""
+        if self._poll is None:
+            return True
+        patience = 0 if self._lost else READERS_MOMENT
+        return any(state & select.POLLOUT for _, state in self._poll.poll(patience))
 
     debug = info = warning = error = critical = exception = fatal = log = warn = msg
 

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -127,6 +128,22 @@ def test_a_stream_that_is_gone_costs_the_line_and_not_the_caller(stream: io.Stri
     stream.close()
     get_logger().info("hello")
     assert ["hello"] == [line["event"] for line in log.published]
+
+
+def test_lines_that_nobody_reads_are_lost_and_counted() -> None:
+    ours, theirs = os.pipe()
+    with open(ours) as reader, open(theirs, "w") as stream:
+        Log(stream=stream)
+        for number in range(1_000):
+            get_logger().info("x" * 100, number=number)
+        kept = [json.loads(reader.readline())["number"] for _ in range(300)]
+        get_logger().info("read again")
+        stream.close()
+        *more, missing, last = [json.loads(line) for line in reader]
+    kept += [line["number"] for line in more]
+    assert list(range(len(kept))) == kept
+    assert ("warning", 1_000 - len(kept)) == (missing["level"], missing["lines"])
+    assert "read again" == last["event"]
 
 
 def test_for_people_the_line_has_no_braces() -> None:
