@@ -174,7 +174,7 @@ class Node:
     def answers(self) -> "Node":
         """Wait until the node takes work; gives the node."""
         deadline = monotonic() + PATIENCE
-        while monotonic() < deadline and not self._ended(within=0.01):
+        while monotonic() < deadline and not self.ends(within=0.01):
             try:
                 if self.ask("node.status")["state"] != "not_ready":
                     return self
@@ -182,8 +182,8 @@ class Node:
                 pass
         raise AssertionError(f"no answer; status {self.process.poll()}, log:\n" + "\n".join(self.lines))
 
-    def _ended(self, within: float) -> bool:
-        """Whether the process ends within so many seconds."""
+    def ends(self, within: float = 2.0) -> bool:
+        """Whether the process ends by itself within so many seconds."""
         with open_pidfd(self.process.pid) as process:
             return self.process.poll() is not None or bool(select.select([process], [], [], within)[0])
 
@@ -316,8 +316,13 @@ class Nodes:
         """Start a node, and wait until it answers."""
         return self.begin(*words, **more).answers()
 
+    @property
+    def last(self) -> Node:
+        """The node that was started last."""
+        return self._started[-1]
+
     def end(self) -> None:
-        """End whatever still runs."""
+        """Kill whatever still runs."""
         for node in self._started:
             node.process.kill()
             node.end()
