@@ -125,6 +125,15 @@ async def test_a_hurried_stop_waits_no_longer_for_what_runs() -> None:
     assert "interrupted" == (await handle).status
 
 
+def test_hurrying_a_scheduler_that_does_not_stop_does_nothing() -> None:
+    scheduler = Scheduler()
+    scheduler.hurry()
+    with scheduler:
+        scheduler.hurry()
+        scheduler.add_task(dms.Task("a", answer))
+        assert 42 == scheduler.run_task("a").wait("5s").results
+
+
 async def test_a_stop_that_is_cancelled_leaves_nothing_running(gate: Make) -> None:
     work = gate()
     scheduler = Scheduler()

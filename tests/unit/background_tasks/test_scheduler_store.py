@@ -1,5 +1,6 @@
 """The scheduler with a store: what a restart keeps, what a failing disk holds up and what not, what is parked."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -385,6 +386,32 @@ def test_a_store_that_raises_instead_of_failing_is_a_failing_store() -> None:
         disk.raising = False
         clock.advance("1s")
         assert 42 == handle.wait("5s").results
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_scheduler_has_started_once_its_first_batch_is_on_disk(cancelled: bool) -> None:
+    class Held(dms.MemoryStore):
+        def save(self, changes: Sequence[Change]) -> "Future[None]":
+            super().save(changes)
+            asked.set()
+            return saved
+
+    asked, saved = asyncio.Event(), Future[None]()
+    scheduler = Scheduler(store=Held())
+    scheduler.add_task(dms.Task("a", answer))
+    start = asyncio.create_task(scheduler.astart())
+    await asyncio.wait_for(asked.wait(), 5)
+    assert not start.done()
+    if cancelled:
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+        with pytest.raises(ShuttingDown):
+            scheduler.run_task("a")
+    saved.set_result(None)
+    if not cancelled:
+        await asyncio.wait_for(start, 5)
+    await scheduler.astop()
 
 
 def test_a_durable_start_is_on_disk_before_the_function_runs() -> None:
