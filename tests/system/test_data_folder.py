@@ -96,7 +96,7 @@ def test_a_folder_on_a_read_only_mount_is_said(nodes: Any) -> None:
     assert (1, True) == (status, "can't be used: Read-only file system; give one that this user may write" in said)
 
 
-def test_a_file_in_the_place_of_the_socket_is_said_and_nothing_has_run(nodes: Any) -> None:
+def test_a_file_in_the_place_of_the_socket_is_said(nodes: Any) -> None:
     nodes.configure(tasks={"work": {"call": "functions:work", "after": "0s"}})
     nodes.data_dir.mkdir()
     (nodes.data_dir / "dms.sock").write_text("in the way")
