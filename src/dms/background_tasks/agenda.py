@@ -160,7 +160,7 @@ class Agenda:
             if cut is not None:
                 attempt.id, attempt.in_store = self.attempts.next_id(), False
             if attempt.cause == "retry":
-                self.attempts.wait_to_retry(attempt, now.boot + max(0, attempt.due - now.wall))
+                self.attempts.wait_to_retry(attempt, now.boot + _rest_of_wait(attempt, now))
             else:
                 self.attempts.admit(entry, attempt, now)
 
@@ -460,6 +460,14 @@ _ENDINGS = {
     Status.TIMED_OUT: "failed",
     Status.ABANDONED: "failed",
 }
+
+
+def _rest_of_wait(attempt: Attempt, now: Instant) -> int:
+    """How long an attempt that the store brought back has still to wait for its retry: never longer than its whole
+    delay, for the clock may have been set back."""
+    rest = max(0, attempt.due - now.wall)
+    delay = attempt.task.retry_policy.wait_before_retry(attempt.failures) if attempt.failures else 0
+    return rest if delay is None else min(rest, delay)
 
 
 def _may_queue(entry: Entry) -> bool:

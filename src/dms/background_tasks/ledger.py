@@ -1,7 +1,7 @@
 """What has to be on disk, and what waits for it: changes are gathered, handed out as a batch, acknowledged. Pure.
 
-Only the latest state of a thing is written. What a failed batch held is gathered again, unless something newer of it is
-on its way.
+Only the latest state of a thing is written. What a failed batch held is gathered again, except where there is something
+newer of it.
 """
 
 from typing import Any
@@ -47,25 +47,23 @@ class Batch:
             found.append(PutSchedulerPause(*self.pause))
         return found
 
-    def take_back(self, older: "Batch", newer: list["Batch"]) -> None:
-        """Add what an older, failed batch held, except what this one or one of the `newer` holds as it is now."""
-        for execution_id, execution in older.executions.items():
-            if not any(execution_id in batch.executions for batch in newer):
-                self.executions.setdefault(execution_id, execution)
+    def take_back(self, older: "Batch") -> None:
+        """Add what an older, failed batch held, except what this one holds as it is now."""
+        self.executions = older.executions | self.executions
         for entry, whole in older.entries.items():
             if not entry.removed:
                 self.entries[entry] = whole or self.entries.get(entry, False)
-        dropped = [task_id for batch in newer for task_id in batch.dropped]
-        self.tasks = {i: task for i, task in older.tasks.items() if i not in dropped} | self.tasks
+        self.tasks = older.tasks | self.tasks
         self.dropped = older.dropped | self.dropped
-        if self.pause is None and all(batch.pause is None for batch in newer):
-            self.pause = older.pause
+        self.pause = self.pause or older.pause
         self.accepts = older.accepts + self.accepts
         self.ends = older.ends + self.ends
 
 
 class Ledger:
-    """Gathers changes into batches. `failing` while the store refuses them: then no new batch goes out by itself."""
+    """Gathers changes into batches. One batch is under way at a time, for a later one may build on what an earlier one
+    holds (a mark on its run) and must not outlive it. `failing` while the store refuses them: then no new batch goes
+    out by itself."""
 
     __slots__ = ("_batch", "_number", "_under_way", "boot_id", "failing")
 
@@ -73,7 +71,7 @@ class Ledger:
         self.boot_id = boot_id
         self._batch = Batch()
         self._number = 0
-        self._under_way: dict[int, Batch] = {}
+        self._under_way: Batch | None = None
         self.failing = False
 
     def execution(self, execution: Execution) -> None:
@@ -119,9 +117,9 @@ class Ledger:
         self._batch.entries.pop(entry, None)
 
     def flush(self, again: bool = False) -> Save | None:
-        """The gathered changes as a batch that has to be saved; None where there are none, or while saves fail
-        (unless `again`, which tries)."""
-        if self.failing and not again:
+        """The gathered changes as a batch that has to be saved; None where there are none, while another is under way,
+        or while saves fail (unless `again`, which tries)."""
+        if self._under_way is not None or (self.failing and not again):
             return None
         batch = self._batch
         changes = batch.changes(self.boot_id)
@@ -130,22 +128,29 @@ class Ledger:
             return None
         self._batch = Batch()
         self._number += 1
-        self._under_way[self._number] = batch
+        self._under_way = batch
         return Save(self._number, changes)
 
     def tickets(self) -> list[Any]:
         """The tickets of all ends that are not on disk yet."""
-        return [end.ticket for batch in (*self._under_way.values(), self._batch) for end in batch.ends]
+        batches = (self._batch,) if self._under_way is None else (self._under_way, self._batch)
+        return [end.ticket for batch in batches for end in batch.ends]
 
     def saved(self, number: int) -> Batch:
         """That batch is on disk."""
         self.failing = False
-        return self._under_way.pop(number)
+        return self._land(number)
 
     def failed(self, number: int) -> list[Attempt]:
         """That batch could not be written; everything of it is gathered again but its starts, which are given back."""
         self.failing = True
-        batch = self._under_way.pop(number)
+        batch = self._land(number)
         starts, batch.starts = batch.starts, []
-        self._batch.take_back(batch, list(self._under_way.values()))
+        self._batch.take_back(batch)
         return starts
+
+    def _land(self, number: int) -> Batch:
+        batch, self._under_way = self._under_way, None
+        assert batch is not None
+        assert number == self._number
+        return batch

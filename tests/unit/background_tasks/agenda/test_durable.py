@@ -150,31 +150,58 @@ def test_nothing_of_a_failed_batch_is_lost(slow):
     assert slow.agenda.pause_state is not None
 
 
-def test_a_later_state_is_not_overwritten_by_an_earlier_one_whose_batch_failed(slow):
-    """The pause is refused while the resume, written after it, is kept."""
+def test_one_batch_is_under_way_at_a_time_and_the_next_holds_all_that_came_meanwhile(slow):
+    slow.run("job")
     slow.pause()
     slow.resume()
+    slow.pause("light")
+    assert 1 == len(slow.unsaved)
+
+    slow.acknowledge()
+    assert 1 == len(slow.unsaved)
+    slow.acknowledge()
+    assert [] == slow.unsaved
+
+
+def test_a_mark_never_outlives_the_run_that_it_stands_for(slow):
+    """The batch with the mark and the start fails; what came after it must not take the mark to the disk alone."""
+    slow.disk = "quick"
+    slow.add(every("1m", "tick", durability="at_least_once"))
+    slow.disk = "slow"
+    slow.go("1m")
+    slow.pause("tick")
     slow.refuse()
     slow.disk = "quick"
     while slow.unsaved:
         slow.acknowledge()
+    slow.crash()
+    slow.add(every("1m", "tick", durability="at_least_once"))
+
+    assert ["2026-01-05T00:01"] == slow.labels("tick")
+
+
+def test_a_later_state_is_not_overwritten_by_an_earlier_one_whose_batch_failed(slow):
+    slow.pause()
+    slow.resume()
+    slow.refuse()
+    slow.disk = "quick"
     slow.go("1s")
     slow.crash()
 
     assert slow.agenda.pause_state is None
 
 
-def test_an_end_is_not_overwritten_by_its_start_whose_batch_failed(slow):
-    slow.run("job")
-    slow.acknowledge()
-    slow.finish("job", Failed("no"))
-    slow.run("light")
-    slow.refuse()
-    slow.disk = "quick"
-    slow.go("1s")
+def test_an_end_is_not_overwritten_by_its_start_whose_batch_failed(world):
+    world.add(Task("job", nothing, overlap="cancel_running"))
+    world.disk = "slow"
+    world.run("job")
+    world.run("job")
+    world.refuse()
+    world.disk = "quick"
+    world.go("1s")
 
-    assert ["failed"] == slow.in_store("job")
-    assert ["failed"] == slow.ends("job")
+    assert ["cancelled", "success"] == world.in_store("job")
+    assert ["cancelled", "success"] == world.ends("job")
 
 
 def test_a_start_that_is_cancelled_before_it_is_on_disk_never_runs(world):

@@ -147,6 +147,17 @@ def test_a_waiting_retry_survives_a_crash(retrying, after):
     assert [1, 2, 3] == [begun.attempt for begun in retrying.begun]
 
 
+def test_a_retry_that_survives_a_crash_waits_no_longer_than_its_delay_though_the_clock_went_back(retrying):
+    retrying.run("job")
+    retrying.finish("job", NO)
+    retrying.set_wall("2020-01-01T00:00")
+    retrying.crash()
+    retrying.add(Task("job", nothing, retry_policy=RetryPolicy(3, "1m", "exponential")))
+    retrying.go("1m")
+
+    assert [1, 2] == [begun.attempt for begun in retrying.begun]
+
+
 def test_a_retry_that_meets_a_busy_task_waits_for_it(world):
     world.busy.add("job")
     world.add(Task("job", nothing, overlap="queue", retry_policy=RetryPolicy(1, "1m")))
