@@ -213,13 +213,20 @@ class Task(_Called, kw_only=True, eq=False):
         self.triggers = tuple(self.triggers)
         for trigger in self.triggers:
             check_trigger(trigger)
-        self._check_kinds()
+        if self._kinds() != _USUAL_KINDS:
+            self._check_kinds()
         if self._policies() != _DEFAULT_POLICIES:
             self._check_policies()
         if isinstance(self.function, Program) and (self.args or self.kwargs):
             raise InvalidTask("args: a program takes its arguments in its own list")
         if not isinstance(self.function, str):
             self._target = self.function
+
+    def _kinds(self) -> tuple[type, ...]:
+        return (
+            type(self.args), type(self.kwargs), type(self.retry_policy), type(self.enabled), type(self.description),
+            type(self.lane),
+        )  # fmt: skip
 
     def _check_kinds(self) -> None:
         for field, kind, what in _KINDS:
@@ -302,6 +309,8 @@ class Task(_Called, kw_only=True, eq=False):
         """Those of its triggers that wait for an event."""
         return [trigger for trigger in self.triggers if isinstance(trigger, EventTrigger)]
 
+
+_USUAL_KINDS = (tuple, dict, RetryPolicy, bool, str, Lane)
 
 _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("args", (tuple, list), "a list or a tuple"),
