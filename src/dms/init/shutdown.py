@@ -51,6 +51,7 @@ class Shutdown:
         self._requested = asyncio.Event()
         self._asked = 0
         self._at = "the start"
+        self._last_resort: threading.Timer | None = None
 
     def listen(self) -> None:
         """From now on signals are heard, by the running loop."""
@@ -67,6 +68,7 @@ class Shutdown:
         if self._asked == 1:
             self._logger.info("stopping", signal=name, within=f"{self._timeout:g}s")
             self._requested.set()
+            self._arm()
         elif self._asked == 2:
             self._logger.warning("stopping now; what runs is cancelled", signal=name)
             self._hurry()
@@ -78,9 +80,7 @@ class Shutdown:
 
         The last resort stays armed after that: a thread that a task left could hold the end of the interpreter.
         """
-        last_resort = threading.Timer(self._timeout, self._end_at_once, ("it took longer than shutdown.timeout",))
-        last_resort.daemon = True
-        last_resort.start()
+        self._arm()
         left = [name for stage in stages for name in await self._stage(stage)]
         self._at = "the end of the process"
         if left:
@@ -88,6 +88,14 @@ class Shutdown:
             return LATE
         self._logger.info("stopped")
         return CLEAN
+
+    def _arm(self) -> None:
+        """From now on the end comes within the timeout, also where a start still waits for something."""
+        if self._last_resort is None:
+            why = "it took longer than shutdown.timeout"
+            self._last_resort = threading.Timer(self._timeout, self._end_at_once, (why,))
+            self._last_resort.daemon = True
+            self._last_resort.start()
 
     async def _stage(self, stage: Stage) -> Sequence[str]:
         self._at = stage.name

@@ -102,6 +102,19 @@ async def test_after_the_stages_the_end_of_the_process_has_the_same_deadline() -
     )
 
 
+async def test_a_start_that_hangs_does_not_outlast_the_signal() -> None:
+    process = Process(timeout=0.02)
+    process.shutdown.listen()
+    try:
+        signal.raise_signal(signal.SIGTERM)
+        await process.shutdown.requested()
+        await asyncio.to_thread(process.ended.wait, 5)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+    assert ([70], "the start") == (process.statuses, process.log.lines[-1][2]["stage"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_first_signal_stops_the_second_hurries_the_third_ends(number: signal.Signals) -> None:
     process = Process()
