@@ -1,5 +1,6 @@
 """Polling a third party's trigger: asked in a thread of its own, reset once it is ready, reported where it fails."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from queue import SimpleQueue
@@ -132,3 +133,14 @@ def test_a_poller_that_is_stopped_takes_back_its_report_and_asks_no_more(poll: C
     assert "its trigger raised OSError: unplugged" == asking.report()
     asking.poller.stop()
     assert "" == asking.report()
+
+
+def test_a_trigger_that_has_answered_is_not_silent_however_long_it_is_not_asked(poll: Callable[[Any], Poll]) -> None:
+    asking = poll(Scripted(True))
+    asking.fired.get(timeout=PATIENCE)
+    asking.poller.stop()
+    for thread in threading.enumerate():
+        if thread.name == "dms-poll":
+            thread.join(PATIENCE)
+    asking.clock.advance("1h")
+    assert 0 == asking.poller.silent_for(asking.clock.now().boot)
