@@ -60,6 +60,16 @@ def test_what_is_wrong_leaves_the_rest_in_force_and_is_said_with_its_place(nodes
     assert len(PLACES) == shown.stdout.count("\nfinding   ")
 
 
+def test_a_start_from_the_cached_reading_finds_the_same(nodes: Any) -> None:
+    nodes.configure(FAULTS)
+    nodes.data_dir.mkdir(mode=0o700)
+    first = nodes.start()
+    said = findings(first)
+    first.stop()
+    assert (nodes.data_dir / "config.cache").exists()
+    assert said == findings(nodes.start())
+
+
 def test_strict_and_validate_refuse_the_same(nodes: Any) -> None:
     nodes.configure(FAULTS)
     strict = nodes.begin("--strict")
