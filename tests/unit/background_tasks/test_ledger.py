@@ -1,0 +1,127 @@
+"""The ledger: what goes into a batch, and what becomes of one that fails."""
+
+import pytest
+
+from dms.background_tasks.decision import Attempt, End
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.ledger import Ledger
+from dms.background_tasks.store import DropTask, Pause, PutExecution, PutSchedulerPause, PutState, PutTask
+from dms.background_tasks.task import Status, Task
+
+
+@pytest.fixture
+def ledger():
+    return Ledger("boot-1")
+
+
+@pytest.fixture
+def entry():
+    return Entry(Task("job", print), 1, stored=True)
+
+
+def attempt(entry, execution_id="1-1", status=Status.STARTING):
+    made = Attempt(entry, execution_id, 0, "schedule", None)
+    made.status = status
+    return made
+
+
+def kinds(save):
+    return [type(change) for change in save.changes]
+
+
+def test_where_nothing_has_changed_nothing_is_saved(ledger):
+    assert ledger.flush() is None
+
+
+def test_tasks_come_before_their_executions_and_what_is_dropped_last(ledger, entry):
+    ledger.drop(2)
+    ledger.execution(attempt(entry).execution())
+    ledger.task(entry)
+    ledger.pause(None)
+
+    assert [PutTask, PutExecution, DropTask, PutSchedulerPause] == kinds(ledger.flush())
+
+
+def test_only_the_latest_state_of_an_execution_is_written(ledger, entry):
+    made = attempt(entry)
+    ledger.execution(made.execution())
+    made.status = Status.SUCCESS
+    ledger.execution(made.execution())
+
+    assert [Status.SUCCESS] == [change.execution.status for change in ledger.flush().changes]
+
+
+def test_a_task_that_is_new_is_written_whole_though_its_state_changed_before(ledger, entry):
+    ledger.state(entry)
+    ledger.task(entry)
+    ledger.state(entry)
+
+    assert [PutTask] == kinds(ledger.flush())
+
+
+def test_the_state_of_a_task_is_what_it_is_when_the_batch_goes_out(ledger, entry):
+    ledger.state(entry)
+    entry.pause = Pause(7)
+
+    assert [PutState(1, entry.state("boot-1"))] == ledger.flush().changes
+
+
+def test_no_batch_goes_out_while_another_is_under_way(ledger, entry):
+    ledger.state(entry)
+    save = ledger.flush()
+    ledger.pause(None)
+    assert ledger.flush() is None
+
+    ledger.saved(save.batch)
+    assert [PutSchedulerPause] == kinds(ledger.flush())
+
+
+def test_a_batch_that_is_saved_gives_back_what_waited_for_it(ledger, entry):
+    made = attempt(entry)
+    ended = End(attempt(entry, "1-2", Status.SUCCESS).execution(), True, "ticket")
+    ledger.start(made, made.execution())
+    ledger.end(ended)
+    save = ledger.flush()
+    assert ["ticket"] == ledger.tickets()
+
+    done = ledger.saved(save.batch)
+    assert ([made], [ended], []) == (done.starts, done.ends, ledger.tickets())
+
+
+def test_a_batch_that_failed_gives_back_its_starts_and_is_gathered_again(ledger, entry):
+    made = attempt(entry)
+    ledger.task(entry)
+    ledger.start(made, made.execution())
+    ledger.pause(Pause(7))
+    ledger.drop(2)
+    first = ledger.flush()
+
+    assert [made] == ledger.failed(first.batch)
+    assert ledger.flush() is None
+    again = ledger.flush(again=True)
+    assert (first.changes, first.batch + 1) == (again.changes, again.batch)
+    assert [] == ledger.saved(again.batch).starts
+
+
+def test_what_came_after_a_batch_that_failed_counts_more_than_it(ledger, entry):
+    made = attempt(entry)
+    ledger.execution(made.execution())
+    ledger.pause(Pause(7))
+    first = ledger.flush()
+    made.status = Status.CANCELLED
+    ledger.execution(made.execution())
+    ledger.pause(None)
+    ledger.failed(first.batch)
+
+    execution, pause = ledger.flush(again=True).changes
+    assert (Status.CANCELLED, None) == (execution.execution.status, pause.pause)
+
+
+def test_a_task_that_is_gone_when_its_batch_fails_does_not_come_back(ledger, entry):
+    ledger.task(entry)
+    save = ledger.flush()
+    entry.removed = True
+    ledger.drop(1)
+    ledger.failed(save.batch)
+
+    assert [DropTask] == kinds(ledger.flush(again=True))
