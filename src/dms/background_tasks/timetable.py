@@ -187,9 +187,10 @@ class DelayTimetable(IntervalTimetable):
 
 
 class CalendarTimetable(Timetable):
-    """A cron expression, or a third party's `next_after`, in wall time; `done` is the last time that fired."""
+    """A cron expression, or a third party's `next_after`, in wall time; `done` is the last time that fired, or, while
+    none has (`fresh`), the moment from which it counts."""
 
-    __slots__ = ("done", "end", "fires", "jitter", "nominal", "seed", "start")
+    __slots__ = ("done", "end", "fires", "fresh", "jitter", "nominal", "seed", "start")
     on_wall = True
 
     def __init__(self, owner: Any, fires: Fires, seed: str, trigger: Any = None) -> None:
@@ -202,11 +203,12 @@ class CalendarTimetable(Timetable):
     def begin(self, now: Instant) -> None:
         """What counts is what comes after now, or from its `start` on."""
         self.done = now.wall if self.start is None else max(now.wall, self.start - 1)
+        self.fresh = True
         self._plan(self.fires.next_after(self.done))
 
     def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
         """Go on after the last time that fired, unless that lies in a future that turned out wrong."""
-        self.done = mark.done
+        self.done, self.fresh = mark.done, False
         if self.done > now.wall + TRUSTED_STEP_BACK and (self.start is None or self.start <= now.wall):
             self.done = now.wall
         self._plan(self.fires.next_after(self.done))
@@ -236,6 +238,7 @@ class CalendarTimetable(Timetable):
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """The one that is due, or all up to now where more than one came."""
         assert self.nominal is not None
+        self.fresh = False
         until = now.wall if self.end is None else min(now.wall, self.end)
         only, before = self.nominal, self.done
         following = self.fires.next_after(only)
@@ -261,8 +264,8 @@ class CalendarTimetable(Timetable):
         return labels[::-1] or [until]
 
     def wall_stepped_back(self, now: Instant) -> bool:
-        """A mark or a time far ahead of the clock no longer counts."""
-        ahead = self.done > now.wall + TRUSTED_STEP_BACK
+        """A mark far ahead of the clock no longer counts, nor one ahead of it that stands for no fire."""
+        ahead = self.done > now.wall + (0 if self.fresh else TRUSTED_STEP_BACK)
         if ahead and (self.start is None or self.start <= now.wall):
             self.done = now.wall
         self._plan(self.fires.next_after(self.done))

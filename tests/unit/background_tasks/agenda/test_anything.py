@@ -373,7 +373,15 @@ class Anything(RuleBasedStateMachine):
                 assert execution.status is not Status.INTERRUPTED
 
 
-@pytest.mark.parametrize("steps", [50, pytest.param(400, marks=pytest.mark.nightly)])
-def test_whatever_happens_nothing_is_lost_nothing_runs_twice_and_the_disk_knows(make_world, steps):
+def run(make_world, limits):
     machine = type("Machine", (Anything,), {"make_world": staticmethod(make_world)})
-    run_state_machine_as_test(machine, settings=settings(settings(), stateful_step_count=steps))
+    run_state_machine_as_test(machine, settings=limits)
+
+
+def test_whatever_happens_nothing_is_lost_nothing_runs_twice_and_the_disk_knows(make_world):
+    run(make_world, settings())
+
+
+@pytest.mark.nightly
+def test_the_same_holds_for_long_lives(make_world):
+    run(make_world, settings(max_examples=100, stateful_step_count=400))

@@ -408,6 +408,14 @@ def test_a_recorded_occurrence_is_not_fired_again_when_the_clock_is_set_back(wor
     assert ["2026-01-05T01:00", "2026-01-06T01:00"] == world.runs("job")
 
 
+def test_a_calendar_that_has_not_fired_yet_follows_a_clock_that_is_set_back_by_half_a_day(world):
+    world.add(cron("* * * * *"))
+    world.set_wall("2026-01-04T12:00:10")
+    world.go("50s")
+
+    assert ["2026-01-04T12:01"] == world.runs("job")
+
+
 def test_a_mark_in_a_future_that_turned_out_wrong_does_not_block_a_calendar(make_world):
     world = make_world("2036-07-01T00:00")
     world.add(cron("0 * * * *"))
