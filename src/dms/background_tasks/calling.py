@@ -1,10 +1,12 @@
-"""How a task's function is to be called: by which executor, and whether it takes the run."""
+"""A task's function: found where text names it, and how it is to be called."""
 
 import inspect
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
-from dms.background_tasks.task import Program
+from dms.background_tasks.task import Program, Task
+from dms.errors import InvalidInput, InvalidTask
 
 
 class Calling(NamedTuple):
@@ -12,6 +14,33 @@ class Calling(NamedTuple):
 
     executor: str
     wants_run: bool
+
+
+def prepare(task: Task) -> None:
+    """Find a task's function, and how it is called. InvalidTask where it can't be found."""
+    if not isinstance(task, Task):
+        raise InvalidTask(f"{task!r} is no Task; make one, such as Task('backup', function)")
+    target = task.target
+    if target is None and not task.parked:
+        try:
+            target = find_function(task.function)
+        except InvalidInput as error:
+            raise InvalidTask(str(error)) from error
+    task.bind(target, calling_of(target))
+
+
+def find_function(reference: str) -> Any:
+    """What `package.module:name` refers to. InvalidInput says which part is not there."""
+    module_name, _, path = reference.partition(":")
+    try:
+        found: Any = import_module(module_name)
+        for name in path.split("."):
+            found = getattr(found, name, None)
+    except (Exception, SystemExit) as error:
+        raise InvalidInput(f"function: {module_name} can't be imported: {type(error).__name__}: {error}") from error
+    if not callable(found):
+        raise InvalidInput(f"function: {module_name} has no function {path}")
+    return found
 
 
 def calling_of(target: Any) -> Calling:

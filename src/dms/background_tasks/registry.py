@@ -22,7 +22,7 @@ class Registry:
         """Take a task in; it takes the place of one of its name that only the store brought back. Conflict where its
         name is taken, or it is registered already."""
         with self._lock:
-            if task.id is not None or task._registration is not None:
+            if task.id is not None or task.registered:
                 raise Conflict(f"{task.name} is registered already; make another Task")
             there = self._by_name.get(task.name)
             if there is not None and not there.restored:

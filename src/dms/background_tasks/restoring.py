@@ -1,38 +1,13 @@
 """Tasks that only the store remembers: made again from their definitions, or parked with the reason why not."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
-from dms.background_tasks.calling import calling_of
+from dms.background_tasks.calling import prepare
 from dms.background_tasks.definition import program_from, task_from
 from dms.background_tasks.store import StoredTask
 from dms.background_tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
-
-
-def find_function(reference: str) -> Any:
-    """What `package.module:name` refers to. InvalidInput says which part is not there."""
-    module_name, _, path = reference.partition(":")
-    try:
-        found: Any = import_module(module_name)
-        for name in path.split("."):
-            found = getattr(found, name, None)
-    except (Exception, SystemExit) as error:
-        raise InvalidInput(f"function: {module_name} can't be imported: {type(error).__name__}: {error}") from error
-    if not callable(found):
-        raise InvalidInput(f"function: {module_name} has no function {path}")
-    return found
-
-
-def prepare(task: Task) -> None:
-    """Find a task's function, and how it is called. InvalidTask where it can't be found."""
-    if task.target is None and not task.parked:
-        try:
-            task._target = find_function(task.function)
-        except InvalidInput as error:
-            raise InvalidTask(str(error)) from error
-    task._calling = calling_of(task.target)
 
 
 def lives_by_itself(stored: StoredTask) -> bool:

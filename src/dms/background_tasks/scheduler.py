@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any, Self
 
 from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.calling import prepare
 from dms.background_tasks.decision import Remove
 from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
 from dms.background_tasks.engine import Engine
@@ -26,7 +27,7 @@ from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.loop_thread import LoopThread, in_thread
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
-from dms.background_tasks.restoring import lives_by_itself, prepare, restore
+from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.run import Progress, Run
 from dms.background_tasks.settings import Duration, read_settings
 from dms.background_tasks.store import ExecutionStore, Query
@@ -83,7 +84,7 @@ class Scheduler:
         self._check_open()
         prepare(task)
         self._registry.add(task)
-        task._registration = self
+        task.register(self)
         self._inbox.post(Engine.add, task)
         return task
 
@@ -372,7 +373,7 @@ class Scheduler:
                 continue
             task = restore(stored)
             if self._registry.restore(task, stored.id):
-                task._registration = self
+                task.register(self)
                 self._inbox.post(Engine.add, task)
 
     def _removed(self, decision: Remove) -> None:

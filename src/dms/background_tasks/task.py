@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -13,6 +13,9 @@ from dms.background_tasks.retry import NO_RETRY, RetryPolicy
 from dms.background_tasks.trigger import EventTrigger, Trigger, check_trigger
 from dms.errors import InvalidTask
 from dms.instant import parse_duration, to_datetime
+
+if TYPE_CHECKING:
+    from dms.background_tasks.calling import Calling
 
 _NAME = re.compile(r"(?!\d+$)[a-z0-9][a-z0-9_-]{0,62}").fullmatch
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*").fullmatch
@@ -288,9 +291,23 @@ class Task(_Called, kw_only=True, eq=False):
         return self._target
 
     @property
-    def calling(self) -> Any:
-        """How it is called (see `calling.py`); set by `add_task`."""
-        return self._calling
+    def calling(self) -> "Calling":
+        """How it is called; told by `add_task`."""
+        calling: Calling = self._calling
+        return calling
+
+    def bind(self, target: Any, calling: "Calling") -> None:
+        """What is called and how has been found; for `add_task`."""
+        self._target, self._calling = target, calling
+
+    @property
+    def registered(self) -> bool:
+        """Whether a scheduler has taken it in."""
+        return self._registration is not None
+
+    def register(self, registration: Registration) -> None:
+        """A scheduler has taken it in; for `add_task`."""
+        self._registration = registration
 
     @property
     def next_fire(self) -> datetime | None:

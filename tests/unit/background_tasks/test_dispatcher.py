@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.calling import prepare
 from dms.background_tasks.decision import Alert, Attempt, Cancel, End, Failed, Kill, Save, Skip, Start
 from dms.background_tasks.dispatcher import REMEMBERED, Dispatcher, Messages
 from dms.background_tasks.executor import Deliver
 from dms.background_tasks.handle import Handle
-from dms.background_tasks.restoring import prepare
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Execution, Status, Task
 from dms.background_tasks.view import RunEvent

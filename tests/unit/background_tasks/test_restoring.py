@@ -1,53 +1,20 @@
 """Functions by reference, and tasks that only the store remembers: made again, or parked with the reason why not."""
 
 import os.path
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from dms.background_tasks.definition import definition
-from dms.background_tasks.restoring import find_function, lives_by_itself, prepare, restore
+from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.store import StoredTask, TaskState
 from dms.background_tasks.task import Program, Task
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
-from dms.errors import InvalidInput, InvalidTask
 
 
 def stored(task: Task, **changes: Any) -> StoredTask:
     return StoredTask(1, task.name, definition(task) | changes, TaskState())
-
-
-def test_a_function_is_found_by_its_reference() -> None:
-    assert os.path.join is find_function("os:path.join")
-
-
-@pytest.mark.parametrize(
-    ("reference", "message"),
-    [
-        ("no_such_module:f", "function: no_such_module can't be imported: ModuleNotFoundError: No module named"),
-        ("os:nothing", "function: os has no function nothing"),
-        ("os:sep", "function: os has no function sep"),
-        ("os:nothing.at.all", "function: os has no function nothing.at.all"),
-    ],
-)
-def test_a_function_that_is_not_there_says_which_part_is_missing(reference: str, message: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        find_function(reference)
-    assert str(caught.value).startswith(message)
-
-
-@pytest.mark.parametrize("error", [RuntimeError("half made"), SystemExit(2)])
-def test_whatever_a_module_raises_when_it_is_asked_is_told(error: BaseException, monkeypatch: Any) -> None:
-    class Odd(ModuleType):
-        def __getattr__(self, name: str) -> Any:
-            raise AttributeError(name) if name.startswith("__") else error
-
-    monkeypatch.setitem(sys.modules, "odd", Odd("odd"))
-    with pytest.raises(InvalidInput, match=type(error).__name__):
-        find_function("odd:work")
 
 
 def test_a_task_comes_back_as_it_was() -> None:
@@ -119,14 +86,6 @@ def test_what_can_not_come_back_whole_is_parked_with_the_reason(
 def test_a_task_whose_function_is_gone_keeps_all_else() -> None:
     back = restore(stored(Task("a", "gone:work", triggers=[PeriodicTrigger("5m")], priority=3)))
     assert (3, (PeriodicTrigger("5m"),)) == (back.priority, back.triggers)
-
-
-def test_preparing_a_task_finds_its_function_and_how_it_is_called() -> None:
-    task = Task("a", "os:getcwd")
-    prepare(task)
-    assert (os.getcwd, "thread", False) == (task.target, *task.calling)
-    with pytest.raises(InvalidTask, match="os has no function nothing"):
-        prepare(Task("a", "os:nothing"))
 
 
 @pytest.mark.parametrize(
