@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from dms.adapters.memory import MemoryStore as MemoryStore
     from dms.adapters.sqlite import SqliteStore as SqliteStore
     from dms.background_tasks.channel import Channel as Channel
+    from dms.background_tasks.handle import Handle as Handle
     from dms.background_tasks.retry import Backoff as Backoff
     from dms.background_tasks.retry import RetryPolicy as RetryPolicy
+    from dms.background_tasks.run import Progress as Progress
     from dms.background_tasks.run import Run as Run
     from dms.background_tasks.scheduler import Scheduler as Scheduler
+    from dms.background_tasks.store import ExecutionStore as ExecutionStore
     from dms.background_tasks.task import CatchUp as CatchUp
     from dms.background_tasks.task import Durability as Durability
     from dms.background_tasks.task import Event as Event
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from dms.background_tasks.trigger import OneTimeTrigger as OneTimeTrigger
     from dms.background_tasks.trigger import PeriodicTrigger as PeriodicTrigger
     from dms.background_tasks.trigger import Trigger as Trigger
+    from dms.background_tasks.view import RunEvent as RunEvent
+    from dms.background_tasks.view import TaskView as TaskView
     from dms.config import Config as Config
     from dms.config import default_config as default_config
     from dms.config import find_config as find_config
@@ -33,7 +38,18 @@ if TYPE_CHECKING:
     from dms.config import load_config as load_config
     from dms.config import remove_comments as remove_comments
     from dms.config import search_paths as search_paths
+    from dms.errors import ConfigError as ConfigError
+    from dms.errors import Conflict as Conflict
     from dms.errors import DmsError as DmsError
+    from dms.errors import InvalidCron as InvalidCron
+    from dms.errors import InvalidInput as InvalidInput
+    from dms.errors import InvalidTask as InvalidTask
+    from dms.errors import InvalidTrigger as InvalidTrigger
+    from dms.errors import Misuse as Misuse
+    from dms.errors import NotFound as NotFound
+    from dms.errors import ShuttingDown as ShuttingDown
+    from dms.errors import StoreError as StoreError
+    from dms.errors import WaitTimeout as WaitTimeout
 
 __version__ = "0.1.0"
 
@@ -41,17 +57,23 @@ _ROOMS = {
     "dms.adapters.memory": ("MemoryStore",),
     "dms.adapters.sqlite": ("SqliteStore",),
     "dms.background_tasks.channel": ("Channel",),
+    "dms.background_tasks.handle": ("Handle",),
     "dms.background_tasks.retry": ("Backoff", "RetryPolicy"),
-    "dms.background_tasks.run": ("Run",),
+    "dms.background_tasks.run": ("Progress", "Run"),
     "dms.background_tasks.scheduler": ("Scheduler",),
+    "dms.background_tasks.store": ("ExecutionStore",),
     "dms.background_tasks.task": (
         "CatchUp", "Durability", "Event", "Execution", "Overlap", "Program", "Status", "Task",
     ),
     "dms.background_tasks.trigger": ("EventTrigger", "OneTimeTrigger", "PeriodicTrigger", "Trigger"),
+    "dms.background_tasks.view": ("RunEvent", "TaskView"),
     "dms.config": (
         "Config", "default_config", "find_config", "get_config", "load_config", "remove_comments", "search_paths",
     ),
-    "dms.errors": ("DmsError",),
+    "dms.errors": (
+        "ConfigError", "Conflict", "DmsError", "InvalidCron", "InvalidInput", "InvalidTask", "InvalidTrigger", "Misuse",
+        "NotFound", "ShuttingDown", "StoreError", "WaitTimeout",
+    ),
 }  # fmt: skip
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -9,7 +9,10 @@ import pytest
 import dms
 
 NAMES = """Scheduler Task Execution Run Event Status Trigger PeriodicTrigger OneTimeTrigger EventTrigger Channel
-RetryPolicy Backoff Overlap CatchUp Durability Program MemoryStore SqliteStore DmsError
+RetryPolicy Backoff Overlap CatchUp Durability Program Handle Progress TaskView RunEvent
+ExecutionStore MemoryStore SqliteStore
+DmsError ConfigError Conflict InvalidInput InvalidCron InvalidTask InvalidTrigger Misuse NotFound ShuttingDown
+StoreError WaitTimeout
 Config load_config find_config get_config default_config remove_comments search_paths""".split()
 
 
