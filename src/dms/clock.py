@@ -1,12 +1,16 @@
-"""The only module that reads a clock."""
+"""The machine's clocks: what they show, since which boot, in which zone. The only module that reads one."""
 
 import os
+import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dms.instant import Instant
 
+_ZONES = "/zoneinfo/"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*").fullmatch
 _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -26,14 +30,39 @@ def boot_id() -> str:
         return ""
 
 
-def host_zone() -> ZoneInfo | None:
-    """The machine's own IANA time zone, from TZ or /etc/localtime; None where it can't be told."""
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if not name:
-        _, found, name = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
-        if not found:
-            return None
+def host_timezone(environ: Mapping[str, str], root: Path = Path("/")) -> str:
+    """The IANA name of the host's zone: what TZ says, else /etc/localtime, else /etc/timezone; empty where none
+    tells."""
+    for name in (environ.get("TZ", "").removeprefix(":"), _linked_zone(root), _written_zone(root)):
+        name = name.rpartition(_ZONES)[2] if _ZONES in name else name
+        if name and _NAME(name) and _exists(name):
+            return name
+    return ""
+
+
+def _linked_zone(root: Path) -> str:
     try:
-        return ZoneInfo(name)
+        return os.readlink(root / "etc/localtime")
+    except OSError:
+        return ""
+
+
+def _written_zone(root: Path) -> str:
+    try:
+        return (root / "etc/timezone").read_text("ascii", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _exists(name: str) -> bool:
+    try:
+        ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
+        return False
+    return True
+
+
+def host_zone() -> ZoneInfo | None:
+    """The host's own zone; None where it can't be told."""
+    name = host_timezone(os.environ)
+    return ZoneInfo(name) if name else None

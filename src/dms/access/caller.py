@@ -2,6 +2,9 @@
 
 import msgspec
 
+from dms.access.peer import Peer, user_name
+from dms.errors import Refused
+
 TASK_READ = "task:read"
 TASK_RUN = "task:run"
 EVENT_EMIT = "event:emit"
@@ -22,3 +25,13 @@ class Caller(msgspec.Struct, frozen=True):
     def may(self, scope: str) -> bool:
         """Whether they hold a scope, or the one that holds all."""
         return scope in self.scopes or ADMIN in self.scopes
+
+
+def caller_by_socket(peer: Peer, own_uid: int) -> Caller:
+    """The caller that a peer is: the node's own user and root may do everything, and Refused everybody else."""
+    if peer.uid not in (0, own_uid):
+        raise Refused(
+            f"user {user_name(peer.uid)} may not command this node, which runs as {user_name(own_uid)}; "
+            f"ask as {user_name(own_uid)} or as root"
+        )
+    return Caller(user_name(peer.uid), "socket", frozenset({ADMIN}))

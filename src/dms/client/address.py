@@ -3,8 +3,8 @@
 import os
 import shlex
 import socket
-import struct
 
+from dms.access.peer import peer_of
 from dms.access.socket_place import LONGEST, find_socket
 from dms.errors import NoNode, Refused
 
@@ -43,16 +43,11 @@ def _connect(connecting: socket.socket, path: str) -> None:
 
 def _check_owner(connected: socket.socket, folder: str) -> None:
     """Who listens must be us, root, or the owner of the data folder: in a shared folder anybody can make a socket."""
-    uid = _user_at(connected)
+    uid = peer_of(connected).uid
     if uid not in (0, os.geteuid(), os.stat(folder).st_uid):
         raise Refused(
             f"what listens for {folder} belongs to user {uid} and not to the folder's owner; it is not trusted"
         )
-
-
-def _user_at(connected: socket.socket) -> int:
-    _, uid, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(uid)
 
 
 def _told(error: OSError | Refused, folder: str) -> Exception:

@@ -1,14 +1,10 @@
 """The facts about this machine that defaults depend on."""
 
 import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 
+from dms.clock import host_timezone
 from dms.config.setting import Machine
-
-_ZONES = "/zoneinfo/"
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*").fullmatch
 
 
 def this_machine(environ: Mapping[str, str]) -> Machine:
@@ -25,40 +21,6 @@ def working_directory() -> str:
         return os.getcwd()
     except OSError:
         return "/"
-
-
-def host_timezone(environ: Mapping[str, str], root: Path = Path("/")) -> str:
-    """The IANA name of the host's zone: what TZ says, else /etc/localtime, else /etc/timezone; empty where none
-    tells."""
-    for name in (environ.get("TZ", "").removeprefix(":"), _linked_zone(root), _written_zone(root)):
-        name = name.rpartition(_ZONES)[2] if _ZONES in name else name
-        if name and _NAME(name) and _exists(name):
-            return name
-    return ""
-
-
-def _linked_zone(root: Path) -> str:
-    try:
-        return os.readlink(root / "etc/localtime")
-    except OSError:
-        return ""
-
-
-def _written_zone(root: Path) -> str:
-    try:
-        return (root / "etc/timezone").read_text("ascii", "replace").strip()
-    except OSError:
-        return ""
-
-
-def _exists(name: str) -> bool:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def _cores() -> int:

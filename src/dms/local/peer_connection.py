@@ -1,11 +1,13 @@
 """One peer at the Unix socket: bytes to lines to the connection, answers back, at the speed at which it reads."""
 
 import asyncio
+import os
 import select
 import socket
 from collections.abc import Callable, Mapping
 
-from dms.access.peer import caller_by_socket, own_uid, peer_of
+from dms.access.caller import caller_by_socket
+from dms.access.peer import peer_of
 from dms.command.connection import Connection
 from dms.command.operation import Operation
 from dms.errors import DmsError
@@ -47,7 +49,7 @@ class PeerConnection(asyncio.Protocol):
         self._transport = transport
         self._transport.set_write_buffer_limits(high=SEND_BUFFER)
         try:
-            caller = caller_by_socket(peer_of(self._socket), own_uid())
+            caller = caller_by_socket(peer_of(self._socket), os.geteuid())
             self._admit(self)
         except DmsError as error:
             self.send(b'{"jsonrpc":"2.0","id":null,"error":%b}' % encode(error_from(error)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dms.access.peer import Peer
 from dms.client import AsyncClient, Client
 from dms.errors import NoNode, Refused, RemoteError, WaitTimeout
 
@@ -82,7 +83,7 @@ def test_a_listener_that_is_neither_ours_nor_the_folder_s_owner_s_is_not_trusted
     node: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("dms.client.address._user_at", lambda connected: 4321)
+        patched.setattr("dms.client.address.peer_of", lambda connected: Peer(1, 4321, 1))
         with pytest.raises(Refused, match="belongs to user 4321 and not to the folder's owner"):
             Client(node.data_dir).call("rpc.ping")
     with Client(node.data_dir) as client:  # so that the node has taken the first one on before it stops
