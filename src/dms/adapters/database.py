@@ -18,7 +18,7 @@ APPLICATION_ID = 0x444D5331
 BUSY_TIMEOUT = 5_000
 """Milliseconds that a transaction waits for another program's."""
 
-CACHE = 16_384
+CACHE = 4_096
 """KiB of pages that the writer keeps in memory at most, so that indexes of a million rows stay quick."""
 
 LOG_LIMIT = 32 * 1024 * 1024
