@@ -6,10 +6,8 @@ import click
 
 from dms.cli.asking import Asking, asking, print_json
 from dms.cli.exit_status import DONE
-from dms.cli.terminal import painted
-from dms.cli.wording import local_time, plain
-
-_SHOWN = frozenset({"at", "level", "event", "logger", "task", "execution", "status", "took", "exception"})
+from dms.cli.terminal import colourful
+from dms.init.log_line import pretty_line
 
 
 @click.command()
@@ -30,13 +28,5 @@ def logs(node: Asking, following: bool, lines: int) -> int:
 
 
 def log_line(line: dict[str, Any]) -> str:
-    """A line of the log for people: when, which task, how it went, what it says, and the rest as name=value."""
-    status = str(line.get("status") or ("" if line.get("level") == "info" else line.get("level", "")))
-    parts = [local_time(line.get("at"), "%H:%M:%S")]
-    if "task" in line:
-        parts += [f"{plain(line['task']):<12}", painted(f"{status:<9}", status), f"{plain(line.get('took', '')):>7}  "]
-    elif status:
-        parts.append(painted(f"{status:<9}", status))
-    parts.append(plain(line.get("event", "")))
-    parts += [f" {plain(name)}={plain(value)}" for name, value in line.items() if name not in _SHOWN]
-    return " ".join(parts).rstrip()
+    """A line of the log for people, as the node itself would write it on a terminal."""
+    return pretty_line(line, colours=colourful())

@@ -10,10 +10,12 @@ import msgspec
 
 _DEEPEST = 8
 _LEAST_INT, _GREATEST_INT = -(2**63), 2**64 - 1
-_RESERVED = frozenset({"at", "level", "event", "logger", "task", "execution", "status", "took", "exception"})
 _COLOURS = {
     "success": 32, "failed": 31, "timed_out": 31, "abandoned": 31, "warning": 33, "error": 31, "debug": 2,
 }  # fmt: skip
+
+RESERVED = frozenset({"at", "level", "event", "logger", "task", "execution", "status", "took", "exception"})
+"""Fields that have a place of their own in a line for people."""
 
 
 def plain_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def pretty_line(fields: Mapping[str, Any], colours: bool = True) -> str:
         head += f"{_painted(f'{_clean(status):<9}', status, colours)} {_clean(fields.get('took', '')):>7}   "
     elif status:
         head += f"{_painted(_clean(status), status, colours)}  "
-    rest = "  ".join(f"{_clean(name)}={_clean(value)}" for name, value in fields.items() if name not in _RESERVED)
+    rest = "  ".join(f"{_clean(name)}={_clean(value)}" for name, value in fields.items() if name not in RESERVED)
     line = f"{head}{_clean(fields['event'])}{'  ' if rest else ''}{rest}".rstrip()
     trace = fields.get("exception")
     return "\n".join([line, *(f"    {_clean(part)}" for part in _text(trace).splitlines())]) if trace else line

@@ -28,8 +28,9 @@ from dms.config import Loaded
 from dms.declared_tasks import Declared
 from dms.errors import ConfigError, Conflict
 from dms.health import Finding, Health
+from dms.init.log_line import RESERVED
 from dms.init.logger import LEVELS, get_logger
-from dms.init.run_log import RunLog
+from dms.init.run_event_log import RunEventLog
 from dms.init.shutdown import CANCEL_SHARE, DRAIN_SHARE, Stage
 from dms.instant import SECOND, microseconds
 from dms.local.door import LocalDoor
@@ -64,7 +65,7 @@ class Node:
         own = [facts.facts_task(__version__), retention_task(self._store, self._clock)]
         for task in own:
             self.scheduler.add_task(task)
-        self.scheduler.subscribe(RunLog(self.logger, self._clock, {task.name for task in own}).tell)
+        self.scheduler.subscribe(RunEventLog(self.logger, self._clock, {task.name for task in own}).tell)
         self._doors: list[str] = []
         self._door = LocalDoor(folder.path, self._operations(logs))
 
@@ -182,7 +183,7 @@ class Node:
         self.logger.log(LEVELS[level], event, task=run.task, execution=run.id, **told)
 
 
-_TAKEN = frozenset({"event", "level", "self", "method_name", "task", "execution", "logger", "status", "took"})
+_TAKEN = RESERVED | {"self", "method_name"}
 """Names that a run's own fields can't take: what the node says of a line is not for a task to say."""
 
 

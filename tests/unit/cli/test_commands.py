@@ -202,8 +202,14 @@ def test_a_key_is_explained(dms: Dms) -> None:
 def test_the_log_is_printed(dms: Dms, node: Any) -> None:
     node.logs.publish({"at": "2026-11-25T02:00:00+00:00", "level": "warning", "event": "disk\x1b[31m full", "free": 3})
     (line,) = dms("logs").out.splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d warning   disk\\x1b\[31m full  free=3", line)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d warning  disk\\x1b\[31m full  free=3", line)
     assert [3] == [each["free"] for each in dms("logs", "--json").document]
+
+
+def test_a_traceback_in_the_log_is_printed_below_its_line(dms: Dms, node: Any) -> None:
+    trace = "Traceback:\n  work()\nValueError: odd"
+    node.logs.publish({"at": "2026-11-25T02:00:00+00:00", "level": "error", "event": "broken", "exception": trace})
+    assert ["    Traceback:", "      work()", "    ValueError: odd"] == dms("logs").out.splitlines()[1:]
 
 
 def test_any_method_can_be_called(dms: Dms) -> None:

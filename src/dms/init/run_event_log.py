@@ -12,7 +12,7 @@ BETWEEN_PROGRESS = 5 * SECOND
 """Least time between two lines about the progress of one run."""
 
 
-class RunLog:
+class RunEventLog:
     """Writes a line for what listeners of a scheduler are told. Of the node's `own` tasks only failures are told."""
 
     def __init__(self, logger: Logger, clock: Clock, own: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from dms.background_tasks.run import Progress
 from dms.background_tasks.task import Execution, Status
 from dms.background_tasks.view import RunEvent
-from dms.init.run_log import RunLog
+from dms.init.run_event_log import RunEventLog
 from dms.instant import SECOND, Instant
 
 
@@ -17,12 +17,12 @@ class Clock:
 
 
 class Log:
-    """A RunLog, and the lines that it writes: level, event, fields."""
+    """A RunEventLog, and the lines that it writes: level, event, fields."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
         self.clock = Clock()
-        self.runs = RunLog(self, self.clock, {"node-facts"})  # type: ignore[arg-type]
+        self.runs = RunEventLog(self, self.clock, {"node-facts"})  # type: ignore[arg-type]
 
     def __getattr__(self, level: str) -> Any:
         return lambda event, **fields: self.lines.append((level, event, fields))
