@@ -1,6 +1,8 @@
 """A task's function: found where text names it, and how it is to be called."""
 
 import inspect
+import sys
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -8,12 +10,23 @@ from typing import Any, NamedTuple
 from dms.background_tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
 
+BY_KEYWORD = sys.maxsize
+"""No number of arguments reaches a parameter that can't be given by position."""
+
 
 class Calling(NamedTuple):
-    """`executor` is coroutine, thread or program; `wants_run` whether the function has a parameter named `run`."""
+    """`executor` is coroutine, thread or program; `run_at` is the place of the function's parameter named `run` among
+    those that can be given by position, BY_KEYWORD where it is none of them, and None where there is no such one."""
 
     executor: str
-    wants_run: bool
+    run_at: int | None
+
+
+class Arguments(NamedTuple):
+    """What a function is called with."""
+
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = {}
 
 
 def prepare(task: Task) -> None:
@@ -43,10 +56,21 @@ def find_function(reference: str) -> Any:
     return found
 
 
+def arguments_of(task: Task, run: Any) -> Arguments:
+    """A task's arguments, and its run where the function has a parameter of that name: wherever that stands, the task's
+    own fill the places around it."""
+    place = task.calling.run_at
+    if place is None:
+        return Arguments(task.args, task.kwargs)
+    if place <= len(task.args):
+        return Arguments((*task.args[:place], run, *task.args[place:]), task.kwargs)
+    return Arguments(task.args, {**task.kwargs, "run": run})
+
+
 def calling_of(target: Any) -> Calling:
     """How to call a function, a callable object or a program."""
     if isinstance(target, Program):
-        return Calling("program", False)
+        return Calling("program", None)
     try:
         return _known(target)
     except TypeError:
@@ -61,11 +85,15 @@ def _known(target: Any) -> Calling:
 def _look(target: Any) -> Calling:
     call = getattr(target, "__call__", None)  # noqa: B004 - an object whose call is a coroutine function counts as one
     is_coroutine = inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(call)
-    return Calling("coroutine" if is_coroutine else "thread", _wants_run(target))
+    return Calling("coroutine" if is_coroutine else "thread", _run_at(target))
 
 
-def _wants_run(target: Any) -> bool:
+def _run_at(target: Any) -> int | None:
     try:
-        return "run" in inspect.signature(target).parameters
+        parameters = inspect.signature(target).parameters
     except (TypeError, ValueError):
-        return False
+        return None
+    by_position = [name for name, known in parameters.items() if known.kind <= known.POSITIONAL_OR_KEYWORD]
+    if "run" in by_position:
+        return by_position.index("run")
+    return BY_KEYWORD if "run" in parameters and parameters["run"].kind is inspect.Parameter.KEYWORD_ONLY else None

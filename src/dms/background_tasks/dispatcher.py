@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.calling import arguments_of
 from dms.background_tasks.decision import (
     Accept,
     Alert,
@@ -124,9 +125,8 @@ class Dispatcher:
     def _begin(self, attempt: Attempt) -> Running:
         task = attempt.task
         run = Run(attempt, None if self._snapshot is None else self._snapshot(), self._sinks)
-        kind, wants_run = task.calling
-        kwargs = {**task.kwargs, "run": run} if wants_run else task.kwargs
-        return self._executors[kind].start(attempt, run, kwargs, self._messages.delivered)
+        executor = self._executors[task.calling.executor]
+        return executor.start(attempt, run, arguments_of(task, run), self._messages.delivered)
 
     def let_go(self, execution_id: str) -> None:
         """An execution has ended by itself."""

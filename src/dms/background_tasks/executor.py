@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from dms.background_tasks.calling import Arguments
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.loop_thread import end_loop
 from dms.background_tasks.program import ProgramRun
@@ -40,8 +41,8 @@ class Executor(Protocol):
     """Starts attempts. `start` never blocks; `deliver(execution_id, outcome)` may come from any thread, and not at all
     where the attempt never ends. What comes after the first counts for nothing."""
 
-    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
-        """Call the attempt's function with its arguments and `kwargs`."""
+    def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
+        """Call the attempt's function with these arguments."""
         ...
 
     def close(self) -> None:
@@ -59,18 +60,18 @@ def make_executors(own_coroutine_loop: bool) -> dict[str, Executor]:
 class CoroutineExecutor:
     """Runs coroutine functions on the loop it is started from."""
 
-    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+    def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Call the function in a task of its own."""
-        task = asyncio.get_running_loop().create_task(_conduct(attempt, kwargs, deliver))
+        task = asyncio.get_running_loop().create_task(_conduct(attempt, arguments, deliver))
         return _RunningCoroutine(task, run, attempt.id, deliver)
 
     def close(self) -> None:
         """Nothing to do: the loop is the caller's."""
 
 
-async def _conduct(attempt: Attempt, kwargs: Mapping[str, Any], deliver: Deliver) -> None:
+async def _conduct(attempt: Attempt, arguments: Arguments, deliver: Deliver) -> None:
     try:
-        outcome: Outcome = Succeeded(await attempt.task.target(*attempt.task.args, **kwargs))
+        outcome: Outcome = Succeeded(await attempt.task.target(*arguments.args, **arguments.kwargs))
     except asyncio.CancelledError:
         outcome = Cancelled()
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
@@ -108,10 +109,12 @@ class LoopThreadExecutor:
         self._loop.run_forever()
         end_loop(self._loop)
 
-    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+    def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Call the function over there."""
         running = _RunningThere(self._loop, run, attempt.id, deliver)
-        self._loop.call_soon_threadsafe(lambda: running.begin(lambda: self._inner.start(attempt, run, kwargs, deliver)))
+        self._loop.call_soon_threadsafe(
+            lambda: running.begin(lambda: self._inner.start(attempt, run, arguments, deliver))
+        )
         return running
 
     def close(self) -> None:
@@ -157,10 +160,10 @@ class ThreadExecutor:
         self._threads = 0
         self._lock = Lock()
 
-    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+    def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Call the function in a thread."""
         task = attempt.task
-        self.submit(lambda: _call(task.target, task.args, kwargs, run), partial(deliver, attempt.id))
+        self.submit(lambda: _call(task.target, arguments, run), partial(deliver, attempt.id))
         return _RunningThread(run)
 
     def submit(self, work: Callable[[], Outcome], then: Callable[[Outcome], None]) -> None:
@@ -215,7 +218,7 @@ class ProgramExecutor:
     def __init__(self, threads: ThreadExecutor) -> None:
         self._threads = threads
 
-    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> Running:
+    def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Start the program; its lines go to the run's log."""
         program: Program = attempt.task.target
         running = ProgramRun(program, _environment(run), _logged(run))
@@ -256,9 +259,9 @@ def _json(payload: Any) -> str:
         return repr(payload)
 
 
-def _call(function: Any, args: Any, kwargs: Mapping[str, Any], run: Run) -> Outcome:
+def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:
     try:
-        results = function(*args, **kwargs)
+        results = function(*arguments.args, **arguments.kwargs)
         if inspect.iscoroutine(results):
             results.close()
             return Failed("it gave back a coroutine, which nobody awaits; give the task the coroutine function itself")

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.calling import Calling, calling_of, find_function, prepare
+from dms.background_tasks.calling import (
+    BY_KEYWORD,
+    Arguments,
+    Calling,
+    arguments_of,
+    calling_of,
+    find_function,
+    prepare,
+)
 from dms.background_tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
 
@@ -46,26 +54,48 @@ class Unhashable:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        (plain, Calling("thread", False)),
-        (with_run, Calling("thread", True)),
-        (coroutine, Calling("coroutine", True)),
-        (Both().method, Calling("thread", True)),
-        (Both().coroutine_method, Calling("coroutine", False)),
-        (Both(), Calling("coroutine", True)),
-        (Unhashable(), Calling("thread", True)),
-        (partial(with_run, 1), Calling("thread", True)),
-        (partial(coroutine), Calling("coroutine", True)),
-        (lambda run: run, Calling("thread", True)),
-        (lambda **others: others, Calling("thread", False)),
-        (print, Calling("thread", False)),
-        (dict, Calling("thread", False)),
-        (object, Calling("thread", False)),
-        (None, Calling("thread", False)),
-        (Program(("ls",)), Calling("program", False)),
+        (plain, Calling("thread", None)),
+        (with_run, Calling("thread", 1)),
+        (coroutine, Calling("coroutine", 0)),
+        (Both().method, Calling("thread", 0)),
+        (Both().coroutine_method, Calling("coroutine", None)),
+        (Both(), Calling("coroutine", 0)),
+        (Unhashable(), Calling("thread", 0)),
+        (partial(with_run, 1), Calling("thread", 0)),
+        (partial(coroutine), Calling("coroutine", 0)),
+        (lambda run: run, Calling("thread", 0)),
+        (lambda **others: others, Calling("thread", None)),
+        (lambda *, run: run, Calling("thread", BY_KEYWORD)),
+        (lambda *run: run, Calling("thread", None)),
+        (print, Calling("thread", None)),
+        (dict, Calling("thread", None)),
+        (object, Calling("thread", None)),
+        (None, Calling("thread", None)),
+        (Program(("ls",)), Calling("program", None)),
     ],
 )
 def test_the_executor_and_the_run_are_told_from_the_function(target: Any, expected: Calling) -> None:
     assert expected == calling_of(target)
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs", "expected"),
+    [
+        (lambda x: x, (1,), {}, Arguments((1,), {})),
+        (lambda run, x: x, (1,), {}, Arguments(("RUN", 1), {})),
+        (lambda x, run: x, (1,), {}, Arguments((1, "RUN"), {})),
+        (lambda run, /: run, (), {}, Arguments(("RUN",), {})),
+        (lambda x, run: x, (), {"x": 1}, Arguments((), {"x": 1, "run": "RUN"})),
+        (lambda *rest, run: rest, (1, 2), {}, Arguments((1, 2), {"run": "RUN"})),
+    ],
+)
+def test_wherever_the_run_stands_the_tasks_own_arguments_fill_the_places_around_it(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], expected: Arguments
+) -> None:
+    task = Task("a", function, args, kwargs)
+    prepare(task)
+    assert expected == arguments_of(task, "RUN")
+    function(*expected.args, **expected.kwargs)
 
 
 def test_a_function_is_found_by_its_reference() -> None:
@@ -101,7 +131,7 @@ def test_whatever_a_module_raises_when_it_is_asked_is_told(error: BaseException,
 def test_preparing_a_task_finds_its_function_and_how_it_is_called() -> None:
     task = Task("a", "os:getcwd")
     prepare(task)
-    assert (os.getcwd, "thread", False) == (task.target, *task.calling)
+    assert (os.getcwd, "thread", None) == (task.target, *task.calling)
     with pytest.raises(InvalidTask, match="os has no function nothing"):
         prepare(Task("a", "os:nothing"))
 

@@ -1,13 +1,12 @@
 """The dispatcher carries out what was decided, and what others do wrong in it stops nobody."""
 
-from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from dms.background_tasks.agenda import Agenda
-from dms.background_tasks.calling import prepare
+from dms.background_tasks.calling import Arguments, prepare
 from dms.background_tasks.decision import Alert, Attempt, Cancel, End, Failed, Kill, Save, Skip, Start
 from dms.background_tasks.dispatcher import REMEMBERED, Dispatcher, Messages
 from dms.background_tasks.executor import Deliver
@@ -28,10 +27,10 @@ class Started:
         self.calls: list[Any] = []
         self.error: Exception | None = None
 
-    def start(self, attempt: Attempt, run: Run, kwargs: Mapping[str, Any], deliver: Deliver) -> "Started":
+    def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> "Started":
         if self.error is not None:
             raise self.error
-        self.calls.append(("start", attempt.id, run.config, "run" in kwargs))
+        self.calls.append(("start", attempt.id, run.config, run in arguments.args))
         return self
 
     def cancel(self) -> None:

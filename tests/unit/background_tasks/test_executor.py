@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dms.background_tasks.calling import Arguments
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.executor import (
@@ -63,8 +64,8 @@ def run_of(attempt: Attempt) -> Run:
 
 
 def test_a_function_runs_in_a_thread_with_its_arguments(delivered: Delivered) -> None:
-    executor, attempt = ThreadExecutor(), attempt_of(lambda *args, **kwargs: (args, kwargs), 1, 2)
-    executor.start(attempt, run_of(attempt), {"three": 3}, delivered)
+    executor, attempt = ThreadExecutor(), attempt_of(lambda *args, **kwargs: (args, kwargs))
+    executor.start(attempt, run_of(attempt), Arguments((1, 2), {"three": 3}), delivered)
     assert Succeeded(((1, 2), {"three": 3})) == delivered.next()
     executor.close()
 
@@ -72,7 +73,7 @@ def test_a_function_runs_in_a_thread_with_its_arguments(delivered: Delivered) ->
 def test_cancelling_a_thread_sets_what_its_function_may_look_at(delivered: Delivered) -> None:
     executor, attempt, let_go = ThreadExecutor(), attempt_of(lambda: let_go.wait(PATIENCE)), Event()
     run = run_of(attempt)
-    running = executor.start(attempt, run, {}, delivered)
+    running = executor.start(attempt, run, Arguments(), delivered)
     running.cancel()
     running.kill()
     assert run.cancelled
@@ -127,7 +128,7 @@ def test_where_the_system_gives_no_thread_the_work_waits_for_those_there_are(
 
     monkeypatch.setattr(Thread, "start", refuse)
     attempt = attempt_of(lambda: 42)
-    executor.start(attempt, run_of(attempt), {}, delivered)
+    executor.start(attempt, run_of(attempt), Arguments(), delivered)
     with pytest.raises(RuntimeError, match="can't start new thread"):
         ThreadExecutor().submit(hung, lambda outcome: None)
     assert delivered.empty()
@@ -143,7 +144,9 @@ async def outcome_of(function: Any, then: Callable[[Any], None] = lambda running
     """Every outcome that a coroutine delivers, `then` being done to it right after its start."""
     outcomes: list[Outcome] = []
     attempt = attempt_of(function)
-    running = CoroutineExecutor().start(attempt, run_of(attempt), {}, lambda _, outcome: outcomes.append(outcome))
+    running = CoroutineExecutor().start(
+        attempt, run_of(attempt), Arguments(), lambda _, outcome: outcomes.append(outcome)
+    )
     then(running)
     await asyncio.wait([running._task], timeout=PATIENCE)  # type: ignore[attr-defined]
     await asyncio.sleep(0)
@@ -199,7 +202,7 @@ def test_a_loop_of_its_own_runs_coroutines_in_another_thread_and_closes(delivere
         return threading.current_thread().name
 
     executor, attempt = LoopThreadExecutor(), attempt_of(where)
-    executor.start(attempt, run_of(attempt), {}, delivered)
+    executor.start(attempt, run_of(attempt), Arguments(), delivered)
     assert Succeeded("dms-coroutines") == delivered.next()
     executor.close()
     for thread in threading.enumerate():
@@ -220,9 +223,9 @@ def test_a_coroutine_on_a_loop_of_its_own_is_cancelled_even_while_that_loop_is_b
 
     executor = LoopThreadExecutor()
     blocking, waiting = attempt_of(block), attempt_of(never)
-    executor.start(blocking, run_of(blocking), {}, Delivered())
+    executor.start(blocking, run_of(blocking), Arguments(), Delivered())
     assert begun.wait(PATIENCE)
-    running = executor.start(waiting, run_of(waiting), {}, delivered)
+    running = executor.start(waiting, run_of(waiting), Arguments(), delivered)
     running.cancel()
     running.kill()
     let_go.set()
@@ -238,7 +241,7 @@ def test_a_program_is_told_about_its_run_in_its_environment(delivered: Delivered
     event = TaskEvent("door.opened", {"door": "front", "odd": {1, 2}.__class__}, at=5)
     program = Program(("sh", "-c", 'echo "$DMS_TASK $DMS_EXECUTION $DMS_ATTEMPT $DMS_EVENT_TOPIC $DMS_EVENT"'))
     attempt = attempt_of(program, event=event)
-    ProgramExecutor(threads).start(attempt, run_of(attempt), {}, delivered)
+    ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
     output = delivered.next().results["output"]
     assert 'a 1-1 1 door.opened {"door":"front","odd":"<class \'set\'>"}\n' == output
     threads.close()
@@ -246,7 +249,7 @@ def test_a_program_is_told_about_its_run_in_its_environment(delivered: Delivered
 
 def test_a_program_without_an_event_is_told_of_none(delivered: Delivered) -> None:
     threads, attempt = ThreadExecutor(), attempt_of(Program(("sh", "-c", "env | grep -c ^DMS_EVENT")))
-    ProgramExecutor(threads).start(attempt, run_of(attempt), {}, delivered)
+    ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
     assert "0\n" == delivered.next().results["output"]
     threads.close()
 
