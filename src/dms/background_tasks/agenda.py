@@ -28,6 +28,7 @@ from dms.background_tasks.recovery import Memory
 from dms.background_tasks.store import Pause
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Overlap, Status, Task
 from dms.background_tasks.timetable import Timetable, timetable_of
+from dms.background_tasks.trigger import Trigger
 from dms.instant import SECOND, Instant, microseconds
 
 GRACE = 60 * SECOND
@@ -61,6 +62,7 @@ class Agenda:
         self._ledger = Ledger(boot_id)
         self._topics: dict[str, dict[int, Entry]] = {}
         self._alarms = Alarms(now)
+        self._on_due = self._timetable_due  # made once: a million alarms share it
         self._began = now.boot
         self._decisions: Decisions = []
         self.attempts = Attempts(
@@ -132,9 +134,14 @@ class Agenda:
         entry.come_by(self._timetables(entry))
 
     def _timetables(self, entry: Entry) -> tuple[Timetable, ...]:
-        seed = f"{self._seed}:{entry.task.name}"
-        found = (timetable_of(entry, trigger, self._zone, seed) for trigger in entry.task.triggers)
+        found = (
+            timetable_of(entry, trigger, self._zone, self._seed_of(entry, trigger)) for trigger in entry.task.triggers
+        )
         return tuple(timetable for timetable in found if timetable is not None)
+
+    def _seed_of(self, entry: Entry, trigger: Trigger) -> str:
+        """What makes a task's jitter its own; nothing is kept where there is none."""
+        return f"{self._seed}:{entry.task.name}" if getattr(trigger, "jitter", 0) else ""
 
     def _take_up(self, entry: Entry, now: Instant) -> None:
         """Plan what a task has before it: its times, its events, the end of its pause, its unfinished runs."""
@@ -271,7 +278,7 @@ class Agenda:
         return self._alarms.next()
 
     def _plan(self, timetable: Timetable) -> None:
-        self._alarms.plan(timetable, self._timetable_due)
+        self._alarms.plan(timetable, self._on_due)
         if timetable.due is None and timetable.fault:
             self._decisions.append(Alert("trigger", timetable.owner.task.name, timetable.fault))
 
