@@ -1,12 +1,36 @@
 """What the agenda decides, and what the world answers. Plain values; the scheduler carries them out."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from dms.background_tasks.store import Change
-from dms.background_tasks.task import Event, Execution, Status, Task
+from dms.background_tasks.task import Event, Execution, Status
+
+if TYPE_CHECKING:
+    from dms.background_tasks.entry import Entry
+
+
+class Ticket(Protocol):
+    """Through which whoever asked for a run is answered. The agenda hands it on and calls nothing of it; to everybody
+    else it is a `Handle`."""
+
+    def accept(self, execution: Execution) -> None:
+        """The run is taken on."""
+        ...
+
+    def refuse(self, message: str) -> None:
+        """It is not taken on."""
+        ...
+
+    def end(self, execution: Execution) -> None:
+        """It has its final state."""
+        ...
+
+    def give_up(self) -> None:
+        """The scheduler stops before it has ended."""
+        ...
 
 
 class Attempt:
@@ -19,7 +43,13 @@ class Attempt:
     )  # fmt: skip
 
     def __init__(
-        self, entry: Any, execution_id: str, due: int, cause: str, event: Event | None, ticket: Any = None
+        self,
+        entry: "Entry",
+        execution_id: str,
+        due: int,
+        cause: str,
+        event: Event | None,
+        ticket: Ticket | None = None,
     ) -> None:
         self.entry, self.task = entry, entry.task
         self.id = self.run_id = execution_id
@@ -40,10 +70,9 @@ class Attempt:
         retry_at: int | None = None,
     ) -> Execution:
         """The attempt as others see it."""
-        task: Task = self.task
         return Execution(
-            self.id, self.run_id, task.name, self.entry.id, self.attempt, self.status, self.due, self.started, ended,
-            error, self.event, results, self.cause, retry_at, self.failures,
+            self.id, self.run_id, self.task.name, self.entry.id, self.attempt, self.status, self.due, self.started,
+            ended, error, self.event, results, self.cause, retry_at, self.failures,
         )  # fmt: skip
 
 
@@ -97,14 +126,14 @@ class Save(msgspec.Struct, frozen=True):
 class Accept(msgspec.Struct, frozen=True):
     """What an operator asked for is on its way."""
 
-    ticket: Any
+    ticket: Ticket
     execution: Execution
 
 
 class Refuse(msgspec.Struct, frozen=True):
     """What an operator asked for can't be now; the message says why."""
 
-    ticket: Any
+    ticket: Ticket | None
     message: str
 
 
@@ -113,7 +142,7 @@ class End(msgspec.Struct, frozen=True, gc=False):
 
     execution: Execution
     final: bool
-    ticket: Any = None
+    ticket: Ticket | None = None
 
 
 class Skip(msgspec.Struct, frozen=True):

@@ -24,7 +24,6 @@ from dms.background_tasks.decision import (
     Start,
 )
 from dms.background_tasks.executor import Deliver, Executor, Running, error_text
-from dms.background_tasks.handle import Handle
 from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, Sinks
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution
@@ -172,9 +171,8 @@ class Dispatcher:
             history.append(execution)
 
     def _accept(self, decision: Accept) -> None:
-        ticket: Handle = decision.ticket
-        attempt: Attempt | None = self._agenda.attempts.get(decision.execution.id)
-        ticket.accept(decision.execution if attempt is None else attempt.execution())
+        attempt = self._agenda.attempts.get(decision.execution.id)
+        decision.ticket.accept(decision.execution if attempt is None else attempt.execution())
 
     def _refuse(self, decision: Refuse) -> None:
         if decision.ticket is not None:

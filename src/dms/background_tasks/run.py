@@ -78,8 +78,7 @@ class Run:
     @property
     def task(self) -> str:
         """The task's name."""
-        name: str = self._attempt.task.name
-        return name
+        return self._attempt.task.name
 
     @property
     def attempt(self) -> int:

@@ -5,7 +5,7 @@ missed is counted, never enumerated.
 """
 
 from datetime import UTC, tzinfo
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from zlib import crc32
 
 from dms.background_tasks.asked_calendar import AskedCalendar
@@ -20,6 +20,9 @@ from dms.background_tasks.trigger import (
     zone_of,
 )
 from dms.instant import SECOND, Instant
+
+if TYPE_CHECKING:
+    from dms.background_tasks.entry import Entry
 
 TRUSTED_STEP_BACK = 86_400 * SECOND
 """A calendar mark further ahead of the clock than this was taken in a future that turned out wrong."""
@@ -50,7 +53,7 @@ class Timetable:
     on_wall: ClassVar[bool] = False
     one_time: ClassVar[bool] = False
 
-    def __init__(self, owner: Any) -> None:
+    def __init__(self, owner: "Entry") -> None:
         self.owner = owner
         self.due: int | None = None
         self.token = 0
@@ -95,7 +98,7 @@ class IntervalTimetable(Timetable):
 
     __slots__ = ("anchor", "anchor_boot", "done", "end", "interval", "jitter", "opening", "seed", "trigger")
 
-    def __init__(self, owner: Any, trigger: PeriodicTrigger, seed: str) -> None:
+    def __init__(self, owner: "Entry", trigger: PeriodicTrigger, seed: str) -> None:
         super().__init__(owner)
         self.trigger = trigger
         self.interval: int = trigger.interval or 1
@@ -193,7 +196,7 @@ class CalendarTimetable(Timetable):
     __slots__ = ("done", "end", "fires", "fresh", "jitter", "nominal", "seed", "start")
     on_wall = True
 
-    def __init__(self, owner: Any, fires: Fires, seed: str, trigger: Any = None) -> None:
+    def __init__(self, owner: "Entry", fires: Fires, seed: str, trigger: Any = None) -> None:
         super().__init__(owner)
         self.fires, self.seed = fires, seed
         self.jitter: int = getattr(trigger, "jitter", 0)
@@ -279,7 +282,7 @@ class MomentTimetable(Timetable):
     on_wall = True
     one_time = True
 
-    def __init__(self, owner: Any, at: int) -> None:
+    def __init__(self, owner: "Entry", at: int) -> None:
         super().__init__(owner)
         self.at, self.done = at, 0
 
@@ -308,7 +311,7 @@ class OnceTimetable(Timetable):
     __slots__ = ("anchor", "anchor_boot", "delay", "done")
     one_time = True
 
-    def __init__(self, owner: Any, delay: int) -> None:
+    def __init__(self, owner: "Entry", delay: int) -> None:
         super().__init__(owner)
         self.delay, self.done = delay, 0
 
@@ -368,7 +371,7 @@ class RebootTimetable(Timetable):
         return [now.wall][:wanted], 1
 
 
-def timetable_of(owner: Any, trigger: Trigger, zone: tzinfo, seed: str) -> Timetable | None:
+def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str) -> Timetable | None:
     """The timetable of a trigger; None where it has no times of its own (an event, a polled third party)."""
     if isinstance(trigger, OneTimeTrigger):
         return OnceTimetable(owner, trigger.delay) if trigger.at is None else MomentTimetable(owner, trigger.at)  # type: ignore[arg-type]
@@ -379,7 +382,7 @@ def timetable_of(owner: Any, trigger: Trigger, zone: tzinfo, seed: str) -> Timet
     return CalendarTimetable(owner, AskedCalendar(trigger.next_after, zone), seed)  # type: ignore[attr-defined]
 
 
-def _periodic(owner: Any, trigger: PeriodicTrigger, zone: tzinfo, seed: str) -> Timetable:
+def _periodic(owner: "Entry", trigger: PeriodicTrigger, zone: tzinfo, seed: str) -> Timetable:
     if trigger.cron is None:
         kind = DelayTimetable if trigger.mode is Mode.FIXED_DELAY else IntervalTimetable
         return kind(owner, trigger, seed)
