@@ -106,7 +106,8 @@ class _Checker:
         return read
 
     def _unknown(self, path: KeyPath, known: Mapping[str, Any]) -> None:
-        message = f"unknown key.{did_you_mean(str(path[-1]).lower(), known)}"
+        name = str(path[-1])
+        message = f"unknown key.{did_you_mean(name.lower(), known) or _dotted(name)}"
         self.findings.append(ConfigFinding("unknown_key", path, message, self._key_origin(path)))
 
     def _bad(self, path: KeyPath, message: str) -> None:
@@ -122,3 +123,9 @@ class _Checker:
 
 class _LeftOut(Exception):
     """A section of which nothing is said."""
+
+
+def _dotted(name: str) -> str:
+    """What to do about a key that was written as messages and `--set` tell it."""
+    outer, dot, inner = name.partition(".")
+    return f" A dot joins no keys in a file; write {outer}: {{{inner}: …}}" if dot and outer and inner else ""

@@ -31,12 +31,15 @@ def read_value(given: Any, kind: Any, folder: str, machine: Machine) -> Any:
 
 def read_text(given: str, kind: Any) -> Any:
     """What a text from outside a file means for a type, to be read by `read_value`. A text in double quotes is that
-    text; lists and maps are JSON. InvalidInput where it can't be that."""
+    text; lists and maps are JSON; blanks around anything but a text or a path count for nothing (an environment file
+    with Windows line ends leaves such). InvalidInput where it can't be that."""
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     try:
         given.encode()
     except UnicodeEncodeError:
         raise InvalidInput(f"{ascii(given)[:60]} is not UTF-8") from None
+    if bare not in (str, Path):
+        given = given.strip()
     if bare is bool:
         return _read_bool(given)
     if bare in (str, Path, timedelta) or get_origin(bare) is Literal:

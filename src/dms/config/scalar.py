@@ -33,7 +33,7 @@ def resolve_scalar(text: str) -> Scalar:
 
 
 def _number(text: str) -> Scalar:
-    if _NO_NUMBER(text) or (len(text) > _MOST_DIGITS and _FLOAT(text)):
+    if _NO_NUMBER(text) or (len(text) > _MOST_DIGITS and any(form(text) for form in (_FLOAT, _OCTAL, _HEXADECIMAL))):
         raise ValueError(f"{text[:20]} is not a number that can be used here")
     if _INTEGER(text):
         return int(text)

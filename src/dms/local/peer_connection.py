@@ -69,8 +69,10 @@ class PeerConnection(asyncio.Protocol):
                 self._connection.receive(line)
 
     def eof_received(self) -> bool:
-        """It will say no more. Where it still listens it gets the answers that are due."""
+        """It will say no more. Where it still listens it gets the answers that are due. Its last message may lack the
+        end of its line: half a message is never taken for a whole one, since no object is one before its last brace."""
         self._ended = True
+        self.data_received(b"\n")
         return not self._hung_up() and self._connection is not None and not self._connection.idle
 
     def _hung_up(self) -> bool:

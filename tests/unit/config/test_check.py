@@ -36,6 +36,12 @@ def test_an_unknown_key_is_ignored_and_told_at_the_key_with_what_may_be_meant(lo
     assert ["dms.yaml:1:13  scheduler.max_runing_tasks: unknown key. Did you mean max_running_tasks?"] == told(result)
 
 
+def test_a_key_written_with_a_dot_is_told_how_it_is_written_in_a_file(loaded: Load) -> None:
+    """spf13/viper#324: a dot in a key of a file and the dot between keys were mistaken for each other."""
+    message = "unknown key. A dot joins no keys in a file; write scheduler: {max_running_tasks: …}"
+    assert [f"dms.yaml:1:1  scheduler.max_running_tasks: {message}"] == told(loaded("scheduler.max_running_tasks: 2\n"))
+
+
 def test_an_unknown_section_is_told_too(loaded: Load) -> None:
     assert ["dms.yaml:1:1  Scheduler: unknown key. Did you mean scheduler?"] == told(loaded("Scheduler: {}\n"))
 

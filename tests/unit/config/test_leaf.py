@@ -95,9 +95,15 @@ def test_a_long_value_is_cut_in_the_message() -> None:
         ("5m", timedelta, "5m"),
         ("/srv", Path, "/srv"),
         ("nonsense", SMALL, "nonsense"),
+        (" 5\r\n", SMALL, 5),
+        ("on\r", bool, True),
+        ("high\r", LEVEL, "high"),
+        ("a b ", str, "a b "),
+        ("/srv/a ", Path, "/srv/a "),
     ],
 )
 def test_a_text_from_outside_is_read_as_the_type_says(given: str, kind: Any, value: Any) -> None:
+    """OctoPrint/CustoPiZer#6: the Windows line end that a file left behind a number was taken for a part of it."""
     assert value == read_text(given, kind)
 
 

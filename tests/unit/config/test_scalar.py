@@ -43,8 +43,12 @@ def test_two_numbers_joined_by_a_colon_are_text(word: str) -> None:
     assert word == resolve_scalar(word)
 
 
-@pytest.mark.parametrize("word", [".inf", "-.INF", "+.Inf", ".nan", ".NaN", "1e999", "-1e999", "9" * 5000])
+@pytest.mark.parametrize(
+    "word",
+    [".inf", "-.INF", "+.Inf", ".nan", ".NaN", "1e999", "-1e999", "9" * 5000, "0x" + "f" * 5000, "0o" + "7" * 5000],
+)
 def test_numbers_that_nothing_can_use_are_refused(word: str) -> None:
+    """stanford-crfm/helm#1381: Python makes no text of a number so long, and the message about it was a crash."""
     with pytest.raises(ValueError, match="number"):
         resolve_scalar(word)
 

@@ -141,6 +141,27 @@ async def test_one_that_said_its_last_word_gets_its_answers_and_is_let_go(peer: 
     assert b'{"jsonrpc":"2.0","id":1,"result":"let go"}\n' == await peer.until_closed()
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"method":"note"}', [(1, "noted", None)]),
+        (
+            b'{"jsonrpc":"2.0","id":1,"method":"note"}\n{"jsonrpc":"2.0","id":2',
+            [(None, None, -32700), (1, "noted", None)],
+        ),
+    ],
+)
+async def test_a_last_word_without_the_end_of_its_line_is_answered_too(
+    peer: Peer, said: bytes, expected: list[tuple[int | None, str | None, int | None]]
+) -> None:
+    """ethereum-mining/ethminer#1010: `printf` without a line end got no answer at all."""
+    peer.writer.write(said)
+    peer.writer.write_eof()
+    answers = [json.loads(line) for line in (await peer.until_closed()).splitlines()]
+    told = [(each["id"], each.get("result"), each.get("error", {}).get("code")) for each in answers]
+    assert expected == sorted(told, key=lambda each: each[0] or 0)
+
+
 async def test_one_that_only_notified_is_let_go_too(peer: Peer, operations: Operations) -> None:
     peer.writer.write(b'{"jsonrpc":"2.0","method":"note"}\n')
     peer.writer.write_eof()
