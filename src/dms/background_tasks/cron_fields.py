@@ -115,7 +115,7 @@ def read_fields(text: str) -> CronFields:
 
 
 def is_reboot(text: str) -> bool:
-    """Whether the text asks for a run at the node's start instead of calendar times."""
+    """Whether the text asks for one run each time the machine has started, instead of calendar times."""
     return text.strip().lower() == REBOOT
 
 

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
-from threading import Event, Lock
+from threading import Event, Lock, get_ident
 from typing import Any
 
 from dms.background_tasks.task import Execution
 from dms.errors import Conflict, DmsError, Misuse, ShuttingDown, WaitTimeout
-from dms.instant import duration_text, microseconds
-
-_SECOND = 1_000_000
+from dms.instant import SECOND, duration_text, microseconds
 
 
 class Handle:
@@ -39,7 +37,7 @@ class Handle:
         length = None if timeout is None else microseconds(timeout, "timeout")
         done = Event()
         self._when(False, done.set)
-        if not done.wait(None if length is None else length / _SECOND):
+        if not done.wait(None if length is None else length / SECOND):
             self._forget(done.set)
             raise WaitTimeout(f"the run has not ended within {duration_text(length or 0)}; it goes on")
         return self._result()
@@ -113,7 +111,7 @@ class Handle:
             self._callbacks = [item for item in self._callbacks if item[1] != call]
 
     def _future(self, accepted: bool) -> "asyncio.Future[None]":
-        loop = asyncio.get_running_loop()
+        loop, thread = asyncio.get_running_loop(), get_ident()
         future = loop.create_future()
 
         def resolve() -> None:
@@ -121,11 +119,8 @@ class Handle:
                 future.set_result(None)
 
         def wake() -> None:
-            if asyncio._get_running_loop() is loop:
-                resolve()
-            else:
-                with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(resolve)
+            with suppress(RuntimeError):  # its loop is closed
+                resolve() if get_ident() == thread else loop.call_soon_threadsafe(resolve)
 
         self._when(accepted, wake)
         return future

@@ -7,8 +7,8 @@ import codecs
 import os
 import selectors
 import signal
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Lock
 from typing import IO, Any
@@ -26,18 +26,19 @@ _CHUNK = 65_536
 _DRAINED_CHUNKS = 16
 _LOOK_AGAIN = 0.05
 
-Lines = Callable[[str, str], None]
+LineSink = Callable[[str, str], None]
 
 
 class ProgramRun:
     """Runs one program in the calling thread; `cancel` and `kill` may come from any other.
 
-    `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread.
+    `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread. `given` is what the
+    program reads at its standard input.
     """
 
-    def __init__(self, program: Program, env: Mapping[str, str], lines: Lines) -> None:
+    def __init__(self, program: Program, env: Mapping[str, str], lines: LineSink, given: bytes = b"") -> None:
         self._program, self._env = program, env
-        self._lines = lines
+        self._lines, self._given = lines, given
         self._tail = ""
         self._process: Popen[bytes] | None = None
         self._told = False
@@ -67,14 +68,14 @@ class ProgramRun:
         self._signal(signal.SIGKILL)
 
     def _spawn(self) -> "Popen[bytes] | None":
-        with self._lock:
+        with self._lock, _standard_input(self._given) as stdin:
             if self._told:
                 return None
             self._process = Popen(
                 self._program.argv,
                 cwd=self._program.cwd,
                 env={**os.environ, **self._env, **self._program.env},
-                stdin=DEVNULL,
+                stdin=stdin,
                 stdout=PIPE,
                 stderr=PIPE,
                 start_new_session=True,
@@ -149,6 +150,18 @@ class ProgramRun:
         return Failed(f"{ended}: {last}" if last else ended, results)
 
 
+@contextmanager
+def _standard_input(given: bytes) -> Iterator[int]:
+    """What a program's standard input is; a file in memory, so that nobody must write while the program reads."""
+    if not given:
+        yield DEVNULL
+        return
+    with open(os.memfd_create("dms-input"), "w+b") as file:
+        file.write(given)
+        file.seek(0)
+        yield file.fileno()
+
+
 class _Exit:
     """Tells when a process has ended, without reaping it; readable through `descriptor` where the system has those."""
 
@@ -172,7 +185,7 @@ class _Exit:
 class _Stream:
     """One pipe, cut into lines. Characters that are cut in two wait for their rest; bytes that are none become �."""
 
-    def __init__(self, name: str, pipe: IO[bytes], line: Lines) -> None:
+    def __init__(self, name: str, pipe: IO[bytes], line: LineSink) -> None:
         self._name, self._descriptor, self._line = name, pipe.fileno(), line
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""

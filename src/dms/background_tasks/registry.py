@@ -1,10 +1,9 @@
 """Which tasks there are, by name and by ID. Any thread may ask and change it."""
 
-from difflib import get_close_matches
 from threading import Lock
 
 from dms.background_tasks.task import Task
-from dms.errors import Conflict, NotFound
+from dms.errors import Conflict, NotFound, did_you_mean
 
 
 class Registry:
@@ -84,9 +83,9 @@ class Registry:
         found = self._by_id.get(which) if isinstance(which, int) else self._by_name.get(which)
         if found is not None:
             return found
-        near = get_close_matches(which, list(self._by_name), 1) if isinstance(which, str) else []
-        hint = f". Did you mean {near[0]}?" if near else ""
-        raise NotFound(f"there is no task {'with ID' if isinstance(which, int) else 'called'} {which}{hint}")
+        if isinstance(which, int):
+            raise NotFound(f"there is no task with ID {which}")
+        raise NotFound(f"there is no task called {which}.{did_you_mean(which, list(self._by_name))}")
 
     def all(self) -> list[Task]:
         """Every task, in the order in which they were added."""

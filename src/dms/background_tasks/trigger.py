@@ -304,6 +304,8 @@ def check_trigger(trigger: object) -> None:
 
 def check_topic(topic: str) -> str:
     """The topic, or InvalidTrigger: words of letters, digits, _ and - joined by dots, 200 characters at most."""
+    if not isinstance(topic, str):
+        raise InvalidTrigger(f"topic: {topic!r} is not text, such as task.backup.success")
     words = topic.split(".")
     if len(topic) > 200 or not all(word and word.replace("_", "").replace("-", "").isalnum() for word in words):
         raise InvalidTrigger(f"topic: {topic!r} is not words joined by dots, such as task.backup.success")
@@ -312,8 +314,7 @@ def check_topic(topic: str) -> str:
 
 def definition_of(trigger: Trigger) -> dict[str, Any]:
     """A trigger's fields as plain values; of a third party's only its class is known."""
-    definition = getattr(trigger, "definition", None)
-    if isinstance(trigger, (PeriodicTrigger, OneTimeTrigger, EventTrigger)) and definition:
+    if isinstance(trigger, (PeriodicTrigger, OneTimeTrigger, EventTrigger)):
         return trigger.definition()
     return {"type": "foreign", "class": f"{type(trigger).__module__}:{type(trigger).__qualname__}"}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from dms.background_tasks.run import Progress
 from dms.background_tasks.task import Event, Execution
 from dms.background_tasks.view import RunEvent, TaskView
 from dms.instant import rfc3339
@@ -69,7 +70,7 @@ class ProgressDocument(msgspec.Struct, frozen=True):
     text: str
 
     @classmethod
-    def of(cls, progress: tuple[float, float | None, str] | None) -> "ProgressDocument | None":
+    def of(cls, progress: Progress | None) -> "ProgressDocument | None":
         """The document of a progress, None of none."""
         return None if progress is None else cls(*progress)
 

@@ -7,7 +7,7 @@ import msgspec
 
 from dms.access.caller import NODE_READ
 from dms.command.operation import Effect, Operation
-from dms.command.topic import Event, Topic
+from dms.command.topic import Topic, TopicEvent
 from dms.errors import InvalidParameters, NotFound, Refused, did_you_mean
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ class Subscription:
         told = [self._event(number, event) for number, event in events if self._wants(event)]
         return [self._gap(missed), *told] if missed else told
 
-    def _wants(self, event: Event) -> bool:
+    def _wants(self, event: TopicEvent) -> bool:
         return all(event.get(field) == value for field, value in self._wanted.items())
 
-    def _event(self, number: int, event: Event) -> tuple[str, dict[str, Any]]:
+    def _event(self, number: int, event: TopicEvent) -> tuple[str, dict[str, Any]]:
         return "sub.event", {"sub": self.name, "seq": number, "cursor": self.topic.cursor(number), "event": event}
 
     def _gap(self, missed: int) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,9 @@ from typing import Any
 
 from dms.errors import CursorExpired, InvalidParameters
 
-Event = dict[str, Any]
+TopicEvent = dict[str, Any]
+"""What a topic tells its followers: a JSON object, whose members depend on the topic."""
+
 Wake = Callable[[], object]
 
 
@@ -27,12 +29,12 @@ class Topic:
         self.scope = scope
         self.fields = tuple(fields)
         self._epoch = epoch
-        self._ring: deque[Event] = deque(maxlen=capacity)
+        self._ring: deque[TopicEvent] = deque(maxlen=capacity)
         self._last = 0
         self._followers: dict[object, Wake] = {}
         self._lock = Lock()
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: TopicEvent) -> None:
         """Something happened: keep it and wake those who wait for it."""
         with self._lock:
             self._ring.append(event)
@@ -52,7 +54,7 @@ class Topic:
         with self._lock:
             self._followers.pop(key, None)
 
-    def read(self, position: int, limit: int) -> tuple[int, list[tuple[int, Event]]]:
+    def read(self, position: int, limit: int) -> tuple[int, list[tuple[int, TopicEvent]]]:
         """How many events after `position` are gone, and at most `limit` of the following, each with its number."""
         with self._lock:
             oldest = self._last - len(self._ring) + 1
@@ -60,7 +62,7 @@ class Topic:
             events = list(islice(self._ring, first - oldest, first - oldest + limit))
         return first - position - 1, list(enumerate(events, first))
 
-    def tail(self, limit: int) -> tuple[str, list[Event]]:
+    def tail(self, limit: int) -> tuple[str, list[TopicEvent]]:
         """The newest events, oldest first, and the cursor from which a follower goes on."""
         with self._lock:
             events = list(islice(self._ring, max(0, len(self._ring) - limit), None))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dms.config.check import check_layer
 from dms.config.config import BUILT_IN, Config, Sections, build_config, default_values
-from dms.config.file import find_config
 from dms.config.finding import ConfigFinding
 from dms.config.machine import this_machine, working_directory
 from dms.config.outside import environment_layer
@@ -91,17 +90,3 @@ def validate(
     found = [*loaded.findings, *(finding for check in checks for finding in check(loaded))]
     found = [finding for finding in found if finding.code != "no_timezone"]
     return sorted(found, key=lambda finding: (finding.origin.line, finding.origin.column))
-
-
-__all__ = [
-    "Check",
-    "Loaded",
-    "default_config",
-    "find_config",
-    "get_config",
-    "load",
-    "load_config",
-    "refusal",
-    "search_paths",
-    "validate",
-]

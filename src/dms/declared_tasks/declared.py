@@ -230,6 +230,3 @@ def _retry_policy(declaration: RetryDeclaration | None) -> RetryPolicy:
     if declaration is None:
         return NO_RETRY
     return RetryPolicy(**{name: getattr(declaration, name) for name in RetryDeclaration.__struct_fields__})
-
-
-__all__ = ["Declared", "Load", "check_tasks", "tasks_from", "unusable"]

@@ -5,6 +5,7 @@ import platform
 import socket
 from typing import Any
 
+from dms.background_tasks.run import Run
 from dms.background_tasks.task import Durability, Lane, Task
 from dms.background_tasks.trigger import PeriodicTrigger
 from dms.config import Config
@@ -15,7 +16,7 @@ NAME = "node-facts"
 def facts_task(version: str) -> Task:
     """The task; its result is the facts."""
 
-    def facts(run: Any) -> dict[str, Any]:
+    def facts(run: Run) -> dict[str, Any]:
         return gather(version, run.config)
 
     return Task(

@@ -1,8 +1,8 @@
 """`node-retention`: lets go of executions that are older or more than the configuration keeps."""
 
 import asyncio
-from typing import Any
 
+from dms.background_tasks.run import Run
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Durability, Lane, Task
 from dms.background_tasks.trigger import PeriodicTrigger
@@ -14,7 +14,7 @@ NAME = "node-retention"
 def retention_task(store: ExecutionStore, clock: Clock) -> Task:
     """The task; its result is how many executions went."""
 
-    async def retain(run: Any) -> int:
+    async def retain(run: Run) -> int:
         kept = run.config.scheduler
         gone = store.retain(microseconds(kept.history_max_age), kept.history_max_count, clock.now().wall)
         return await asyncio.wrap_future(gone)

@@ -35,11 +35,6 @@ class Session:
     def __init__(self) -> None:
         self._in_flight: dict[Id, Request] = {}
 
-    @property
-    def in_flight(self) -> int:
-        """Requests that are not answered yet."""
-        return len(self._in_flight)
-
     def receive(self, text: str | bytes) -> list[Received]:
         """What the peer said; an `Answer` among it is to be sent as it is. Never raises on bad input."""
         if len(text) > MAX_MESSAGE:

@@ -103,7 +103,7 @@ def test_removing_a_task_leaves_another_of_its_name_alone() -> None:
     ("which", "message"),
     [
         ("bakcup", "there is no task called bakcup. Did you mean backup?"),
-        ("zebra", "there is no task called zebra"),
+        ("zebra", "there is no task called zebra."),
         (9, "there is no task with ID 9"),
     ],
 )

@@ -215,6 +215,11 @@ def test_what_is_no_topic_is_refused(topic):
         EventTrigger(topic)
 
 
+def test_a_topic_that_is_no_text_is_refused_too():
+    with pytest.raises(InvalidTrigger, match=r"topic: 5 is not text, such as task\.backup\.success"):
+        check_topic(5)
+
+
 def test_an_event_trigger_has_a_topic_or_a_channel():
     with pytest.raises(InvalidTrigger, match="exactly one"):
         EventTrigger()
