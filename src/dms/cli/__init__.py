@@ -12,6 +12,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words == ["--version"]:  # before click is imported: it takes longer than all the rest
         print(f"dms {__version__}")
         return 0
-    from dms.cli.application import run
+    try:
+        from dms.cli.application import run
 
-    return run(words)
+        return run(words)
+    except KeyboardInterrupt:  # already while it was being loaded
+        return 130

@@ -1,5 +1,6 @@
 """The `dms` command: which families there are, and how whatever goes wrong is told."""
 
+import errno
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ import click
 
 from dms import __version__
 from dms.cli.exit_status import DONE, FAILED, INTERRUPTED, exit_status, reason_of
+from dms.cli.standard_streams import give_up_output, open_missing
 from dms.errors import DmsError, did_you_mean
 
 FAMILIES = {
@@ -22,6 +24,10 @@ FAMILIES = {
     "call": "Call any method of the command channel.",
 }
 """Each is the command of its name in the module of its name, `dms.cli.run.run` and so on."""
+
+
+_UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What the system says where an output takes no more."""
 
 
 class Families(click.Group):
@@ -66,10 +72,18 @@ def run(words: Sequence[str]) -> int:
     """Run `dms` with these words. Whatever goes wrong becomes a line on standard error and an exit status."""
     if "_DMS_COMPLETE" in os.environ:
         dms.main(prog_name="dms")
+    open_missing()
     try:
-        status = _invoke(words)
+        status = _answer(words)
         sys.stdout.flush()
         return status
+    except OSError as error:
+        return _not_written(error)
+
+
+def _answer(words: Sequence[str]) -> int:
+    try:
+        return _invoke(words)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -77,9 +91,9 @@ def run(words: Sequence[str]) -> int:
         return _tell(error, as_json="--json" in words)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        return _reader_left()
-    except Exception as error:  # noqa: BLE001 — no traceback reaches a user who did not ask for it
+    except Exception as error:  # no traceback reaches a user who did not ask for it
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            raise
         return _unforeseen(error)
 
 
@@ -113,7 +127,10 @@ def _debug(error: Exception) -> None:
         traceback.print_exception(error)
 
 
-def _reader_left() -> int:
-    """Whoever read our output has seen enough; what is still buffered must not raise at the interpreter's exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return DONE
+def _not_written(error: OSError) -> int:
+    """Standard output takes no more. Where its reader left, it has seen enough, and all is well."""
+    give_up_output()
+    if error.errno == errno.EPIPE:
+        return DONE
+    print(f"dms: the output can't be written: {error.strerror}", file=sys.stderr)
+    return FAILED
