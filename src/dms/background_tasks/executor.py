@@ -22,6 +22,9 @@ from dms.background_tasks.task import Program
 LONGEST_ERROR = 2_000
 """Characters of an error that are kept."""
 
+LONGEST_VARIABLE = 65_536
+"""Bytes of an event that a program finds in its environment; Linux starts none with a variable of 128 KiB."""
+
 Deliver = Callable[[str, Outcome], None]
 
 
@@ -221,7 +224,9 @@ class ProgramExecutor:
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Start the program; its lines go to the run's log."""
         program: Program = attempt.task.target
-        running = ProgramRun(program, _environment(run), _logged(run))
+        event = b"" if run.event is None else _json(run.event.payload)
+        given = event if len(event) > LONGEST_VARIABLE else b""
+        running = ProgramRun(program, _environment(run, event), _logged(run), given)
         self._threads.submit(lambda: _watch(running), partial(deliver, attempt.id))
         return running
 
@@ -244,19 +249,21 @@ def _logged(run: Run) -> Callable[[str, str], None]:
     return line
 
 
-def _environment(run: Run) -> dict[str, str]:
-    """What a program is told about its run."""
+def _environment(run: Run, event: bytes) -> dict[str, str]:
+    """What a program is told about its run. An event too long for a variable is its standard input."""
     known = {"DMS_TASK": run.task, "DMS_EXECUTION": run.id, "DMS_ATTEMPT": str(run.attempt)}
     if run.event is None:
         return known
-    return known | {"DMS_EVENT_TOPIC": run.event.topic, "DMS_EVENT": _json(run.event.payload)}
+    short = len(event) <= LONGEST_VARIABLE
+    told = {"DMS_EVENT": event.decode()} if short else {"DMS_EVENT_FILE": "/dev/stdin"}
+    return known | {"DMS_EVENT_TOPIC": run.event.topic} | told
 
 
-def _json(payload: Any) -> str:
+def _json(payload: Any) -> bytes:
     try:
-        return msgspec.json.encode(payload, enc_hook=repr).decode()
+        return msgspec.json.encode(payload, enc_hook=repr)
     except (TypeError, ValueError, RecursionError):
-        return repr(payload)
+        return repr(payload).encode(errors="backslashreplace")
 
 
 def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:
@@ -265,6 +272,8 @@ def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:
         if inspect.iscoroutine(results):
             results.close()
             return Failed("it gave back a coroutine, which nobody awaits; give the task the coroutine function itself")
+        if inspect.isgenerator(results) or inspect.isasyncgen(results):
+            return Failed("it holds a yield, so that calling it ran none of it; give the task a function without")
         return Succeeded(results)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
         return Cancelled() if run.cancelled and isinstance(error, asyncio.CancelledError) else Failed(error_text(error))

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -14,6 +14,7 @@ from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, S
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.executor import (
     LONGEST_ERROR,
+    LONGEST_VARIABLE,
     CoroutineExecutor,
     LoopThreadExecutor,
     ProgramExecutor,
@@ -137,6 +138,23 @@ def test_where_the_system_gives_no_thread_the_work_waits_for_those_there_are(
     executor.close()
 
 
+def _generator() -> Iterator[int]:
+    yield 1
+
+
+async def _asynchronous_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("function", [_generator, _asynchronous_generator])
+def test_a_function_that_yields_is_a_failure_since_none_of_it_runs(delivered: Delivered, function: Any) -> None:
+    """dbader/schedule#150, node-schedule/node-schedule#325: the run was said to have gone well."""
+    executor, attempt = ThreadExecutor(), attempt_of(function)
+    executor.start(attempt, run_of(attempt), Arguments(), delivered)
+    assert "it holds a yield, so that calling it ran none of it" in delivered.next().error
+    executor.close()
+
+
 # ── coroutines ──
 
 
@@ -251,6 +269,17 @@ def test_a_program_without_an_event_is_told_of_none(delivered: Delivered) -> Non
     threads, attempt = ThreadExecutor(), attempt_of(Program(("sh", "-c", "env | grep -c ^DMS_EVENT")))
     ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
     assert "0\n" == delivered.next().results["output"]
+    threads.close()
+
+
+@pytest.mark.parametrize("size", [LONGEST_VARIABLE, LONGEST_VARIABLE + 1, 3_000_000])
+def test_a_program_gets_an_event_of_any_size(delivered: Delivered, size: int) -> None:
+    """jenkinsci/generic-webhook-trigger-plugin#219: with 128 KiB in its environment nothing could start."""
+    threads = ThreadExecutor()
+    script = 'if [ "$DMS_EVENT_FILE" ]; then cat "$DMS_EVENT_FILE"; else printf %s "$DMS_EVENT"; fi | wc -c'
+    attempt = attempt_of(Program(("sh", "-c", script)), event=TaskEvent("a", "x" * (size - 2), at=5))
+    ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
+    assert f"{size}\n" == delivered.next().results["output"]
     threads.close()
 
 
