@@ -17,7 +17,7 @@
     ├── ShuttingDown             shutting_down       the node is stopping; ask again later
     ├── WaitTimeout              timeout             a caller waited long enough; also a TimeoutError
     ├── ConfigError              configuration       a configuration that can't be used; carries its findings
-    ├── StoreError               store               the database
+    ├── StoreError               store               the data folder: its database, its socket
     │   ├── FolderInUse          folder_in_use       another node holds the data folder
     │   ├── StoreBroken          store_broken        the file is not a database, or is damaged; it is left as it was
     │   └── StoreTooNew          store_too_new       written by a newer DMS; it is left as it was
@@ -162,7 +162,7 @@ class ConfigError(DmsError):
 
 
 class StoreError(DmsError):
-    """The database can't do what was asked of it."""
+    """The data folder can't do what was asked of it: its database, its socket, the folder itself."""
 
     code = "store"
 

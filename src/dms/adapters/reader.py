@@ -7,15 +7,14 @@ from threading import Lock, Thread
 from typing import Any
 
 from dms.adapters.database import connect_reader, store_error
-from dms.adapters.record import execution_of, number_of
+from dms.adapters.record import COLUMNS, execution_of, number_of
 from dms.background_tasks.store import Query
 from dms.background_tasks.task import Execution
 from dms.errors import DmsError, NotFound, StoreError
 
 _HIGHEST = 2**63 - 1
-_COLUMNS = "number, task, task_id, status, due, started, ended, detail"
-_OF_ALL = f"SELECT {_COLUMNS} FROM execution WHERE number < ?2 ORDER BY number DESC LIMIT ?3"
-_OF_TASK = f"SELECT {_COLUMNS} FROM execution WHERE task = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3"
+_OF_ALL = f"SELECT {COLUMNS} FROM execution WHERE number < ?2 ORDER BY number DESC LIMIT ?3"
+_OF_TASK = f"SELECT {COLUMNS} FROM execution WHERE task = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3"
 _EXISTS = "SELECT 1 FROM execution WHERE number = ?"
 
 

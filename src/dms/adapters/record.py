@@ -18,10 +18,13 @@ LIMIT = 64 * 1024
 """Bytes of an execution's results, and of its error, that are kept."""
 
 Number = int
-"""An execution's ID as one number that sorts like it: BOOT in the upper bits, COUNTER in the lower 40."""
+"""An execution's ID as one number that sorts like it: the number of the process start in the upper bits, the
+counter in the lower 40."""
 
 Row = tuple[Number, str, int, str, int, int | None, int | None, bytes]
-"""number, task, task_id, status, due, started, ended, detail"""
+"""What `COLUMNS` names."""
+
+COLUMNS = "number, task, task_id, status, due, started, ended, detail"
 
 _COUNTER_BITS = 40
 _COUNTERS = 1 << _COUNTER_BITS
@@ -46,10 +49,10 @@ class _Detail(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def number_of(execution_id: str) -> Number:
-    """The number of an ID; ValueError where it is not BOOT-COUNTER in plain decimals."""
-    boot, _, counter = execution_id.partition("-")
+    """The number of an ID; ValueError where it is not START-COUNTER in plain decimals."""
+    start, _, counter = execution_id.partition("-")
     try:
-        number = int(boot) << _COUNTER_BITS | int(counter)
+        number = int(start) << _COUNTER_BITS | int(counter)
     except ValueError:
         number = -1
     if not 0 <= number <= _HIGHEST or id_of(number) != execution_id:

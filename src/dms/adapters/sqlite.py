@@ -13,7 +13,7 @@ import msgspec
 
 from dms.adapters.database import check_pages, connect, discard, has_log, inspect, store_error
 from dms.adapters.reader import Reader
-from dms.adapters.record import decode_pause, decode_task, execution_of
+from dms.adapters.record import COLUMNS, decode_pause, decode_task, execution_of
 from dms.adapters.retention import Retention
 from dms.adapters.writer import Writer
 from dms.background_tasks.store import Change, Query, Stored
@@ -22,13 +22,12 @@ from dms.errors import Misuse, StoreError
 from dms.instant import parse_duration
 
 _TASKS = "SELECT id, name, definition, state FROM task ORDER BY id"
-_COLUMNS = "execution.number, task, task_id, status, due, started, ended, detail"
 _UNFINISHED = f"""
-SELECT {_COLUMNS} FROM execution WHERE status IN ('waiting', 'starting', 'running') ORDER BY number
+SELECT {COLUMNS} FROM execution WHERE status IN ('waiting', 'starting', 'running') ORDER BY number
 """
 # A name is taken by one task at a time, so the newest execution under it is the task's own or from before its time.
 _LAST = f"""
-SELECT {_COLUMNS} FROM task CROSS JOIN execution
+SELECT {COLUMNS} FROM task CROSS JOIN execution
 ON execution.number = (SELECT number FROM execution WHERE task = task.name ORDER BY number DESC LIMIT 1)
 WHERE execution.task_id = task.id
 """

@@ -333,17 +333,14 @@ class Agenda:
 
     def emit(self, event: Event, now: Instant) -> None:
         """Something has happened: fire every task that waits for its topic."""
-        self._emit(event, now)
+        for entry in tuple(self._topics.get(event.topic, {}).values()):
+            self._fire_unless_held(entry, "event", event, now)
 
     def poll_fired(self, task_id: int, now: Instant) -> None:
         """A third party's trigger says that it is ready."""
         entry = self.entries.get(task_id)
         if entry is not None:
             self._fire_unless_held(entry, "trigger", None, now)
-
-    def _emit(self, event: Event, now: Instant) -> None:
-        for entry in tuple(self._topics.get(event.topic, {}).values()):
-            self._fire_unless_held(entry, "event", event, now)
 
     def _fire_unless_held(self, entry: Entry, cause: str, event: Event | None, now: Instant) -> None:
         if self.attempts.stopping or not entry.task.enabled or entry.task.parked:
@@ -403,7 +400,7 @@ class Agenda:
         ending = _ENDINGS.get(execution.status)
         topic = f"task.{entry.task.name}.{ending}"
         if ending is not None and topic in self._topics:
-            self._emit(Event(topic, _told(execution), now.wall), now)
+            self.emit(Event(topic, _told(execution), now.wall), now)
         for timetable in entry.timetables:
             if timetable.run_ended(now) and not entry.removed and entry.task.enabled:
                 self._plan(timetable)

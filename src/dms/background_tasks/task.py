@@ -89,8 +89,9 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     """One attempt of one run, as it is or as it ended. Times are wall microseconds; `due_at`, `started_at` and
     `ended_at` give them as `datetime`s in UTC.
 
-    `id` is BOOT-COUNTER and unique in a store; attempts of one run share `run_id`. `cause` is what fired it:
-    schedule, event, trigger, operator, retry, catch_up or crash. `retry_at` is when the next attempt comes, if any.
+    `id` is START-COUNTER (the number of the process start, and a counter in it), unique in a store; attempts of one run
+    share `run_id`. `cause` is what fired it: schedule, event, trigger, operator, retry, catch_up or crash. `retry_at` is
+    when the next attempt comes, if any.
     """
 
     id: str
