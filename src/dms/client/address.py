@@ -58,5 +58,10 @@ def _told(error: OSError | Refused, folder: str) -> Exception:
             return NoNode(f"the node at {folder} does not answer; it hangs or is overloaded")
         case OSError():
             why = "" if os.path.isdir(folder) else " (there is no such folder)"
-            return NoNode(f"no node answers at {folder}{why}; start one with: dms run --data-dir {shlex.quote(folder)}")
+            return NoNode(f"no node answers at {folder}{why}; start one with: {_starting(folder)}")
     return error
+
+
+def _starting(folder: str) -> str:
+    """What starts a node there: a script that asks for us names its own companion."""
+    return os.environ.get("DMS_RUN_COMMAND") or f"dms run --data-dir {shlex.quote(folder)}"

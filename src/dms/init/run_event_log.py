@@ -27,7 +27,7 @@ class RunEventLog:
             case "progress" if event.execution is not None and event.progress is not None:
                 self._progressed(event.execution, event.progress)
             case "skipped":
-                self._logger.info("skipped", task=event.task, status="skipped", reason=event.text)
+                self._logger.info(event.text, task=event.task, status="skipped")
 
     def _ended(self, event: RunEvent, execution: Execution) -> None:
         self._progress_told.pop(execution.id, None)

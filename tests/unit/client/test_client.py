@@ -73,6 +73,14 @@ def test_where_no_node_answers_it_is_said_how_to_start_one(left_behind: str, dat
     assert f"no node answers at {data_dir}; start one with: dms run --data-dir {data_dir}" == str(raised.value)
 
 
+def test_a_script_that_asks_for_us_names_its_own_companion_to_start_one_with(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DMS_RUN_COMMAND", "scripts/run")
+    with pytest.raises(NoNode, match=r"; start one with: scripts/run$"):
+        Client(data_dir).call("rpc.ping")
+
+
 def test_where_there_is_no_folder_that_is_said_too(data_dir: Path) -> None:
     with pytest.raises(NoNode, match="there is no such folder"):
         Client(data_dir / "no where").call("rpc.ping")

@@ -92,7 +92,7 @@ def test_of_the_nodes_own_tasks_only_failures_are_told() -> None:
 def test_what_is_skipped_is_told_with_its_reason() -> None:
     log = Log()
     log.runs.tell(RunEvent("skipped", "backup", None, "overlap"))
-    assert [("info", "skipped", {"task": "backup", "status": "skipped", "reason": "overlap"})] == log.lines
+    assert [("info", "overlap", {"task": "backup", "status": "skipped"})] == log.lines
 
 
 def progress(done: float, total: float | None = None, text: str = "") -> RunEvent:
