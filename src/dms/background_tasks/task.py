@@ -90,8 +90,8 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     `ended_at` give them as `datetime`s in UTC.
 
     `id` is START-COUNTER (the number of the process start, and a counter in it), unique in a store; attempts of one run
-    share `run_id`. `cause` is what fired it: schedule, event, trigger, operator, retry, catch_up or crash. `retry_at` is
-    when the next attempt comes, if any.
+    share `run_id`. `cause` is what fired it: schedule, event, trigger, operator, retry, catch_up or crash.
+    `retry_at` is when the next attempt comes, if any.
     """
 
     id: str
