@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from dms.errors import ConfigError
+from dms.errors import ConfigError, StoreError
 
 _FILE = "identity.json"
 _MANNERS = (
@@ -49,11 +49,19 @@ def new_identity() -> Identity:
 
 
 def write_identity(folder: Path, identity: Identity) -> None:
-    """Keep it, readable by its owner only, whole or not at all."""
-    partial = folder / f"{_FILE}.partial"
+    """Keep it, readable by its owner only, whole or not at all. StoreError where it can't be written."""
+    try:
+        _write(folder / f"{_FILE}.partial", identity).replace(folder / _FILE)
+    except OSError as error:
+        raise StoreError(
+            f"{folder / _FILE} can't be written: {error.strerror}; look at the disk and at the file"
+        ) from None
+
+
+def _write(partial: Path, identity: Identity) -> Path:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(identity)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(folder / _FILE)
+    return partial

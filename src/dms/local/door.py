@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dms.access.socket_place import place_socket, remove_socket
 from dms.command.operation import Operation
-from dms.errors import Overloaded, ShuttingDown
+from dms.errors import Overloaded, ShuttingDown, StoreError
 from dms.local.peer_connection import PeerConnection
 from dms.local.socket_file import bind
 
@@ -40,11 +40,19 @@ class LocalDoor:
     async def start(self) -> Path:
         """Listen, and give the socket's path. FolderInUse where another node listens there; StoreError where the
         socket can't be made; Refused where the run-time folder for a long path is somebody else's."""
-        self._path = place_socket(self._data_dir)
+        self._path = self._place()
         listening = bind(self._path)
         os.register_at_fork(after_in_child=listening.close)  # what a task forks may outlive the node
         self._server = await asyncio.get_running_loop().create_unix_server(self._peer, sock=listening)
         return self._path
+
+    def _place(self) -> Path:
+        try:
+            return place_socket(self._data_dir)
+        except OSError as error:
+            raise StoreError(
+                f"no place for the node's socket: {error}; look at who owns that, and at the disk"
+            ) from None
 
     def _peer(self) -> PeerConnection:
         return PeerConnection(self._operations, self._admit, self._peers.discard, self._patience)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dms.access.identity import Identity, new_identity, read_identity, write_identity
-from dms.errors import ConfigError
+from dms.errors import ConfigError, StoreError
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -53,3 +53,10 @@ def test_a_folder_in_its_place_is_an_error_too(tmp_path: Path) -> None:
     (tmp_path / "identity.json").mkdir()
     with pytest.raises(ConfigError, match="Is a directory"):
         read_identity(tmp_path)
+
+
+def test_one_that_can_not_be_written_says_where(tmp_path: Path) -> None:
+    (tmp_path / "identity.json").mkdir()
+    (tmp_path / "identity.json" / "in the way").touch()
+    with pytest.raises(StoreError, match=r"identity\.json can't be written: .*; look at the disk"):
+        write_identity(tmp_path, new_identity())

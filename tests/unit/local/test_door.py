@@ -15,7 +15,7 @@ from dms.command.command import Command
 from dms.command.operation import Effect, Nothing, Operation, by_name
 from dms.command.subscription import subscription_operations
 from dms.command.topic import Topic
-from dms.errors import FolderInUse, Refused
+from dms.errors import FolderInUse, Refused, StoreError
 from dms.local import door as door_module
 from dms.local import peer_connection
 from dms.local.door import LocalDoor
@@ -284,3 +284,9 @@ async def test_a_peer_that_connects_and_leaves_at_once_does_no_harm(door: LocalD
     patient.say(1, "note")
     assert "noted" == (await patient.hear())["result"]
     patient.writer.close()
+
+
+async def test_a_socket_for_which_there_is_no_place_says_what_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "dms.sock.path").mkdir()
+    with pytest.raises(StoreError, match=r"no place for the node's socket: .*dms\.sock\.path"):
+        await LocalDoor(tmp_path, {}).start()
