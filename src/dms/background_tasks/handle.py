@@ -53,6 +53,10 @@ class Handle:
             return self._result()
         return self._accepted
 
+    def __repr__(self) -> str:
+        state = self._final or self._error or self._accepted or "asked for"
+        return f"<Handle {state}>"
+
     @property
     def execution(self) -> Execution | None:
         """The run's last execution where it has ended, else None."""

@@ -85,7 +85,7 @@ class Event(msgspec.Struct, frozen=True):
     at: int = 0
 
 
-class Execution(msgspec.Struct, frozen=True, gc=False):
+class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     """One attempt of one run, as it is or as it ended. Times are wall microseconds; `due_at`, `started_at` and
     `ended_at` give them as `datetime`s in UTC.
 
@@ -225,6 +225,10 @@ class Task(_Called, kw_only=True, eq=False):
             raise InvalidTask("args: a program takes its arguments in its own list")
         if not isinstance(self.function, str):
             self._target = self.function
+
+    def __repr__(self) -> str:
+        number = "" if self.id is None else f" (ID {self.id})"
+        return f"<Task {self.name}{number}: {', '.join(map(str, self.triggers)) or 'on demand'}>"
 
     def _kinds(self) -> tuple[type, ...]:
         return (

@@ -42,6 +42,15 @@ def test_nothing_is_given_before_the_end(handle: Handle) -> None:
         handle.wait("1ms")
 
 
+def test_a_debugger_shows_how_far_it_is(handle: Handle) -> None:
+    shown = [repr(handle)]
+    handle.accept(WAITING)
+    shown.append(repr(handle))
+    handle.refuse("a is running already")
+    shown.append(repr(handle))
+    assert ["<Handle asked for>", f"<Handle {WAITING}>", "<Handle a is running already>"] == shown
+
+
 def test_a_wait_that_gave_up_leaves_nothing_behind(handle: Handle) -> None:
     for _ in range(3):
         with pytest.raises(WaitTimeout):

@@ -135,3 +135,16 @@ def test_an_execution_tells_its_times_in_utc():
     assert "1970-01-01T00:00:00+00:00" == execution.due_at.isoformat()
     assert "1970-01-01T00:00:01.500000+00:00" == execution.started_at.isoformat()
     assert execution.ended_at is None
+
+
+def test_a_debugger_shows_a_task_in_a_line():
+    assert "<Task backup: every 5m, after ingest success>" == repr(
+        Task("backup", nothing, triggers=[PeriodicTrigger(interval="5m"), EventTrigger("task.ingest.success")])
+    )
+    assert "<Task backup (ID 3): on demand>" == repr(Task("backup", nothing, id=3))
+
+
+def test_a_debugger_shows_of_an_execution_what_is_there():
+    execution = Execution("1-1", "1-1", "a", 7, 1, Status.WAITING, 0)
+    expected = "id='1-1', run_id='1-1', task='a', task_id=7, attempt=1, status=<Status.WAITING: 'waiting'>, due=0"
+    assert f"Execution({expected})" == repr(execution)
