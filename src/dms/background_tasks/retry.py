@@ -24,7 +24,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
     `max_retries` counts the attempts after the first; 0 never retries. The n-th retry waits `delay`, or with
     `backoff="exponential"` `delay * factor ** (n - 1)`, at most `max_delay`. Lengths of time may be given as text
-    ("30s"), seconds or `timedelta`. InvalidTask names a field that can't be.
+    ("30s"), seconds or `timedelta`. InvalidTask or InvalidDuration names a field that can't be.
 
     >>> RetryPolicy(max_retries=3, delay="10s", backoff="exponential").wait_before_retry(3)
     40000000

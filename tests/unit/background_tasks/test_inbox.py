@@ -139,7 +139,10 @@ async def test_a_turn_that_is_passed_has_seen_the_clock_as_it_was_before(inbox: 
     await asyncio.to_thread(count)
 
 
-def test_a_question_before_the_loop_is_there_is_answered_at_once(inbox: Inbox[Receiver]) -> None:
+def test_a_question_before_the_loop_is_there_waits_for_nothing(
+    inbox: Inbox[Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dms.background_tasks.inbox.Event", None)  # without which nobody can wait
     inbox.post(Receiver.tell, 1)
     inbox.settle()
     inbox.pass_turn()
