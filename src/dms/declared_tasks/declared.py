@@ -98,6 +98,7 @@ class _Building:
             self.declared.tasks.append(self._parked(unusable))
             return
         self._look_for_idle_keys(declaration)
+        self._look_at_topic((declaration.on or "").split("."))
         self.declared.tasks.append(self._task(declaration))
 
     def _task(self, declaration: TaskDeclaration) -> Task:
@@ -172,6 +173,19 @@ class _Building:
                 message = f"does nothing without {' or '.join(needed)}"
                 self.declared.findings.append(self.loaded.finding("idle_key", self._path(key), message))
 
+    def _look_at_topic(self, words: list[str]) -> None:
+        """The end of a task that can't be meant: of one with nearly that name, or an end that no task has. Whatever
+        else is waited for may come from outside."""
+        if len(words) != 3 or words[0] != "task":
+            return
+        if words[1] not in self.loaded.config.tasks:
+            problem = _nearly(words[1], self.loaded.config.tasks)
+        else:
+            problem = "" if words[2] in ("success", "failed") else "a task ends with success or failed"
+        if problem:
+            message = f'"{".".join(words)}" does not come by itself: {problem}'
+            self.declared.findings.append(self.loaded.finding("idle_key", self._path("on"), message))
+
     def _fault(self, key: tuple[str, ...], error: InvalidInput) -> None:
         """A finding with the place of the field that the error names, and a reason to park."""
         field, colon, rest = str(error).partition(": ")
@@ -198,6 +212,14 @@ class _Building:
 
     def _path(self, *key: str) -> KeyPath:
         return ("tasks", self.name, *key)
+
+
+def _nearly(name: str, known: Collection[str]) -> str:
+    """What to say where a task is known whose name differs by a slip of the pen."""
+    from difflib import get_close_matches  # costs 10 ms, and only a mistake needs it
+
+    near = get_close_matches(name, known, 1, 0.75)
+    return f"no task is called {name}. Did you mean {near[0]}?" if near else ""
 
 
 def _makers(declaration: TaskDeclaration, timezone: str) -> Iterator[tuple[str, Callable[[], Trigger]]]:

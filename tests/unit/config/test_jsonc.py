@@ -49,6 +49,20 @@ def test_what_looks_like_a_comment_inside_a_text_stays() -> None:
     assert expected == read_json(TRICKY).values
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('{ // 27" wide\n "glob": "*.{ts,}", /* a " */ "list": "[a,]",}', {"glob": "*.{ts,}", "list": "[a,]"}),
+        ('{"a": [{},\n // none\n ],}', {"a": [{}]}),
+        ('{"a": "x,}", // }\n}', {"a": "x,}"}),
+        ('{"a": "\\\\"} // "', {"a": "\\"}),
+    ],
+)
+def test_quotes_in_comments_and_commas_in_texts_are_not_mistaken(text: str, values: dict[str, Any]) -> None:
+    """slkiser/opencode-quota#194, open-source-parsers/jsoncpp#1500, miruamel/shiyu#51."""
+    assert values == read_json(text).values
+
+
 def test_removing_comments_leaves_every_other_character_in_its_place() -> None:
     plain = remove_comments(TRICKY)
     kept = [(before, after) for before, after in zip(TRICKY, plain, strict=True) if after != " "]

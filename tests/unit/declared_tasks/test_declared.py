@@ -234,6 +234,33 @@ def test_a_key_that_does_nothing_is_told_and_parks_nothing(declare: Declare, key
     assert "" == declared.tasks[0].parked
 
 
+@pytest.mark.parametrize(
+    ("topic", "message"),
+    [
+        (
+            "task.bakcup.success",
+            'tasks.a.on: "task.bakcup.success" does not come by itself: no task is called bakcup. Did you mean backup?',
+        ),
+        (
+            "task.backup.succeeded",
+            'tasks.a.on: "task.backup.succeeded" does not come by itself: a task ends with success or failed',
+        ),
+    ],
+)
+def test_a_chain_that_hangs_on_nothing_is_told_and_parks_nothing(declare: Declare, topic: str, message: str) -> None:
+    """open-telemetry/opentelemetry-collector#11817: a name that nobody defines was found only once it was too late."""
+    declared = declare(f"tasks: {{backup: {{run: [x]}}, a: {{run: [x], on: {topic}}}}}")
+    assert [message] == [str(finding).partition("  ")[2] for finding in declared.findings]
+    assert ["", ""] == [task.parked for task in declared.tasks]
+
+
+@pytest.mark.parametrize(
+    "topic", ["task.backup.failed", "task.a.success", "task.of-the-node.success", "door.opened.now"]
+)
+def test_what_may_come_from_outside_is_waited_for_without_a_word(declare: Declare, topic: str) -> None:
+    assert [] == declare(f"tasks: {{backup: {{run: [x]}}, a: {{run: [x], on: {topic}}}}}").findings
+
+
 def test_a_parked_task_keeps_what_it_would_call(declare: Declare) -> None:
     assert "broken:f" == declare("tasks: {a: {call: 'broken:f', every: 5m}}").tasks[0].function
 
