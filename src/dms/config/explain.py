@@ -1,5 +1,6 @@
 """Questions about a loaded configuration: what a key is, and why."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ from dms.config.layer import ABSENT, Layer, LayerName, value_at
 from dms.config.reading import Loaded
 from dms.config.setting import Key, is_section, keys_of, section_of_map
 from dms.errors import NotFound, did_you_mean
+
+_FEW = 12
+"""So many keys are listed where none is near the one that was asked for."""
 
 
 class LayerValue(msgspec.Struct, frozen=True):
@@ -82,9 +86,14 @@ def _value(loaded: Loaded, path: KeyPath) -> Any:
         if not isinstance(value, dict) or part not in value:
             known = value if isinstance(value, dict) else ()
             inside = f" in {'.'.join(map(str, path[:depth]))}" if depth else ""
-            raise NotFound(f"{'.'.join(map(str, path))}: no key {part}{inside}.{did_you_mean(str(part), known)}")
+            hint = did_you_mean(str(part), known) or _those_there_are(known)
+            raise NotFound(f"{'.'.join(map(str, path))}: no key {part}{inside}.{hint}")
         value = value[part]
     return value
+
+
+def _those_there_are(known: Collection[str]) -> str:
+    return f" There are: {', '.join(known)}." if 0 < len(known) <= _FEW else ""
 
 
 def _leaves(value: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+import msgspec
+
 from dms.clock import host_timezone
 from dms.config.setting import Machine
 
@@ -11,8 +13,8 @@ def this_machine(environ: Mapping[str, str]) -> Machine:
     """What the operating system says, now."""
     root = os.geteuid() == 0
     home = environ.get("HOME") or os.path.expanduser("~")
-    data_dir = "/var/lib/dms" if root else os.path.join(home, ".dms")
-    return Machine(_cores(), home, root, host_timezone(environ), data_dir)
+    machine = Machine(_cores(), home, root, host_timezone(environ), data_dir="")
+    return msgspec.structs.replace(machine, data_dir=machine.usual_data_dir)
 
 
 def working_directory() -> str:

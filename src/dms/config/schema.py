@@ -33,7 +33,7 @@ class GeneralSection(Section, frozen=True):
         Path,
         Setting(
             "The folder of the node's database and socket: what makes this node this node.",
-            default=lambda machine: Path(machine.data_dir),
+            default=lambda machine: Path(machine.usual_data_dir),
             why="/var/lib/dms as root, else ~/.dms: where a service of the system, or of one user, keeps its data.",
             example="/srv/dms",
             place=True,

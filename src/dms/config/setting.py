@@ -29,6 +29,11 @@ class Machine(msgspec.Struct, frozen=True):
     timezone: str
     data_dir: str
 
+    @property
+    def usual_data_dir(self) -> str:
+        """The data folder where nobody says another one."""
+        return "/var/lib/dms" if self.root else f"{self.home.rstrip('/')}/.dms"
+
 
 class Setting(msgspec.Struct, frozen=True):
     """A key as people see it: what it is for, its default and why, and who may change it when.

@@ -31,6 +31,12 @@ def test_an_explanation_says_what_the_key_is_and_why_its_default(loaded: Load) -
     assert explanation.why.startswith("Weeks of a task")
 
 
+def test_the_default_of_a_place_stays_what_it_is_where_another_one_is_said(loaded: Load) -> None:
+    said, usual = explain(loaded(arguments=["general.data_dir=/srv/dms"]), "general.data_dir").layers
+    assert ("/srv/dms", "default") == (said.value, usual.place)
+    assert str(usual.value).endswith(("/var/lib/dms", "/.dms"))
+
+
 def test_a_tasks_key_that_nobody_says_is_its_default(loaded: Load) -> None:
     explanation = explain(loaded("tasks: {a: {run: [x]}}"), "tasks.a.retry")
     assert [LayerValue(LayerName.DEFAULT, None, "default", in_force=True)] == explanation.layers
@@ -71,7 +77,8 @@ def test_a_section_of_one_layer_names_that_layer(loaded: Load) -> None:
         ("schedular", "no key schedular. Did you mean scheduler?"),
         ("tasks.backup", "no key backup in tasks."),
         ("general.debug.deep", "no key deep in general.debug."),
-        ("", "no key ."),
+        ("", r"no key \. There are: general, .*tasks\."),
+        ("nope", r"no key nope\. There are: general, .*tasks\."),
     ],
 )
 def test_a_key_that_is_not_there_is_told_with_what_may_be_meant(loaded: Load, key: str, message: str) -> None:
