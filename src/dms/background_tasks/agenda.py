@@ -156,7 +156,7 @@ class Agenda:
             self._alarms.at_wall(entry.pause.until, self._pause_over, entry)
         if not entry.task.parked:
             self._take_up_unfinished(entry, now)
-            self._remove_if_over(entry, now)
+            self._remove_if_over(entry)
 
     def _take_up_unfinished(self, entry: Entry, now: Instant) -> None:
         for attempt, cut in self._memory.unfinished(entry, now):
@@ -307,7 +307,7 @@ class Agenda:
         if entry.idle:
             timetable.run_ended(now)
         self._plan(timetable)
-        self._remove_if_over(entry, now)
+        self._remove_if_over(entry)
 
     def _on_time(self, label: int, now: Instant) -> bool:
         """Whether a fire came in this process, and only just; told in boot time, for the wall clock may be set."""
@@ -387,7 +387,7 @@ class Agenda:
         if execution.retry_at is None:
             self._run_over(entry, execution, now)
         self._next_of(entry, now)
-        self._remove_if_over(entry, now)
+        self._remove_if_over(entry)
 
     def _retry_due(self, attempt: Attempt, now: Instant) -> None:
         entry: Entry = attempt.entry
@@ -417,7 +417,7 @@ class Agenda:
             entry.leave(attempt)
             self.attempts.admit(entry, attempt, now)
 
-    def _remove_if_over(self, entry: Entry, now: Instant) -> None:
+    def _remove_if_over(self, entry: Entry) -> None:
         """A task whose triggers are all one-time goes once they have fired and run."""
         if entry.removed or self.attempts.stopping or not entry.over():
             return

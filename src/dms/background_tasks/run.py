@@ -16,7 +16,7 @@ class Progress(NamedTuple):
 
 
 LogSink = Callable[["Run", str, str, Mapping[str, Any]], None]
-ProgressSink = Callable[["Run", Progress], None]
+ProgressSink = Callable[["Run"], None]
 
 
 class RunLog:
@@ -103,10 +103,10 @@ class Run:
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Tell how far it has come. Cheap: only the latest is told on when somebody has time for it."""
-        self._progress = latest = Progress(done, total, text)
+        self._progress = Progress(done, total, text)
         if not self._told:
             self._told = True
-            self._sinks.progress(self, latest)
+            self._sinks.progress(self)
 
     def cancel(self) -> None:
         """Tell it to end; for the executor."""

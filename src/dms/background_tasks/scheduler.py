@@ -28,7 +28,7 @@ from dms.background_tasks.loop_thread import LoopThread, in_thread
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.restoring import lives_by_itself, restore
-from dms.background_tasks.run import Progress, Run
+from dms.background_tasks.run import Run
 from dms.background_tasks.settings import Duration, read_settings
 from dms.background_tasks.store import ExecutionStore, Query
 from dms.background_tasks.task import Execution, Task
@@ -388,7 +388,7 @@ class Scheduler:
         else:
             self._inbox.post(Engine.save_failed, batch, str(error))
 
-    def _progressed(self, run: Run, progress: Progress) -> None:
+    def _progressed(self, run: Run) -> None:
         self._inbox.post(Engine.progressed, run)
 
 

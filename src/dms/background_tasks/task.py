@@ -181,8 +181,8 @@ class Task(_Called, kw_only=True, eq=False):
     receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more
     urgent work; `timeout` counts from the start of an attempt; `kill_after` is what a cancelled attempt gets to end
     by itself. `durability` None means at_most_once where the scheduler has a store and none without one.
-    InvalidTask names the field that can't be. `id` is assigned by `add_task`; `parked` says why a task can't run,
-    `restored` that only the store brought it back.
+    InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
+    task can't run, `restored` that only the store brought it back.
     """
 
     description: str = ""

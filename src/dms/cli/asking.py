@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -45,7 +45,7 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
-def data_folder(given: str | None, environ: Mapping[str, str] = os.environ) -> str:
+def data_folder(given: str | None) -> str:
     """The data folder: the one given, else the default of `general.data_dir`."""
     if given:
         return os.path.expanduser(given)

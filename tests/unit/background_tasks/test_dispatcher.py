@@ -58,7 +58,7 @@ class World:
             Messages(
                 lambda execution_id, outcome: self.delivered.append((execution_id, outcome)),
                 lambda batch, future: self.written.append((batch, future.exception())),
-                lambda run, progress: None,
+                lambda run: None,
             ),
             store=store,
             snapshot=snapshot,

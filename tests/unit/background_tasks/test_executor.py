@@ -27,7 +27,7 @@ from dms.background_tasks.task import Event as TaskEvent
 from dms.background_tasks.task import Program, Task
 
 PATIENCE = 10
-QUIET = Sinks(lambda run, level, line, fields: None, lambda run, progress: None)
+QUIET = Sinks(lambda run, level, line, fields: None, lambda run: None)
 
 
 class Delivered:

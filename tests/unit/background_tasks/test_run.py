@@ -14,12 +14,12 @@ from dms.background_tasks.task import Event, Task
 class Told:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
-        self.progress: list[Progress] = []
+        self.progress: list[Run] = []
 
     def sinks(self) -> Sinks:
         return Sinks(
             lambda run, level, line, fields: self.lines.append((level, line, dict(fields))),
-            lambda run, progress: self.progress.append(progress),
+            self.progress.append,
         )
 
 
@@ -56,10 +56,11 @@ def test_progress_is_told_on_once_until_it_is_taken(run: Run, told: Told) -> Non
     run.progress(1)
     run.progress(2, 10)
     run.progress(3, 10, "third")
-    assert [Progress(1)] == told.progress
+    assert [run] == told.progress
     assert Progress(3, 10, "third") == run.take_progress()
     run.progress(4)
-    assert [Progress(1), Progress(4)] == told.progress
+    assert [run, run] == told.progress
+    assert Progress(4) == run.take_progress()
 
 
 def test_the_latest_progress_is_never_lost_however_it_is_taken() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from dms.cli import main
+from dms.cli.asking import data_folder
+from dms.config import default_config
 from dms.health import Finding
 
 
@@ -286,3 +288,9 @@ def test_a_mistake_of_ours_is_one_line_and_on_request_a_traceback(
     monkeypatch.setenv("DMS_DEBUG", "1")
     main(["status"])
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_where_nobody_names_a_data_folder_the_commands_ask_where_a_node_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    for user in (1000, 0):
+        monkeypatch.setattr("os.geteuid", lambda user=user: user)
+        assert data_folder(None) == str(default_config().general.data_dir)
