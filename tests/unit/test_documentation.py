@@ -78,3 +78,12 @@ def test_every_error_is_in_the_reference(error: type[DmsError]) -> None:
 def test_every_public_name_is_in_the_reference_and_has_a_docstring(public: str) -> None:
     assert f"`{public}`" in (ROOT / "docs/reference/python.md").read_text()
     assert getattr(dms, public).__doc__
+
+
+def test_the_map_of_the_largest_room_names_each_of_its_files_once() -> None:
+    page = (ROOT / "docs/why/index.md").read_text().partition("## The largest room")[2].partition("## ")[0]
+    named = [
+        word for row in page.splitlines() for word in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    ]
+    files = [path.stem for path in (ROOT / "src/dms/background_tasks").glob("*.py") if path.stem != "__init__"]
+    assert sorted(files) == sorted(named)
