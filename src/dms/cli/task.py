@@ -118,7 +118,11 @@ def run(node: Asking, name: str | int, event: str | None, wait: bool, timeout: s
     if timeout is not None and not wait:
         raise click.UsageError("--timeout belongs to --wait")
     payload = read_json(event, "--event")
-    execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout)
+    try:
+        execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout)
+    except KeyboardInterrupt:
+        click.echo(f"dms: no longer waited for; {name} goes on", err=True)
+        raise
     node.show(execution, _print_outcome)
     return FAILED if wait and execution["status"] != "success" else DONE
 

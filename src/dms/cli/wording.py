@@ -107,5 +107,9 @@ def _width(character: str) -> int:
 
 def near(path: str) -> str:
     """A path as one would type it here: from the working directory where it lies below, else from `/`."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else f"./{relative}"
+    try:
+        here = os.getcwd()
+    except OSError:  # the folder is gone
+        return path
+    relative = os.path.relpath(path, here)
+    return path if here == "/" or relative.startswith("..") else f"./{relative}"

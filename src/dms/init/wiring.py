@@ -91,7 +91,7 @@ class Node:
             pid=os.getpid(),
             started=self._started,
             data_dir=str(self._folder.path),
-            config_file=None if file is None else str(file),
+            config_file=None if file is None else os.path.abspath(file),
             doors=list(self._doors),
             facts=self._facts(),
         )

@@ -69,7 +69,7 @@ def test_runs_are_watched_a_document_a_line_with_json(start: Start, node: Any) -
 def test_ctrl_c_while_waiting_for_a_run_ends_with_130_and_the_run_goes_on(start: Start, node: Any) -> None:
     process = start("task", "run", "hold", "--wait")
     assert node.begun.wait(10)
-    assert (130, "") == interrupted(process)
+    assert (130, "dms: no longer waited for; hold goes on\n") == interrupted(process)
     with Client(node.data_dir) as client:
         assert "running" == client.call("task.get", {"name": "hold"})["state"]
 
