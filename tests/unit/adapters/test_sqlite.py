@@ -182,6 +182,23 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         SqliteStore(tmp_path / "missing" / "dms.db").load()
 
 
+@pytest.mark.parametrize("name", ["a?mode=ro", "a#b", "a%20b", "file:a", ":memory:", "a'b\"", "ü"])
+def test_a_file_is_opened_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    """calebevans/mulder#86, mar-file-system/GUFI#126: such a path was read as an address, of another file or way."""
+    (tmp_path / name).mkdir()
+    path = tmp_path / name / "dms.db"
+    for starts in (1, 2):
+        store = SqliteStore(path)
+        assert starts == store.load().starts
+        store.save([PutExecution(RUN)]).result(10)
+        assert [RUN] == store.executions(Query()).result(10)
+        store.close()
+    assert (["dms.db"], [name]) == (
+        [file.name for file in path.parent.iterdir()],
+        [file.name for file in tmp_path.iterdir()],
+    )
+
+
 def test_a_file_that_can_not_be_made_is_named() -> None:
     with pytest.raises(StoreError, match=r"/proc/self/dms\.db can't be made"):
         SqliteStore("/proc/self/dms.db").load()
