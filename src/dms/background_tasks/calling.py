@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
 
@@ -56,7 +57,7 @@ def find_function(reference: str) -> Any:
     return found
 
 
-def arguments_of(task: Task, run: Any) -> Arguments:
+def arguments_of(task: Task, run: Run) -> Arguments:
     """A task's arguments, and its run where the function has a parameter of that name: wherever that stands, the task's
     own fill the places around it."""
     place = task.calling.run_at
