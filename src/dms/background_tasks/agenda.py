@@ -367,7 +367,7 @@ class Agenda:
             self._skip(entry, "overlap", 1)
             self._touch(entry)
             if ticket is not None:
-                self._decisions.append(Refuse(ticket, f"{task.name} is running already; its overlap is {task.overlap}"))
+                self._decisions.append(Refuse(ticket, _why_busy(task)))
             return
         superseded = tuple(entry.retries or ())
         overtaken = (*(entry.attempts or ()), *(entry.queue or ())) if _overtakes(entry, queue_anyway) else ()
@@ -479,6 +479,17 @@ def _may_queue(entry: Entry) -> bool:
     if entry.task.overlap is Overlap.QUEUE:
         return len(entry.queue or ()) < entry.task.queue_limit
     return entry.task.overlap is Overlap.CANCEL_RUNNING
+
+
+def _why_busy(task: Task) -> str:
+    """Why another run of it is not taken on."""
+    busy = f"{task.name} is running already"
+    match task.overlap:
+        case Overlap.QUEUE:
+            return f"{busy}, and as many wait for it as its queue_limit allows: {task.queue_limit}"
+        case Overlap.ALLOW:
+            return f"{busy}, as often at once as its max_instances allows: {task.max_instances}"
+    return f"{busy}; its overlap is {task.overlap}"
 
 
 def _overtakes(entry: Entry, queue_anyway: bool) -> bool:

@@ -169,6 +169,17 @@ def test_an_operator_is_refused_where_the_task_runs_and_its_overlap_is_skip(worl
     assert "job is running already; its overlap is skip" == world.run("job", "ticket")
 
 
+@pytest.mark.parametrize(("overlap", "key"), [("queue", "queue_limit"), ("allow", "max_instances")])
+def test_an_operator_is_refused_by_the_key_that_sets_the_limit(world, overlap, key):
+    world.busy.add("job")
+    world.add(Task("job", nothing, overlap=overlap))
+    world.run("job")
+    if key == "queue_limit":
+        world.run("job")
+
+    assert world.run("job", "ticket").endswith(f"its {key} allows: 1")
+
+
 def test_an_operator_is_told_which_execution_is_on_its_way(world):
     world.busy.add("job")
     world.add(Task("job", nothing))
