@@ -78,7 +78,7 @@ def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[st
     if entry.task.parked:
         return "parked", entry.task.parked
     if running:
-        return "running", ""
+        return "running", _pause_to_come(entry, agenda)
     if waiting:
         return "waiting", "no free slot" if entry.attempts else "its run before has not ended"
     if not entry.task.enabled:
@@ -99,6 +99,14 @@ def _text_of(trigger: Trigger) -> str:
         return str(trigger)
     except Exception:  # noqa: BLE001 - a third party's fault must not hide the task
         return kind.__name__
+
+
+def _pause_to_come(entry: Entry, agenda: Agenda) -> str:
+    """What runs goes on under a pause; that there is one shows all the same."""
+    if not agenda.paused(entry):
+        return ""
+    why = _why(entry.pause or agenda.pause_state)
+    return f"paused from then on ({why})" if why else "paused from then on"
 
 
 def _why(pause: Pause | None) -> str:

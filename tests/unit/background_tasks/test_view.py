@@ -63,6 +63,21 @@ def test_a_task_of_the_nodes_own_lane_is_not_held_by_a_pause_of_the_whole() -> N
         assert [("ready", ""), ("paused", "repairs")] == [(view.state, view.reason) for view in scheduler.tasks()]
 
 
+@pytest.mark.parametrize(
+    ("reason", "expected"), [("", "paused from then on"), ("tired", "paused from then on (tired)")]
+)
+def test_that_a_running_task_is_paused_shows(reason: str, expected: str, gate: Make) -> None:
+    work = gate()
+    with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", work))
+        scheduler.run_task("a")
+        work.await_begin()
+        scheduler.pause("a", reason=reason)
+        view = scheduler.view("a")
+        assert ("running", expected) == (view.state, view.reason)
+        work.open()
+
+
 def test_a_paused_task_has_no_next_fire() -> None:
     with Scheduler() as scheduler:
         scheduler.add_task(dms.Task("a", answer, triggers=[dms.PeriodicTrigger("5m")]))
