@@ -84,9 +84,9 @@ def validate(
     """What is wrong with a file, in the order in which it stands there; the environment is left aside. ConfigError
     where there is no such file."""
     every = {**BUILT_IN, **(sections or {})}
-    reading = Reading(every, this_machine(os.environ), working_directory())
-    reading.read_file(Path(path), cached=False, at_any_place=True)
-    loaded = reading.result(at_any_place=True)
+    reading = Reading(every, this_machine(os.environ), working_directory(), at_any_place=True)
+    reading.read_file(Path(path), cached=False)
+    loaded = reading.result()
     found = [*loaded.findings, *(finding for check in checks for finding in check(loaded))]
     found = [finding for finding in found if finding.code != "no_timezone"]
     return sorted(found, key=lambda finding: (finding.origin.line, finding.origin.column))

@@ -56,12 +56,14 @@ def refusal(findings: Sequence[ConfigFinding]) -> ConfigError:
 
 
 class Reading:
-    """Collects layers and findings; `read_outside` comes first, then `read_file`, then `result`."""
+    """Collects layers and findings; `read_outside` comes first, then `read_file`, then `result`. `at_any_place` reads
+    for somebody who only wants to know what is wrong: no start is refused then."""
 
-    def __init__(self, sections: Sections, machine: Machine, folder: str) -> None:
+    def __init__(self, sections: Sections, machine: Machine, folder: str, *, at_any_place: bool = False) -> None:
         self.sections = sections
         self.machine = machine
         self.folder = folder
+        self.at_any_place = at_any_place
         self.outside: list[Layer] = []
         self.file_layer: Layer | None = None
         self.file: Path | None = None
@@ -74,23 +76,23 @@ class Reading:
             self.findings += findings
             self.outside.append(self._take(check_layer(layer, self.sections, self.machine)))
 
-    def read_file(self, named: Path | None, cached: bool, at_any_place: bool = False) -> None:
+    def read_file(self, named: Path | None, cached: bool) -> None:
         """The main file: the one named, or the first found; None is fine."""
         self.file = named or self._found()
         if self.file is None:
             return
-        document = self._document(self.file, named is not None, cached, at_any_place)
+        document = self._document(self.file, named is not None, cached)
         if document is None:
             return
         folder = os.path.dirname(os.path.abspath(self.file))
         layer = Layer(LayerName.FILE, document.values, str(self.file), document.marks, folder=folder)
         self.file_layer = self._take(check_layer(layer, self.sections, self.machine, document.flaws))
 
-    def result(self, at_any_place: bool = False) -> Loaded:
+    def result(self) -> Loaded:
         """Everything laid over each other. ConfigError where the node's place is at stake."""
         above = [layer for layer in (self.file_layer, *self.outside) if layer is not None]
         refused = [lost[2] for lost in self.place_lost if not _said_above(above, lost[0], lost[1])]
-        if refused and not at_any_place:
+        if refused and not self.at_any_place:
             raise refusal(list(dict.fromkeys(refused)))
         data_dir = _value(above, _DATA_DIR)
         machine = self.machine if data_dir is None else msgspec.structs.replace(self.machine, data_dir=str(data_dir))
@@ -135,7 +137,7 @@ class Reading:
         self.findings.append(ConfigFinding("untrusted_file", (), message, Origin(LayerName.FILE, str(found))))
         return find_config([path for path in paths if os.path.realpath(path) != here], FILENAME)
 
-    def _document(self, path: Path, named: bool, cached: bool, at_any_place: bool) -> Document | None:
+    def _document(self, path: Path, named: bool, cached: bool) -> Document | None:
         """What the file says; None and a finding where it can't be read."""
         content = b""
         try:
@@ -154,7 +156,7 @@ class Reading:
             finding = ConfigFinding("unreadable", (), f"can't be read: {reason}", Origin(LayerName.FILE, str(path)))
             place_lost = True
         self.findings.append(finding)
-        if place_lost and not at_any_place and _value(self.outside, _DATA_DIR) is None:
+        if place_lost and not self.at_any_place and _value(self.outside, _DATA_DIR) is None:
             raise _place_unknown(finding)
         return None
 
