@@ -11,6 +11,9 @@ from dms.cli.terminal import table
 from dms.cli.wording import plain
 from dms.errors import ConfigError
 
+_WHOLE_FILE = frozenset({"malformed", "unreadable"})
+"""Codes of findings that leave nothing of a file."""
+
 
 @click.group()
 def config() -> None:
@@ -84,7 +87,7 @@ def validate(file: str | None, as_json: bool) -> int:
     else:
         for finding in findings:
             click.echo(plain(finding))
-        click.echo(_verdict(path, len(findings)))
+        click.echo(_verdict(path, [finding.code for finding in findings]))
     return CONFIGURATION if findings else DONE
 
 
@@ -110,7 +113,8 @@ def _document(finding: Any) -> dict[str, Any]:
     }
 
 
-def _verdict(path: str, problems: int) -> str:
-    if not problems:
+def _verdict(path: str, codes: list[str]) -> str:
+    if not codes:
         return f"{path} is valid."
-    return f"{problems} problem{'s' if problems > 1 else ''}; the rest is valid."
+    rest = "; the rest is valid" if _WHOLE_FILE.isdisjoint(codes) else ""
+    return f"{len(codes)} problem{'s' if len(codes) > 1 else ''}{rest}."

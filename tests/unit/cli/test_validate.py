@@ -29,6 +29,12 @@ def test_each_problem_is_told_with_its_place_and_ends_with_78(file: Path, capsys
     assert "2 problems; the rest is valid." == verdict
 
 
+def test_of_a_file_that_can_not_be_read_nothing_is_called_valid(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text("tasks: [")
+    assert 78 == main(["config", "validate", str(file)])
+    assert "1 problem." == capsys.readouterr().out.splitlines()[-1]
+
+
 def test_problems_as_one_document(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(BAD)
     assert 78 == main(["config", "validate", str(file), "--json"])
