@@ -148,3 +148,12 @@ def test_a_signal_while_it_starts_stops_it_too(nodes: Any) -> None:
     node = nodes.begin("--set", "observability.log_level=debug")
     node.wait_for(lambda line: True)
     assert 0 == node.stop()
+
+
+def test_a_hangup_without_a_terminal_ends_nothing(nodes: Any) -> None:
+    """zeroclaw-labs/zeroclaw#3721: the end of a session ended the service that was started in it."""
+    node = started(nodes, "short")
+    node.signal(signal.SIGHUP)
+    node.wait_for(lambda line: line.get("signal") == "SIGHUP")
+    assert "well" == node.ask("node.status")["state"]
+    assert 0 == node.stop()

@@ -71,7 +71,7 @@ async def _serve(loaded: Loaded, declared: Declared, folder: DataFolder, name: s
     node = Node(loaded, declared, folder, name, logs)
     timeout = microseconds(config.shutdown.timeout) / SECOND
     shutdown = Shutdown(timeout, node.logger, node.scheduler.hurry, node.running)
-    shutdown.listen()
+    shutdown.listen(stream.isatty())
     _greet(loaded, folder, name, stream)
     try:
         await node.start()

@@ -1,7 +1,7 @@
 """A controlled stop: signals, stages with their shares of the time, and an end that always comes.
 
 The first SIGINT or SIGTERM starts it, the second lets it wait no longer for what runs, the third ends the process at
-once.
+once. SIGHUP starts it only where the node's terminal has gone.
 """
 
 import asyncio
@@ -53,10 +53,14 @@ class Shutdown:
         self._at = "the start"
         self._last_resort: threading.Timer | None = None
 
-    def listen(self) -> None:
-        """From now on signals are heard, by the running loop."""
+    def listen(self, on_terminal: bool) -> None:
+        """From now on signals are heard, by the running loop. SIGHUP stops a node that runs on a terminal; elsewhere it
+        asks for what this node can't do yet, and ends nothing. Where it is ignored (nohup) it stays so."""
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+            loop.add_signal_handler(number, self._signalled, number)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up if on_terminal else self._asked_to_reload)
 
     async def requested(self) -> None:
         """Wait until somebody asks for the stop."""
@@ -74,6 +78,14 @@ class Shutdown:
             self._hurry()
         else:
             self._end_at_once("a third signal")
+
+    def _hung_up(self) -> None:
+        """The terminal is gone; both the system and a shell may say so, which is no reason to hurry."""
+        if not self._asked:
+            self._signalled(signal.SIGHUP)
+
+    def _asked_to_reload(self) -> None:
+        self._logger.warning("the configuration is read at start only; restart the node to apply it", signal="SIGHUP")
 
     async def run(self, stages: Sequence[Stage]) -> int:
         """Go through the stages; the exit status. One that raises does not keep the next from being tried.

@@ -1,7 +1,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -104,7 +104,7 @@ async def test_after_the_stages_the_end_of_the_process_has_the_same_deadline() -
 
 async def test_a_start_that_hangs_does_not_outlast_the_signal() -> None:
     process = Process(timeout=0.02)
-    process.shutdown.listen()
+    process.shutdown.listen(on_terminal=False)
     try:
         signal.raise_signal(signal.SIGTERM)
         await process.shutdown.requested()
@@ -118,7 +118,7 @@ async def test_a_start_that_hangs_does_not_outlast_the_signal() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_first_signal_stops_the_second_hurries_the_third_ends(number: signal.Signals) -> None:
     process = Process()
-    process.shutdown.listen()
+    process.shutdown.listen(on_terminal=False)
     loop = asyncio.get_running_loop()
     try:
         signal.raise_signal(number)
@@ -135,3 +135,45 @@ async def test_the_first_signal_stops_the_second_hurries_the_third_ends(number: 
             loop.remove_signal_handler(each)
     assert (1, [70]) == (process.hurried, process.statuses)
     assert ["stopping", "stopping now; what runs is cancelled", "ended at once"] == process.events
+
+
+@pytest.fixture
+async def unheard() -> AsyncIterator[None]:
+    """No signal is heard any more after the test."""
+    yield
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        asyncio.get_running_loop().remove_signal_handler(each)
+
+
+async def told_after_hangups(on_terminal: bool) -> list[tuple[str, str]]:
+    """What is logged where the terminal and then a shell say that the terminal is gone."""
+    process, heard = Process(), asyncio.Event()
+    process.shutdown.listen(on_terminal)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
+    for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGUSR1):
+        signal.raise_signal(number)
+    await heard.wait()
+    assert 0 == process.hurried
+    return [(level, event) for level, event, _ in process.log.lines]
+
+
+@pytest.mark.usefixtures("unheard")
+async def test_a_node_whose_terminal_has_gone_stops_in_its_own_time() -> None:
+    """graphite-project/carbon#197: a hangup ended the process at once, and what was unwritten was lost."""
+    assert [("info", "stopping")] == await told_after_hangups(on_terminal=True)
+
+
+@pytest.mark.usefixtures("unheard")
+async def test_without_a_terminal_a_hangup_ends_nothing() -> None:
+    """zeroclaw-labs/zeroclaw#3721: the end of a session ended the service that was started in it."""
+    message = "the configuration is read at start only; restart the node to apply it"
+    assert [("warning", message)] * 2 == await told_after_hangups(on_terminal=False)
+
+
+@pytest.mark.usefixtures("unheard")
+async def test_a_hangup_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert [] == await told_after_hangups(on_terminal=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
