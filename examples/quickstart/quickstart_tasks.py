@@ -57,7 +57,8 @@ def web_check(url: str) -> str:
         with ask_itself.open(url, timeout=5) as answer:
             return f"{answer.status} after {1000 * (time.perf_counter() - began):.0f} ms"
     except urllib.error.URLError as error:
-        raise ConnectionError(f"{url}: {error.reason}") from error
+        reason = getattr(error.reason, "strerror", None) or error.reason
+        raise ConnectionError(f"{url}: {reason}") from error
 
 
 def backup(folder: str, into: str, keep: int, run: dms.Run) -> str:

@@ -53,7 +53,7 @@ class RunEventLog:
 def _what(event: RunEvent, execution: Execution) -> str:
     parts = [event.text]
     if execution.retry_at is not None and execution.ended is not None:
-        parts.append(f"again in {duration_text(_whole_seconds(execution.retry_at - execution.ended))}")
+        parts.append(f"again in {_whole(execution.retry_at - execution.ended)}")
     elif execution.attempt > 1:
         parts.append(f"on attempt {execution.attempt}")
     return "; ".join(part for part in parts if part)
@@ -70,8 +70,10 @@ def _took(execution: Execution) -> str:
     took = execution.ended - execution.started
     if took < SECOND:
         return f"{max(0, took) // 1000} ms"
-    return f"{took / SECOND:.1f} s" if took < 60 * SECOND else duration_text(_whole_seconds(took))
+    return f"{took / SECOND:.1f} s" if took < 60 * SECOND else _whole(took)
 
 
-def _whole_seconds(length: int) -> int:
-    return max(SECOND, round(length / SECOND) * SECOND)
+def _whole(length: int) -> str:
+    """In whole seconds, at least one: `7 s`, `1m30s`."""
+    seconds = max(1, round(length / SECOND))
+    return f"{seconds} s" if seconds < 60 else duration_text(seconds * SECOND)

@@ -53,8 +53,8 @@ def test_what_did_not_succeed_is_a_warning(status: Status) -> None:
 @pytest.mark.parametrize(
     ("it", "told"),
     [
-        (execution(Status.FAILED, retry_at=10 * SECOND, took=3 * SECOND), "refused; again in 7s"),
-        (execution(Status.FAILED, retry_at=3 * SECOND + 5, took=3 * SECOND), "refused; again in 1s"),
+        (execution(Status.FAILED, retry_at=10 * SECOND, took=3 * SECOND), "refused; again in 7 s"),
+        (execution(Status.FAILED, retry_at=3 * SECOND + 5, took=3 * SECOND), "refused; again in 1 s"),
         (execution(attempt=2), "refused; on attempt 2"),
         (execution(), "refused"),
     ],
