@@ -26,6 +26,8 @@ FAMILIES = {
 """Each is the command of its name in the module of its name, `dms.cli.run.run` and so on."""
 
 
+_OPTIONS_OF_COMMANDS = frozenset({"--data-dir", "--json"})
+
 _UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """What the system says where an output takes no more."""
 
@@ -43,6 +45,15 @@ class Families(click.Group):
             return None
         command: click.Command = getattr(import_module(f"dms.cli.{cmd_name}"), cmd_name)
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What stands before the command; an option that belongs to a command is sent to its place."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name in _OPTIONS_OF_COMMANDS:
+                ctx.fail(f"{error.option_name} stands after the command, as in: dms status {error.option_name}")
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

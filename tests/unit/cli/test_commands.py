@@ -263,6 +263,13 @@ def test_where_no_node_is_that_is_said_with_how_to_start_one(run: Dms, data_dir:
     assert f"dms: no node answers at {data_dir}; start one with: dms run --data-dir {data_dir}\n" == told.err
 
 
+@pytest.mark.parametrize("option", ["--data-dir", "--json"])
+def test_an_option_before_the_command_is_sent_to_its_place(option: str, run: Dms) -> None:
+    told = run(option, "x", "status")
+    assert 2 == told.status
+    assert f"{option} stands after the command, as in: dms status {option}" in told.err
+
+
 def test_the_version_is_told(run: Dms) -> None:
     from dms import __version__
 
