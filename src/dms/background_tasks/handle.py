@@ -19,10 +19,10 @@ class Handle:
     Both raise Conflict where the run was refused, and ShuttingDown where the scheduler stopped before it ended.
     """
 
-    __slots__ = ("_accepted", "_callbacks", "_error", "_final", "_lock", "_on_loop")
+    __slots__ = ("_accepted", "_callbacks", "_error", "_final", "_has_begun", "_lock", "_on_loop")
 
-    def __init__(self, on_loop: Callable[[], bool]) -> None:
-        self._on_loop = on_loop
+    def __init__(self, on_loop: Callable[[], bool], has_begun: Callable[[], bool] = lambda: True) -> None:
+        self._on_loop, self._has_begun = on_loop, has_begun
         self._accepted: Execution | None = None
         self._final: Execution | None = None
         self._error: DmsError | None = None
@@ -31,15 +31,19 @@ class Handle:
 
     def wait(self, timeout: "str | float | timedelta | None" = None) -> Execution:
         """The run's last execution, once it has ended. WaitTimeout after `timeout`; the run goes on.
-        Misuse on the scheduler's own loop, which a blocking wait would stop: `await` the handle there."""
+        Misuse on the scheduler's own loop, which a blocking wait would stop: `await` the handle there; Misuse too
+        without a timeout where the scheduler has not been started, since nothing runs then."""
         if not self._settled and self._on_loop():
             raise Misuse("a blocking wait on the scheduler's own loop would stop it; use: await handle")
+        if timeout is None and not self._settled and not self._has_begun():
+            raise Misuse("the scheduler has not been started, so nothing runs; use: with scheduler")
         length = None if timeout is None else microseconds(timeout, "timeout")
         done = Event()
         self._when(False, done.set)
         if not done.wait(None if length is None else length / SECOND):
             self._forget(done.set)
-            raise WaitTimeout(f"the run has not ended within {duration_text(length or 0)}; it goes on")
+            rest = "it goes on" if self._has_begun() else "the scheduler has not been started"
+            raise WaitTimeout(f"the run has not ended within {duration_text(length or 0)}; {rest}")
         return self._result()
 
     def __await__(self) -> Generator[Any, None, Execution]:

@@ -108,7 +108,7 @@ class Scheduler:
         none. The handle raises Conflict where its overlap policy does not let it run now."""
         self._check_open()
         task = self._registry.find(which)
-        handle = Handle(self._inbox.on_loop)
+        handle = Handle(self._inbox.on_loop, lambda: self._begun)
         self._inbox.post(Engine.fire, task, event, handle)
         if self._inbox.closed:
             handle.give_up()
@@ -349,8 +349,8 @@ class Scheduler:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.stop("0s" if kind is KeyboardInterrupt else "10s")
 
     async def __aenter__(self) -> Self:
         await self.astart()

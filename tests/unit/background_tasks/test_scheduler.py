@@ -227,6 +227,18 @@ def test_what_is_asked_for_before_the_start_is_done_at_the_start() -> None:
         assert ("paused", "not now") == (scheduler.view("a").state, scheduler.view("a").reason)
 
 
+def test_who_waits_where_nothing_was_started_is_told_so() -> None:
+    scheduler = Scheduler()
+    scheduler.add_task(dms.Task("a", lambda: 1))
+    handle = scheduler.run_task("a")
+    with pytest.raises(Misuse, match="the scheduler has not been started, so nothing runs; use: with scheduler"):
+        handle.wait()
+    with pytest.raises(WaitTimeout, match="the run has not ended within 1ms; the scheduler has not been started"):
+        handle.wait("1ms")
+    with scheduler:
+        assert 1 == handle.wait().results
+
+
 def test_a_task_added_and_removed_before_the_start_is_not_there() -> None:
     scheduler = Scheduler(store=dms.MemoryStore())
     scheduler.add_task(dms.Task("a", nothing))

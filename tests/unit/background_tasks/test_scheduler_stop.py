@@ -244,3 +244,24 @@ def test_a_coroutine_on_a_loop_of_its_own_is_cancelled_there() -> None:
     with Scheduler(host=Host(own_coroutine_loop=True)) as scheduler:
         scheduler.add_task(dms.Task("a", endless, timeout="5ms"))
         assert "timed_out" == scheduler.run_task("a").wait("5s").status
+
+
+def test_ctrl_c_in_the_block_does_not_wait_for_what_runs() -> None:
+    def until_told_to_end(run: dms.Run) -> None:
+        begun.set()
+        while not run.cancelled:
+            Event().wait(0.01)
+
+    begun, scheduler = Event(), Scheduler()
+    scheduler.add_task(dms.Task("a", until_told_to_end))
+    handle = scheduler.run_task("a")
+
+    def interrupted() -> None:
+        with scheduler:
+            assert begun.wait(10)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    ended = handle.wait("1s")
+    assert (ended.ended or 0) - (ended.started or 0) < 5_000_000  # a drain would have taken ten seconds
