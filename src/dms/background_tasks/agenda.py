@@ -23,10 +23,11 @@ from dms.background_tasks.decision import (
 )
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
+from dms.background_tasks.overlap import may_queue, overtakes, why_busy
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.store import Pause
-from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Overlap, Status, Task
+from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
 from dms.background_tasks.timetable import Timetable, timetable_of
 from dms.background_tasks.trigger import Trigger
 from dms.instant import SECOND, Instant, microseconds
@@ -363,14 +364,14 @@ class Agenda:
     ) -> None:
         """A run is wanted: let it wait for a slot, or do what the overlap policy says where the task is busy."""
         task = entry.task
-        if entry.active >= task.max_instances and not queue_anyway and not _may_queue(entry):
+        if entry.active >= task.max_instances and not queue_anyway and not may_queue(entry):
             self._skip(entry, "overlap", 1)
             self._touch(entry)
             if ticket is not None:
-                self._decisions.append(Refuse(ticket, _why_busy(task)))
+                self._decisions.append(Refuse(ticket, why_busy(task)))
             return
         superseded = tuple(entry.retries or ())
-        overtaken = (*(entry.attempts or ()), *(entry.queue or ())) if _overtakes(entry, queue_anyway) else ()
+        overtaken = (*(entry.attempts or ()), *(entry.queue or ())) if overtakes(entry, queue_anyway) else ()
         attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
         self.attempts.admit(entry, attempt, now)
         for retry in superseded:
@@ -472,29 +473,6 @@ def _rest_of_wait(attempt: Attempt, now: Instant) -> int:
     rest = max(0, attempt.due - now.wall)
     delay = attempt.task.retry_policy.wait_before_retry(attempt.failures) if attempt.failures else 0
     return rest if delay is None else min(rest, delay)
-
-
-def _may_queue(entry: Entry) -> bool:
-    """Whether another fire of a busy task may wait for it."""
-    if entry.task.overlap is Overlap.QUEUE:
-        return len(entry.queue or ()) < entry.task.queue_limit
-    return entry.task.overlap is Overlap.CANCEL_RUNNING
-
-
-def _why_busy(task: Task) -> str:
-    """Why another run of it is not taken on."""
-    busy = f"{task.name} is running already"
-    match task.overlap:
-        case Overlap.QUEUE:
-            return f"{busy}, and as many wait for it as its queue_limit allows: {task.queue_limit}"
-        case Overlap.ALLOW:
-            return f"{busy}, as often at once as its max_instances allows: {task.max_instances}"
-    return f"{busy}; its overlap is {task.overlap}"
-
-
-def _overtakes(entry: Entry, queue_anyway: bool) -> bool:
-    """Whether another fire of it ends what runs and waits."""
-    return entry.task.overlap is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
 
 
 def _held(label: int, pauses: list[Pause]) -> bool:

@@ -45,8 +45,8 @@ def read_settings(
 
 
 def _usual_slots() -> int:
-    """Twice the cores and at least 4, since most tasks wait for something."""
-    return max(4, 2 * (os.cpu_count() or 1))
+    """Twice the cores that this process may use and at least 4, since most tasks wait for something."""
+    return max(4, 2 * len(os.sched_getaffinity(0)))
 
 
 def _count(given: int, what: str, most: int) -> int:

@@ -23,8 +23,8 @@ def test_settings_are_read_into_whole_values() -> None:
 
 
 def test_slots_that_are_not_given_follow_the_machine_and_are_at_least_four(monkeypatch: pytest.MonkeyPatch) -> None:
-    for cores, slots in ((None, 4), (1, 4), (8, 16)):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+    for cores, slots in ((1, 4), (2, 4), (8, 16)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
         assert slots == read_settings(**GIVEN | {"max_running_tasks": None}).slots
 
 

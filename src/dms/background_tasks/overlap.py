@@ -1,0 +1,27 @@
+"""A fire while the task still runs: what its overlap policy says. Pure."""
+
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.task import Overlap, Task
+
+
+def may_queue(entry: Entry) -> bool:
+    """Whether another fire of a busy task may wait for it."""
+    if entry.task.overlap is Overlap.QUEUE:
+        return len(entry.queue or ()) < entry.task.queue_limit
+    return entry.task.overlap is Overlap.CANCEL_RUNNING
+
+
+def overtakes(entry: Entry, queue_anyway: bool) -> bool:
+    """Whether another fire of it ends what runs and waits."""
+    return entry.task.overlap is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
+
+
+def why_busy(task: Task) -> str:
+    """Why another run of it is not taken on."""
+    busy = f"{task.name} is running already"
+    match task.overlap:
+        case Overlap.QUEUE:
+            return f"{busy}, and as many wait for it as its queue_limit allows: {task.queue_limit}"
+        case Overlap.ALLOW:
+            return f"{busy}, as often at once as its max_instances allows: {task.max_instances}"
+    return f"{busy}; its overlap is {task.overlap}"
