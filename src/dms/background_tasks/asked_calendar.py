@@ -23,7 +23,9 @@ class AskedCalendar:
         """What it answers, where that lies after `wall`."""
         try:
             found: object = self.next_time(to_datetime(wall).astimezone(self.zone))
-        except Exception as error:  # noqa: BLE001 - a third party's fault must not end the agenda
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a third party's fault, SystemExit too, must not end the agenda
             self.error = f"its next_after raised {type(error).__name__}: {error}"
             return None
         if found is None:

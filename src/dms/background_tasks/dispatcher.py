@@ -116,7 +116,9 @@ class Dispatcher:
         attempt = decision.attempt
         try:
             self._running[attempt.id] = self._begin(attempt)
-        except Exception as error:  # noqa: BLE001 - a snapshot that raises, no thread to be had: this run's own failure
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a snapshot that raises, no thread to be had: the run's failure
             self._messages.delivered(attempt.id, Failed(f"it could not be started: {error_text(error)}"))
         if self._listeners:
             self.tell(RunEvent("started", attempt.task.name, attempt.execution()))
@@ -146,7 +148,9 @@ class Dispatcher:
         self.saving += 1
         try:
             written = self._store.save(decision.changes)
-        except Exception as error:  # noqa: BLE001 - a third party's store that raises at once is one that fails
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a third party's store that raises at once is one that fails
             written = Future()
             written.set_exception(error)
         written.add_done_callback(partial(self._messages.written, decision.batch))
@@ -187,7 +191,9 @@ class Dispatcher:
         for listener in tuple(self._listeners):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001 - whatever a listener raises is its own fault, and stops nobody
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - SystemExit too is the listener's fault, and stops nobody
                 self.alert(Alert("listener", _name_of(listener), f"it raised {error_text(error)}"))
 
 

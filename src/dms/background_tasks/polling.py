@@ -57,7 +57,7 @@ class Poller:
             if self._ask(now):
                 self._reset(now)
                 self._fired()
-        except Exception as error:  # noqa: BLE001 - whatever it raises is its fault, not ours
+        except BaseException as error:  # noqa: BLE001 - whatever it raises is its fault, not ours
             self.suspect(f"its trigger raised {type(error).__name__}: {error}")
         else:
             self.suspect("")

@@ -1,5 +1,6 @@
 """A third party's times: what is asked, and how often."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -58,6 +59,7 @@ def test_an_answer_that_lies_in_the_past_means_that_nothing_comes(answer):
     [
         ("its next_after raised ZeroDivisionError", lambda now: 1 / 0),
         ("its next_after raised AttributeError", lambda now: now.tomorrow),
+        ("its next_after raised SystemExit", lambda now: sys.exit()),
         ("its next_after gave datetime.datetime(2027", lambda now: datetime(2027, 1, 1)),
         ("its next_after gave 'tomorrow'", lambda now: "tomorrow"),
     ],

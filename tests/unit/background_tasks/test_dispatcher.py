@@ -1,5 +1,6 @@
 """The dispatcher carries out what was decided, and what others do wrong in it stops nobody."""
 
+from asyncio import CancelledError
 from concurrent.futures import Future
 from typing import Any
 
@@ -137,19 +138,21 @@ def test_the_final_end_settles_the_handle_and_others_do_not() -> None:
     assert ended(2) == handle.execution
 
 
-def test_a_listener_that_raises_is_reported_by_its_name_and_keeps_no_other_from_hearing() -> None:
+@pytest.mark.parametrize("error", [ValueError("no room"), SystemExit("no room"), CancelledError("no room")])
+def test_a_listener_that_raises_is_reported_by_its_name_and_keeps_no_other_from_hearing(error: BaseException) -> None:
+    """jmettraux/rufus-scheduler#335, quartz-scheduler/quartz#918: what a listener raised ended the scheduling."""
     world, heard = World(), []
 
     class Broken:
         def __call__(self, event: RunEvent) -> None:
-            raise ValueError("no room")
+            raise error
 
     world.listeners += [Broken(), heard.append]
     world.dispatcher.carry_out([End(ended(1), True), Skip("a", "overlap", 1)])
     assert [("ended", "1"), ("skipped", "overlap")] == [(event.kind, event.text) for event in heard]
     assert ["listener"] * 2 == [alert.code for alert in world.alerts]
     assert world.alerts[0].subject.endswith("Broken")
-    assert "it raised ValueError: no room" in world.alerts[0].message
+    assert f"{type(error).__name__}: no room" in world.alerts[0].message
 
 
 def test_executions_are_remembered_newest_first_up_to_the_limit() -> None:
