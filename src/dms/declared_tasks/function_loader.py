@@ -71,7 +71,7 @@ class FunctionLoader:
         found: Any = self._module(module_name)
         for part in name.split("."):
             if not hasattr(found, part):
-                raise InvalidTask(f"{module_name} has no {name}")
+                raise InvalidTask(f"{module_name} has no function {name}")
             found = getattr(found, part)
         if not callable(found):
             raise InvalidTask(f"{reference} is a {type(found).__name__}, not a function")
@@ -92,8 +92,9 @@ class FunctionLoader:
         path = self._folders if parent is None else getattr(parent, "__path__", None)
         spec = None if path is None else PathFinder.find_spec(name, [str(folder) for folder in path])
         if spec is None:
-            named = ", ".join(self._named) or "names none"
-            raise InvalidTask(f"no module {name} in the installed packages nor in scheduler.import_paths ({named})")
+            named = ", ".join(self._named) or "none yet: name the one that it lies in"
+            where = f"in the installed packages, nor in a folder of scheduler.import_paths ({named})"
+            raise InvalidTask(f"there is no module {name} {where}")
         _check_owner(spec)
         loaded = sys.modules.get(name)
         if loaded is not None:
