@@ -14,7 +14,7 @@ import msgspec
 
 from dms.background_tasks.calling import Arguments
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
-from dms.background_tasks.loop_thread import end_loop
+from dms.background_tasks.loop_thread import end_loop, run_until_stopped
 from dms.background_tasks.program import ProgramRun
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program
@@ -109,7 +109,7 @@ class LoopThreadExecutor:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        run_until_stopped(self._loop)
         end_loop(self._loop)
 
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:

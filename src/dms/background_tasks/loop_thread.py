@@ -45,8 +45,18 @@ class LoopThread:
             self._error = error
         self._ready.set()
         if self._error is None:
-            self._loop.run_forever()
+            run_until_stopped(self._loop)
         end_loop(self._loop)
+
+
+def run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop in a thread of its own until its `stop`. No Ctrl-C reaches such a thread: what ends a run before that
+    is SystemExit or KeyboardInterrupt out of somebody's callback or task, and no reason to let all others hang."""
+    while True:
+        try:
+            return loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue
 
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:

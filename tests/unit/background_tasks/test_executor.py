@@ -229,6 +229,27 @@ def test_a_loop_of_its_own_runs_coroutines_in_another_thread_and_closes(delivere
     assert "dms-coroutines" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_task_within_a_coroutine_that_exits_leaves_the_loop_to_the_others(delivered: Delivered) -> None:
+    """spotify/luigi#440: whatever left by way of `sys.exit` took the worker with it."""
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    async def gather() -> None:
+        await asyncio.gather(leave())
+
+    async def answer() -> int:
+        return 42
+
+    executor = LoopThreadExecutor()
+    first, second = attempt_of(gather), attempt_of(answer)
+    executor.start(first, run_of(first), Arguments(), delivered)
+    assert "SystemExit: 3" in delivered.next().error
+    executor.start(second, run_of(second), Arguments(), delivered)
+    assert Succeeded(42) == delivered.next()
+    executor.close()
+
+
 def test_a_coroutine_on_a_loop_of_its_own_is_cancelled_even_while_that_loop_is_busy(delivered: Delivered) -> None:
     begun, let_go = Event(), Event()
 

@@ -23,6 +23,23 @@ def test_coroutines_are_run_over_there() -> None:
     thread.stop()
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_callback_that_would_end_a_process_does_not_end_the_loop(error: type[BaseException]) -> None:
+    """jmettraux/rufus-scheduler#335: the thread that schedules ended, and everything waited for ever."""
+
+    async def leave_a_bomb() -> None:
+        asyncio.get_running_loop().call_soon(explode)
+
+    def explode() -> None:
+        raise error
+
+    thread = LoopThread(nothing)
+    thread.start()
+    thread.call(leave_a_bomb())
+    assert "dms-scheduler" == thread.call(where())
+    thread.stop()
+
+
 def test_what_the_first_raises_is_raised_at_the_start_and_the_thread_ends() -> None:
     async def fail() -> None:
         raise OSError("no disk")
