@@ -9,6 +9,7 @@ from dms.background_tasks.agenda import Agenda
 from dms.background_tasks.decision import Alert, Outcome, Remove
 from dms.background_tasks.dispatcher import Dispatcher
 from dms.background_tasks.handle import Handle
+from dms.background_tasks.history_bound import HistoryBound
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.polling import Poller
 from dms.background_tasks.run import Run
@@ -33,9 +34,17 @@ LAST_SAVE = 2 * SECOND
 class Engine:
     """Everything here happens on the loop. The methods that take `now` last are the messages of the inbox."""
 
-    def __init__(self, agenda: Agenda, dispatcher: Dispatcher, inbox: "Inbox[Engine]", clock: Clock, poll: int) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        dispatcher: Dispatcher,
+        inbox: "Inbox[Engine]",
+        clock: Clock,
+        poll: int,
+        history_bound: HistoryBound | None = None,
+    ) -> None:
         self.agenda, self.dispatcher = agenda, dispatcher
-        self._inbox, self._clock, self._poll_interval = inbox, clock, poll
+        self._inbox, self._clock, self._poll_interval, self._history_bound = inbox, clock, poll, history_bound
         self._pollers: dict[int, list[Poller]] = {}
         self._channels: dict[int, list[SubscribableChannel]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -53,6 +62,8 @@ class Engine:
             now = self._clock.now()
             if self._pollers:
                 self._report_silent_triggers(now)
+            if self._history_bound is not None:
+                self._history_bound.look(now)
             self._inbox.deliver(self, now)
             self.dispatcher.carry_out(self.agenda.advance(now))
             self._set_timer(now)

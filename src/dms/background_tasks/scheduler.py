@@ -22,6 +22,7 @@ from dms.background_tasks.engine import Engine
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.executor import Executor, make_executors
 from dms.background_tasks.handle import Handle
+from dms.background_tasks.history_bound import HistoryBound
 from dms.background_tasks.host import Host
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.loop_thread import LoopThread, in_thread
@@ -46,9 +47,10 @@ class Scheduler:
     Without a `store` everything is in memory; with one (`dms.SqliteStore`) definitions, marks, retries and executions
     survive a crash. `snapshot()` is called at each start and gives `run.config`. `timezone` is for triggers that name
     none (default: the host's, else UTC). `aging_quantum` is how long a waiting run waits for one step of priority.
-    `poll_interval` is how often a third party's trigger is asked. `history_limit` bounds what is remembered of each
-    task without a store; `host` is what a node adds. Methods may be called from any thread and never block, unless
-    they say so; an answer to another thread waits, a second at most, until what was asked for before it is done.
+    `poll_interval` is how often a third party's trigger is asked. `history_limit` is how many executions of each task
+    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. `host` is what a node adds.
+    Methods may be called from any thread and never block, unless they say so; an answer to another thread waits, a
+    second at most, until what was asked for before it is done.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class Scheduler:
         timezone: str | tzinfo | None = None,
         aging_quantum: Duration = "1m",
         poll_interval: Duration = "1s",
-        history_limit: int = 100,
+        history_limit: int | None = None,
         host: Host | None = None,
     ) -> None:
-        self._settings = read_settings(max_running_tasks, timezone, aging_quantum, poll_interval, history_limit)
+        lengths = aging_quantum, poll_interval
+        self._settings = read_settings(max_running_tasks, timezone, *lengths, history_limit, store is not None)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._host = host or Host()
         self._registry = Registry(numbered=store is None)
@@ -318,7 +321,10 @@ class Scheduler:
             removed=self._removed,
             alert=self._host.alert,
         )
-        return Engine(agenda, dispatcher, self._inbox, self._clock, self._settings.poll_interval)
+        bound = None
+        if self._store is not None and not self._host.bounds_history:
+            bound = HistoryBound(self._store, self._settings.history_limit)
+        return Engine(agenda, dispatcher, self._inbox, self._clock, self._settings.poll_interval, bound)
 
     async def astop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
         """Stop, as `stop` does, on the running loop."""

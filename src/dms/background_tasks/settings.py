@@ -15,9 +15,16 @@ SHORTEST_POLL = 1_000
 """Microseconds between two questions to a third party's trigger, at least."""
 
 
+KEPT_IN_MEMORY = 100
+"""Executions of each task that are kept without a store, unless another number is given."""
+
+KEPT_IN_STORE = 1_000
+"""Executions of each task that are kept in a store, unless another number is given."""
+
+
 class Settings(NamedTuple):
     """`slots` for runs at once; the `zone` of triggers that name none; lengths of time in microseconds; how many
-    executions of a task are remembered without a store."""
+    executions of each task are kept."""
 
     slots: int
     zone: tzinfo
@@ -31,16 +38,18 @@ def read_settings(
     timezone: str | tzinfo | None,
     aging_quantum: Duration,
     poll_interval: Duration,
-    history_limit: int,
+    history_limit: int | None,
+    stored: bool,
 ) -> Settings:
     """The settings as `Scheduler` takes them. InvalidInput names the one that can't be."""
+    usual = KEPT_IN_STORE if stored else KEPT_IN_MEMORY
     slots = _usual_slots() if max_running_tasks is None else max_running_tasks
     return Settings(
         _count(slots, "max_running_tasks", 10_000),
         zone_of(timezone) or host_zone() or UTC,
         microseconds(aging_quantum, "aging_quantum"),
         max(SHORTEST_POLL, microseconds(poll_interval, "poll_interval")),
-        _count(history_limit, "history_limit", 1_000_000),
+        _count(usual if history_limit is None else history_limit, "history_limit", 1_000_000),
     )
 
 

@@ -60,7 +60,7 @@ class Node:
             aging_quantum=config.scheduler.aging_quantum,
             poll_interval=config.scheduler.poll_interval,
             history_limit=config.scheduler.history_max_count,
-            host=Host(log=self._log_run, alert=self._alert, name=name, own_coroutine_loop=True),
+            host=Host(log=self._log_run, alert=self._alert, name=name, own_coroutine_loop=True, bounds_history=True),
         )
         own = [facts.facts_task(__version__), retention_task(self._store, self._clock)]
         for task in own:

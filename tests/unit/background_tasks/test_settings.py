@@ -15,11 +15,19 @@ GIVEN: dict[str, Any] = {
     "aging_quantum": "30s",
     "poll_interval": timedelta(seconds=2),
     "history_limit": 7,
+    "stored": False,
 }
 
 
 def test_settings_are_read_into_whole_values() -> None:
     assert Settings(3, ZoneInfo("Europe/Helsinki"), 30_000_000, 2_000_000, 7) == read_settings(**GIVEN)
+
+
+def test_a_store_keeps_more_than_memory_unless_a_number_is_given() -> None:
+    kept = [
+        read_settings(**GIVEN | {"history_limit": None, "stored": stored}).history_limit for stored in (False, True)
+    ]
+    assert [100, 1000] == kept
 
 
 def test_slots_that_are_not_given_follow_the_machine_and_are_at_least_four(monkeypatch: pytest.MonkeyPatch) -> None:
