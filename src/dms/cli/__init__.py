@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dms import __version__
 
@@ -10,8 +11,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `dms` with these words, or those of the process, and give the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words == ["--version"]:  # before click is imported: it takes longer than all the rest
-        print(f"dms {__version__}")
-        return 0
+        with suppress(OSError):  # it is told below, as for every command
+            print(f"dms {__version__}", flush=True)
+            return 0
     try:
         from dms.cli.application import run
 
