@@ -24,8 +24,11 @@ from dms.instant import SECOND, Instant
 if TYPE_CHECKING:
     from dms.background_tasks.entry import Entry
 
-TRUSTED_STEP_BACK = 86_400 * SECOND
-"""A calendar mark further ahead of the clock than this was taken in a future that turned out wrong."""
+SHORT_STEP_BACK = 3 * 3_600 * SECOND
+"""A clock that is set back by no more than this fires nothing again (the same three hours as in Debian's cron)."""
+
+LONG_STEP_BACK = 86_400 * SECOND
+"""A calendar's mark further ahead of the clock than this was taken in a future that turned out wrong."""
 
 _NEVER_FIRED = -1
 
@@ -212,7 +215,7 @@ class CalendarTimetable(Timetable):
     def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
         """Go on after the last time that fired, unless that lies in a future that turned out wrong."""
         self.done, self.fresh = mark.done, False
-        if self.done > now.wall + TRUSTED_STEP_BACK and (self.start is None or self.start <= now.wall):
+        if self._came_too_early(now):
             self.done = now.wall
         self._plan(self.fires.next_after(self.done))
 
@@ -266,10 +269,20 @@ class CalendarTimetable(Timetable):
             found = self.fires.latest(after, found - 1)
         return labels[::-1] or [until]
 
+    def _came_too_early(self, now: Instant) -> bool:
+        """Whether the mark lies in a future that turned out wrong: where it stands for no fire; where it is a day ahead
+        of the clock; or where it is hours ahead and more than one fire lies between, for a line that comes often would
+        be silent so long. A line that came once is not fired again, however the clock is set within a day."""
+        ahead = self.done - now.wall
+        if ahead <= 0 or (self.start is not None and self.start > now.wall):
+            return False
+        if self.fresh or ahead > LONG_STEP_BACK:
+            return True
+        return ahead > SHORT_STEP_BACK and self.fires.count(now.wall, self.done) > 1
+
     def wall_stepped_back(self, now: Instant) -> bool:
-        """A mark far ahead of the clock no longer counts, nor one ahead of it that stands for no fire."""
-        ahead = self.done > now.wall + (0 if self.fresh else TRUSTED_STEP_BACK)
-        if ahead and (self.start is None or self.start <= now.wall):
+        """A mark that was taken too early no longer counts."""
+        if self._came_too_early(now):
             self.done = now.wall
         self._plan(self.fires.next_after(self.done))
         return True

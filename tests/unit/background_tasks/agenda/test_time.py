@@ -408,6 +408,39 @@ def test_a_recorded_occurrence_is_not_fired_again_when_the_clock_is_set_back(wor
     assert ["2026-01-05T01:00", "2026-01-06T01:00"] == world.runs("job")
 
 
+def test_a_line_that_came_once_is_not_fired_again_however_far_the_clock_is_set_back_within_a_day(world):
+    world.add(cron("0 1 * * *"))
+    world.go("13h")
+    world.set_wall("2026-01-05T00:30")
+    world.go("2h")
+
+    assert ["2026-01-05T01:00"] == world.runs("job")
+
+
+def test_a_line_that_comes_often_fires_nothing_again_when_the_clock_is_set_back_a_little(world):
+    world.add(cron("*/10 * * * *"))
+    for _ in range(6):
+        world.go("10m")
+    world.set_wall("2026-01-05T00:25")
+    for _ in range(5):
+        world.go("10m")
+
+    assert [f"2026-01-05T0{h}:{m}0" for h, m in ((0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (1, 0), (1, 1))] == world.runs(
+        "job"
+    )
+
+
+def test_a_line_that_comes_often_goes_on_at_once_when_the_clock_is_set_back_by_half_a_day(world):
+    """dbader/schedule#323: after the clock was set back by twelve hours, nothing ran for twelve hours."""
+    world.add(cron("0 * * * *"))
+    for _ in range(13):
+        world.go("1h")
+    world.set_wall("2026-01-05T01:00:10")
+    world.go("1h")
+
+    assert ["2026-01-05T13:00", "2026-01-05T02:00"] == world.runs("job")[-2:]
+
+
 def test_a_calendar_that_has_not_fired_yet_follows_a_clock_that_is_set_back_by_half_a_day(world):
     world.add(cron("* * * * *"))
     world.set_wall("2026-01-04T12:00:10")
