@@ -1,5 +1,7 @@
 """Keeps the history in a store bounded, where nobody else does."""
 
+from contextlib import suppress
+
 from dms.background_tasks.store import ExecutionStore
 from dms.instant import SECOND, Instant
 
@@ -22,4 +24,5 @@ class HistoryBound:
         """See whether it is time again."""
         if now.boot >= self._due:
             self._due = now.boot + BETWEEN
-            self._store.retain(OLDEST, self._max_count, now.wall)
+            with suppress(Exception):  # a third party's store that raises must not end the turn
+                self._store.retain(OLDEST, self._max_count, now.wall)

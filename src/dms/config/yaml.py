@@ -67,7 +67,6 @@ class _Reader:
         self._open: list[tuple[_Anchor, int]] = []
         self._key_waits: list[bool] = []
         self._documents = 0
-        self._skipped = 0
 
     def read(self, events: Any) -> Document:
         takers: dict[str, Callable[[Any, int, int], None]] = {

@@ -1,5 +1,7 @@
 """A stored history that stays bounded without anybody asking for it."""
 
+from typing import NoReturn
+
 from dms import MemoryStore, Scheduler, Task
 from dms.background_tasks.history_bound import BETWEEN, OLDEST, HistoryBound
 from dms.background_tasks.host import Host
@@ -24,6 +26,16 @@ def test_a_store_is_asked_at_the_first_look_and_then_once_an_hour() -> None:
     for boot in (10, 11, 10 + BETWEEN - 1, 10 + BETWEEN, 11 + BETWEEN):
         bound.look(Instant(1000 + boot, boot))
     assert [(OLDEST, 7, 1010), (OLDEST, 7, 1010 + BETWEEN)] == store.asked
+
+
+async def test_a_store_that_raises_when_it_is_asked_keeps_nobody_from_running() -> None:
+    class Raising(MemoryStore):
+        def retain(self, max_age: int, max_count: int, now: int) -> NoReturn:
+            raise OSError("no")
+
+    async with Scheduler(store=Raising()) as scheduler:
+        scheduler.add_task(Task("job", lambda: 42))
+        assert 42 == (await scheduler.run_task("job")).results
 
 
 async def ran(scheduler: Scheduler, times: int) -> None:
