@@ -12,8 +12,15 @@
     │   ├── UnknownMethod        method_not_found    no such command
     │   └── CursorExpired        cursor_expired      what came after the cursor is no longer kept; knows the oldest one
     ├── Conflict                 conflict            it clashes with what is there or what runs
-    ├── Refused                  refused             not allowed here, or not to this caller
+    │   └── VersionConflict      version_conflict    what it builds on has changed meanwhile; knows the revision now
+    ├── Refused                  refused             not allowed here
+    │   └── Forbidden            forbidden           not allowed to this caller, for want of a scope
+    ├── Unauthenticated          unauthenticated     nobody can tell who asks: no token, or not a good one
+    │   └── HelloRequired        hello_required      a socket whose first message is no session.hello
+    ├── Unsupported              unsupported         of a version or form that this node does not speak
+    ├── TooLarge                 too_large           a message of more bytes than are taken
     ├── Overloaded               overloaded          too much at once from this caller; ask again later
+    │   └── RateLimited          rate_limited        too often; knows after how many milliseconds it may be again
     ├── ShuttingDown             shutting_down       the node is stopping; ask again later
     ├── WaitTimeout              timeout             a caller waited long enough; also a TimeoutError
     ├── ConfigError              configuration       a configuration that can't be used; carries its findings
@@ -124,16 +131,66 @@ class Conflict(DmsError):
     code = "conflict"
 
 
+class VersionConflict(Conflict):
+    """What the request builds on has changed meanwhile; `revision` is the one now. Nothing was done."""
+
+    code = "version_conflict"
+
+    def __init__(self, message: str, revision: int) -> None:
+        super().__init__(message)
+        self.revision = revision
+
+
 class Refused(DmsError):
-    """Not allowed here, or not to this caller; the message says how it could be."""
+    """Not allowed here; the message says how it could be."""
 
     code = "refused"
+
+
+class Forbidden(Refused):
+    """Not allowed to this caller; the message names the scope that is wanting."""
+
+    code = "forbidden"
+
+
+class Unauthenticated(DmsError):
+    """Nobody can tell who asks: there is no token, or it is unknown, expired or revoked."""
+
+    code = "unauthenticated"
+
+
+class HelloRequired(Unauthenticated):
+    """A socket whose first message was not a `session.hello`."""
+
+    code = "hello_required"
+
+
+class Unsupported(DmsError):
+    """Of a version or in a form that this node does not speak; the message says which it does."""
+
+    code = "unsupported"
+
+
+class TooLarge(DmsError):
+    """A message of more bytes than are taken; nothing of it was done."""
+
+    code = "too_large"
 
 
 class Overloaded(DmsError):
     """Too much at once from one caller; nothing was done, and asking again later is right."""
 
     code = "overloaded"
+
+
+class RateLimited(Overloaded):
+    """Too often from one caller; `retry_after_ms` milliseconds from now it may be again."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
 
 
 class ShuttingDown(DmsError):

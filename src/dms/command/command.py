@@ -10,7 +10,7 @@ import msgspec
 from dms.access.caller import Caller
 from dms.command.operation import Operation
 from dms.command.parameters import decode_parameters
-from dms.errors import DmsError, NotFound, Refused, UnknownMethod, did_you_mean
+from dms.errors import DmsError, Forbidden, NotFound, UnknownMethod, did_you_mean
 
 if TYPE_CHECKING:
     from dms.command.connection import Connection
@@ -78,7 +78,7 @@ class Command:
         if operation is None:
             raise UnknownMethod(f"there is no method {self.command}.{did_you_mean(self.command, operations)}")
         if not self.caller.may(operation.scope):
-            raise Refused(f"{self.command} needs the scope {operation.scope}, which {self.caller.name} does not hold")
+            raise Forbidden(f"{self.command} needs the scope {operation.scope}, which {self.caller.name} does not hold")
         if self.node_id is not None:
             raise NotFound(f"no node {self.node_id} can be reached from here: this node has joined no fleet")
         return operation, decode_parameters(operation.parameters, self.params)

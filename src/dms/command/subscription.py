@@ -8,7 +8,7 @@ import msgspec
 from dms.access.caller import NODE_READ
 from dms.command.operation import Effect, Operation
 from dms.command.topic import Topic, TopicEvent
-from dms.errors import InvalidParameters, NotFound, Refused, did_you_mean
+from dms.errors import Forbidden, InvalidParameters, NotFound, Refused, did_you_mean
 
 if TYPE_CHECKING:
     from dms.command.command import Command
@@ -90,7 +90,7 @@ def subscription_operations(topics: Iterable[Topic]) -> list[Operation]:
             known = f"there are {', '.join(by_name)}"
             raise NotFound(f"no topic {params.topic}; {known}.{did_you_mean(params.topic, by_name)}")
         if not command.caller.may(topic.scope):
-            raise Refused(f"{topic.name} needs the scope {topic.scope}, which {command.caller.name} does not hold")
+            raise Forbidden(f"{topic.name} needs the scope {topic.scope}, which {command.caller.name} does not hold")
         if command.connection is None:
             raise Refused("a subscription needs a connection that lasts, such as the node's socket")
         subscription = command.connection.subscribe(command, topic, dict(params.wanted), params.cursor)

@@ -38,19 +38,25 @@ KINDS = {
     "store_broken": Kind(-32603),
     "store_too_new": Kind(-32603),
     CANCELLED: Kind(-32800),
+    "unauthenticated": Kind(-32001),
+    "hello_required": Kind(-32002),
     "refused": Kind(-32003),
+    "forbidden": Kind(-32003),
     "not_found": Kind(-32004),
     "conflict": Kind(-32005),
+    "rate_limited": Kind(-32006, retryable=True),
     TOO_LARGE: Kind(-32007),
     "timeout": Kind(-32008, retryable=True),
     "overloaded": Kind(-32009, retryable=True),
     "shutting_down": Kind(-32010, retryable=True),
     "no_node": Kind(-32011, retryable=True),
+    "unsupported": Kind(-32014),
+    "version_conflict": Kind(-32015),
     "cursor_expired": Kind(-32016),
 }
 """By stable code. -32700 to -32600 are the specification's own, -32800 is the Language Server Protocol's."""
 
-_FIELDS = ("fields", "findings", "oldest", "offset", "line", "column")
+_FIELDS = ("fields", "findings", "oldest", "offset", "line", "column", "revision", "retry_after_ms")
 
 
 def error_object(reason: str, message: str, **data: Any) -> dict[str, Any]:

@@ -194,7 +194,7 @@ async def test_what_can_t_be_followed_is_said_with_the_nearest(door: Any, admin:
 async def test_a_topic_has_its_own_scope(door: Any) -> None:
     connection, _ = following(door, Caller("guest", "socket", frozenset({"node:read"})))
     connection.receive(request(1, "sub.open", topic="logs"))
-    assert {1: "refused"} == outcomes(await door.until(1))
+    assert {1: "forbidden"} == outcomes(await door.until(1))
 
 
 async def test_subscriptions_are_limited(door: Any, admin: Caller) -> None:
