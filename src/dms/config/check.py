@@ -8,7 +8,7 @@ import msgspec
 from dms.config.config import Sections
 from dms.config.document import Flaw, KeyPath
 from dms.config.finding import ConfigFinding
-from dms.config.layer import Layer, LayerName, Origin
+from dms.config.layer import Layer, Origin
 from dms.config.leaf import read_text, read_value, shown
 from dms.config.setting import Key, Machine, Section, is_section, keys_of, section_of_map
 from dms.errors import InvalidInput, did_you_mean
@@ -74,8 +74,10 @@ class _Checker:
         return self._each(values, path, keys, lambda name, value, inner: self._leaf(value, keys[name], inner))
 
     def _leaf(self, value: Any, key: Key, path: KeyPath) -> Any:
-        if key.setting.early and self.layer.name is LayerName.FILE:
+        if key.setting.early and self.layer.name.has_types:
             raise InvalidInput("is read before any file; set it in the environment or on the command line")
+        if key.setting.place and self.layer.name.is_override:
+            raise InvalidInput("says where the node lives; change it in the file or at the start, and restart the node")
         if value is None and key.optional:
             return None
         read = self._kind(value, key.type, path)
@@ -86,7 +88,7 @@ class _Checker:
     def _kind(self, value: Any, kind: Any, path: KeyPath) -> Any:
         """A value by its type: a section, many sections by name, or a leaf."""
         inner = section_of_map(kind)
-        if isinstance(value, str) and self.layer.name is not LayerName.FILE:
+        if isinstance(value, str) and not self.layer.name.has_types:
             value = read_text(value, kind)
         if inner is None and not is_section(kind):
             return read_value(value, kind, self.layer.folder, self.machine)

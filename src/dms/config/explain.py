@@ -10,7 +10,7 @@ from dms.config.document import KeyPath
 from dms.config.finding import key_path
 from dms.config.layer import ABSENT, Layer, LayerName, value_at
 from dms.config.reading import Loaded
-from dms.config.setting import Key, is_section, keys_of, section_of_map
+from dms.config.setting import key_at
 from dms.errors import NotFound, did_you_mean
 
 _FEW = 12
@@ -61,7 +61,7 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     in_force = loaded.merged.layer_of(path)
     said = [_said(layer, path, layer is in_force) for layer in reversed(loaded.layers)]
     layers = [one for one in said if one is not None]
-    known = _key(loaded, path)
+    known = key_at(loaded.sections, path)
     if known is None:
         return Explanation(key, value, layers, "", "", "", "", "", "")
     if not layers or layers[-1].layer is not LayerName.DEFAULT:
@@ -101,18 +101,4 @@ def _leaves(value: dict[str, Any]) -> list[tuple[str, ...]]:
     for name, inner in value.items():
         nested = _leaves(inner) if isinstance(inner, dict) and inner else [()]
         found += [(name, *rest) for rest in nested]
-    return found
-
-
-def _key(loaded: Loaded, path: KeyPath) -> Key | None:
-    """The declaration of a key; None for a whole section, and inside a free map."""
-    kind: Any = loaded.sections.get(str(path[0]))
-    found: Key | None = None
-    for part in path[1:]:
-        inner = section_of_map(kind)
-        if inner is not None:
-            kind, found = inner, None
-            continue
-        found = keys_of(kind).get(str(part)) if is_section(kind) else None
-        kind = None if found is None else found.type
     return found

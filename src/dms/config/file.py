@@ -11,6 +11,7 @@ from dms.errors import Malformed
 
 SUFFIXES = (".yaml", ".yml", ".json", ".jsonc")
 FILENAME = "dms_config"
+DROP_IN_FOLDER = "conf.d"
 
 _LARGEST = 16 * 1024 * 1024
 
@@ -24,6 +25,17 @@ def find_config(paths: Sequence[str | os.PathLike[str]], filename: str = FILENAM
             if os.path.isfile(os.path.join(folder, name)):
                 return Path(folder, name)
     return None
+
+
+def drop_ins(main_file: Path) -> list[Path]:
+    """The files of `conf.d` beside the main file, in the order in which a later one counts over an earlier: by name.
+    Hidden ones, such as editors leave, are none."""
+    folder = main_file.parent / DROP_IN_FOLDER
+    try:
+        found = [path for path in folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith(".")]
+    except OSError:
+        return []
+    return sorted((path for path in found if path.is_file()), key=lambda path: path.name)
 
 
 def read_bytes(path: Path) -> bytes:

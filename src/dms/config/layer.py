@@ -14,8 +14,26 @@ class LayerName(StrEnum):
 
     DEFAULT = "default"
     FILE = "main file"
+    DROP_IN = "drop-in"
     ENVIRONMENT = "environment"
+    OVERRIDE = "persistent override"
     ARGUMENTS = "command line"
+    VOLATILE = "volatile override"
+
+    @property
+    def rank(self) -> int:
+        """Its place among the layers: a greater one counts over a smaller one."""
+        return list(LayerName).index(self)
+
+    @property
+    def has_types(self) -> bool:
+        """Whether its values have types of their own; the environment and the command line are texts."""
+        return self not in (LayerName.ENVIRONMENT, LayerName.ARGUMENTS)
+
+    @property
+    def is_override(self) -> bool:
+        """Whether it was set at run time."""
+        return self in (LayerName.OVERRIDE, LayerName.VOLATILE)
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -17,7 +17,8 @@ _NO = frozenset({"false", "no", "off", "0"})
 
 
 def read_value(given: Any, kind: Any, folder: str, machine: Machine) -> Any:
-    """The value as the type takes it: lengths of time and paths become `timedelta` and `Path` (relative to `folder`).
+    """The value as the type takes it: lengths of time and paths become `timedelta` and `Path` (relative to `folder`,
+    where there is one).
     InvalidInput says what was given and what is expected."""
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if bare is timedelta:
@@ -105,6 +106,8 @@ def _read_path(given: Any, folder: str, machine: Machine) -> Path:
         return Path(machine.home, given[2:])
     if given.startswith("~"):
         raise InvalidInput(f"{shown(given)}: only ~/ is understood; write the whole path")
+    if not folder and not given.startswith("/"):
+        raise InvalidInput(f"{shown(given)} starts from no folder here; give the whole path")
     return Path(folder, given)
 
 

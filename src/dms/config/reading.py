@@ -11,10 +11,11 @@ from dms.config.cache import recall, remember
 from dms.config.check import Checked, check_layer
 from dms.config.config import Config, Sections, build_config, default_values
 from dms.config.document import Document, KeyPath
-from dms.config.file import FILENAME, find_config, read_bytes, read_document
+from dms.config.file import FILENAME, drop_ins, find_config, read_bytes, read_document
 from dms.config.finding import ConfigFinding
 from dms.config.layer import ABSENT, Layer, LayerName, Merged, Origin, merge, value_at
 from dms.config.outside import arguments_layer, environment_layer
+from dms.config.overrides import Override, override_layer
 from dms.config.setting import Machine, Setting, is_section, keys_of
 from dms.errors import ConfigError, Malformed
 
@@ -65,7 +66,7 @@ class Reading:
         self.folder = folder
         self.at_any_place = at_any_place
         self.outside: list[Layer] = []
-        self.file_layer: Layer | None = None
+        self.files: list[Layer] = []
         self.file: Path | None = None
         self.findings: list[ConfigFinding] = []
         self.place_lost: list[tuple[LayerName, KeyPath, ConfigFinding]] = []
@@ -77,30 +78,29 @@ class Reading:
             self.outside.append(self._take(check_layer(layer, self.sections, self.machine)))
 
     def read_file(self, named: Path | None, cached: bool) -> None:
-        """The main file: the one named, or the first found; None is fine."""
+        """The main file: the one named, or the first found; then the drop-ins beside it. None of them is fine."""
         self.file = named or self._found()
-        if self.file is None:
-            return
-        document = self._document(self.file, named is not None, cached)
-        if document is None:
-            return
-        folder = os.path.dirname(os.path.abspath(self.file))
-        layer = Layer(LayerName.FILE, document.values, str(self.file), document.marks, folder=folder)
-        self.file_layer = self._take(check_layer(layer, self.sections, self.machine, document.flaws))
+        if self.file is not None:
+            self._read(LayerName.FILE, self.file, named is not None, cached)
+            for path in drop_ins(self.file):
+                self._read(LayerName.DROP_IN, path, named=False, cached=False)
+
+    def _read(self, name: LayerName, path: Path, named: bool, cached: bool) -> None:
+        document = self._document(name, path, named, cached)
+        if document is not None:
+            folder = os.path.dirname(os.path.abspath(path))
+            layer = Layer(name, document.values, str(path), document.marks, folder=folder)
+            self.files.append(self._take(check_layer(layer, self.sections, self.machine, document.flaws)))
 
     def result(self) -> Loaded:
         """Everything laid over each other. ConfigError where the node's place is at stake."""
-        above = [layer for layer in (self.file_layer, *self.outside) if layer is not None]
+        above = [*self.files, *self.outside]
         refused = [lost[2] for lost in self.place_lost if not _said_above(above, lost[0], lost[1])]
         if refused and not self.at_any_place:
             raise refusal(list(dict.fromkeys(refused)))
         data_dir = _value(above, _DATA_DIR)
         machine = self.machine if data_dir is None else msgspec.structs.replace(self.machine, data_dir=str(data_dir))
-        layers = (Layer(LayerName.DEFAULT, default_values(self.sections, machine)), *above)
-        merged = merge(layers)
-        self._look_at_timezone(merged)
-        config = build_config(merged.values, self.sections, machine)
-        return Loaded(config, layers, merged, self.findings, self.file, self.sections, machine)
+        return compose(above, self.findings, self.file, self.sections, machine)
 
     def _take(self, checked: Checked) -> Layer:
         self.findings += checked.findings
@@ -115,9 +115,7 @@ class Reading:
         return [
             key
             for key, setting in _settings(self.sections)
-            if setting.place
-            and key[: len(lost)] == lost[: len(key)]
-            and not (setting.early and layer is LayerName.FILE)
+            if setting.place and key[: len(lost)] == lost[: len(key)] and not (setting.early and layer.has_types)
         ]
 
     def _found(self) -> Path | None:
@@ -137,7 +135,7 @@ class Reading:
         self.findings.append(ConfigFinding("untrusted_file", (), message, Origin(LayerName.FILE, str(found))))
         return find_config([path for path in paths if os.path.realpath(path) != here], FILENAME)
 
-    def _document(self, path: Path, named: bool, cached: bool) -> Document | None:
+    def _document(self, name: LayerName, path: Path, named: bool, cached: bool) -> Document | None:
         """What the file says; None and a finding where it can't be read."""
         content = b""
         try:
@@ -145,15 +143,13 @@ class Reading:
             return self._parsed(content, path, cached)
         except Malformed as error:
             message = f"{error}; nothing of this file counts until it is mended"
-            finding = ConfigFinding(
-                "malformed", (), message, Origin(LayerName.FILE, str(path), error.line, error.column)
-            )
+            finding = ConfigFinding("malformed", (), message, Origin(name, str(path), error.line, error.column))
             place_lost = b"data_dir" in content or not content
         except OSError as error:
             reason = error.strerror or str(error)
             if named and isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 raise ConfigError(f"{path}: no such file; name one that exists") from None
-            finding = ConfigFinding("unreadable", (), f"can't be read: {reason}", Origin(LayerName.FILE, str(path)))
+            finding = ConfigFinding("unreadable", (), f"can't be read: {reason}", Origin(name, str(path)))
             place_lost = True
         self.findings.append(finding)
         if place_lost and not self.at_any_place and _value(self.outside, _DATA_DIR) is None:
@@ -170,19 +166,71 @@ class Reading:
                 remember(folder, content, document)
         return document
 
-    def _look_at_timezone(self, merged: Merged) -> None:
-        default = merged.origin(("scheduler", "timezone")).layer is LayerName.DEFAULT
-        if default and not self.machine.timezone:
-            message = "the host doesn't tell its time zone, so it is UTC; set scheduler.timezone"
-            self.findings.append(
-                ConfigFinding("no_timezone", ("scheduler", "timezone"), message, Origin(LayerName.DEFAULT))
-            )
+
+def compose(
+    layers: Sequence[Layer], findings: Sequence[ConfigFinding], file: Path | None, sections: Sections, machine: Machine
+) -> Loaded:
+    """Checked layers over the defaults, in the order of their ranks."""
+    good = [_closed(layer, findings, sections) for layer in sorted(layers, key=lambda layer: layer.name.rank)]
+    every = (Layer(LayerName.DEFAULT, default_values(sections, machine)), *good)
+    merged = merge(every)
+    config = build_config(merged.values, sections, machine)
+    return Loaded(config, every, merged, [*findings, *_timezone_finding(merged, machine)], file, sections, machine)
+
+
+def with_overrides(loaded: Loaded, persistent: Sequence[Override], volatile: Sequence[Override]) -> Loaded:
+    """A configuration with these overrides in the place of those that it has."""
+    findings = [finding for finding in loaded.findings if not _of_overrides(finding) and finding.code != _NO_TIMEZONE]
+    layers = [layer for layer in loaded.layers[1:] if not layer.name.is_override]
+    for name, overrides in ((LayerName.OVERRIDE, persistent), (LayerName.VOLATILE, volatile)):
+        if overrides:
+            checked = check_layer(override_layer(name, overrides), loaded.sections, loaded.machine)
+            layers.append(checked.layer)
+            findings += checked.findings
+    return compose(layers, findings, loaded.file, loaded.sections, loaded.machine)
+
+
+def _of_overrides(finding: ConfigFinding) -> bool:
+    return finding.origin.layer.is_override
+
+
+_NO_TIMEZONE = "no_timezone"
+
+
+def _timezone_finding(merged: Merged, machine: Machine) -> list[ConfigFinding]:
+    path: KeyPath = ("scheduler", "timezone")
+    if machine.timezone or merged.origin(path).layer is not LayerName.DEFAULT:
+        return []
+    message = "the host doesn't tell its time zone, so it is UTC; set scheduler.timezone"
+    return [ConfigFinding(_NO_TIMEZONE, path, message, Origin(LayerName.DEFAULT))]
+
+
+def _closed(layer: Layer, findings: Sequence[ConfigFinding], sections: Sections) -> Layer:
+    """The layer without what it says of a key that must fail closed and of which it, or a layer above, says something
+    bad: its default counts then, since what a lower layer says may be wider."""
+    values = layer.values
+    for finding in findings:
+        if finding.code in _LOSING and finding.origin.layer.rank >= layer.name.rank:
+            for key, setting in _settings(sections):
+                if setting.fail_closed and key[: len(finding.path)] == finding.path[: len(key)]:
+                    values = _without(values, key)
+    return layer if values is layer.values else msgspec.structs.replace(layer, values=values)
+
+
+_LOSING = frozenset({"bad_value", "bad_key", "malformed", "unreadable"})
+"""Codes of findings with which a value is lost."""
+
+
+def _without(values: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
+    section = values.get(str(path[0]))
+    if not isinstance(section, Mapping) or path[1] not in section:
+        return values
+    return {**values, str(path[0]): {name: value for name, value in section.items() if name != path[1]}}
 
 
 def _said_above(layers: Sequence[Layer], lost_in: LayerName, key: KeyPath) -> bool:
     """Whether a layer above the one that lost a key says it."""
-    order = list(LayerName)
-    higher = [layer for layer in layers if order.index(layer.name) > order.index(lost_in)]
+    higher = [layer for layer in layers if layer.name.rank > lost_in.rank]
     return _value(higher, key) is not None
 
 

@@ -1,6 +1,6 @@
 """What a setting is, stands beside the setting: the check, the reference page and `explain` are made from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
@@ -40,7 +40,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     `default` is a value, or a function of the machine. A `place` key says where the node lives: a bad value refuses
     the start. An `early` key is read before any file and can't be set in one. `check` gets a value of the right type
-    and raises InvalidInput with what is wrong with it.
+    and raises InvalidInput with what is wrong with it. A bad value of a `fail_closed` key leaves its default in force,
+    never a lower layer's.
     """
 
     summary: str
@@ -52,6 +53,7 @@ class Setting(msgspec.Struct, frozen=True):
     scope: str = "config:write"
     place: bool = False
     early: bool = False
+    fail_closed: bool = False
     check: Callable[[Any], None] | None = None
 
     def default_on(self, machine: Machine) -> Any:
@@ -101,6 +103,21 @@ def section_of_map(kind: Any) -> type[Section] | None:
     """The section of which a map holds many by name, such as the tasks; else None."""
     arguments = get_args(kind)
     return arguments[1] if get_origin(kind) is dict and is_section(arguments[1]) else None
+
+
+def key_at(sections: Mapping[str, Any], path: Sequence[str | int]) -> Key | None:
+    """The declaration of the key at a path, or of the key whose value the path leads into; None for a whole section
+    and for an entry of a map."""
+    kind: Any = sections.get(str(path[0])) if path else None
+    found: Key | None = None
+    for part in path[1:]:
+        inner = section_of_map(kind)
+        if inner is not None:
+            kind, found = inner, None
+        elif is_section(kind):
+            found = keys_of(kind).get(str(part))
+            kind = None if found is None else found.type
+    return found
 
 
 def expectation(kind: Any) -> str:

@@ -1,0 +1,66 @@
+"""What differs between two configurations. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from dms.config.config import plain
+from dms.config.document import KeyPath
+from dms.config.finding import key_path, key_text
+from dms.config.layer import ABSENT
+from dms.config.reading import Loaded
+from dms.config.setting import Applies, key_at
+
+
+class KeyChange(msgspec.Struct, frozen=True):
+    """A key whose value differs: as plain values, `ABSENT` where nobody said it."""
+
+    path: KeyPath
+    before: Any
+    after: Any
+
+    @property
+    def key(self) -> str:
+        """The key as people write it."""
+        return key_text(self.path)
+
+
+class ConfigChange(msgspec.Struct, frozen=True):
+    """From one configuration to another; falsy where they are the same."""
+
+    old: Loaded
+    new: Loaded
+    keys: tuple[KeyChange, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+    def touches(self, key: str) -> bool:
+        """Whether a key, or anything in a section, differs."""
+        wanted = key_path(key)
+        return any(_overlap(wanted, change.path) for change in self.keys)
+
+    def applies(self, change: KeyChange) -> Applies:
+        """When a changed key takes effect; a whole entry, such as a task, at once."""
+        known = key_at(self.new.sections, change.path)
+        return Applies.LIVE if known is None else known.setting.applies
+
+
+def diff(old: Loaded, new: Loaded) -> ConfigChange:
+    """What has changed, key by key; an entry that came or went is one change."""
+    before, after = plain(old.merged.values), plain(new.merged.values)
+    return ConfigChange(old, new, tuple(_differences(before, after, ())))
+
+
+def _differences(before: Any, after: Any, path: KeyPath) -> Iterator[KeyChange]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in [*before, *(name for name in after if name not in before)]:
+            yield from _differences(before.get(name, ABSENT), after.get(name, ABSENT), (*path, name))
+    elif before != after:
+        yield KeyChange(path, before, after)
+
+
+def _overlap(one: KeyPath, other: KeyPath) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
