@@ -50,13 +50,14 @@ class ConfigChange(msgspec.Struct, frozen=True):
 def diff(old: Loaded, new: Loaded) -> ConfigChange:
     """What has changed, key by key; an entry that came or went is one change."""
     before, after = plain(old.merged.values), plain(new.merged.values)
-    return ConfigChange(old, new, tuple(_differences(before, after, ())))
+    return ConfigChange(old, new, tuple(differences(before, after)))
 
 
-def _differences(before: Any, after: Any, path: KeyPath) -> Iterator[KeyChange]:
+def differences(before: Any, after: Any, path: KeyPath = ()) -> Iterator[KeyChange]:
+    """Where two plain values differ, key by key."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in [*before, *(name for name in after if name not in before)]:
-            yield from _differences(before.get(name, ABSENT), after.get(name, ABSENT), (*path, name))
+            yield from differences(before.get(name, ABSENT), after.get(name, ABSENT), (*path, name))
     elif before != after:
         yield KeyChange(path, before, after)
 

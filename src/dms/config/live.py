@@ -1,0 +1,398 @@
+"""The running configuration: it changes as a whole, and never to something bad.
+
+set, unset, roll back, files read anew ──► compose ──► diff ──► prepare ──► commit ──► swap ──► apply
+                                                                    └── veto: nothing has changed
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from dms.config.change import ConfigChange, KeyChange, diff, differences
+from dms.config.config import Config, plain
+from dms.config.document import KeyPath
+from dms.config.finding import ConfigFinding, key_path, key_text
+from dms.config.layer import ABSENT, LayerName, value_at
+from dms.config.overrides import Override, with_override, without_override
+from dms.config.reading import Loaded, with_overrides
+from dms.config.setting import Applies, is_section, keys_of
+from dms.config.store import ConfigStore, RecordedChange, Revision
+from dms.errors import ConfigError, InvalidParameters, VersionConflict
+from dms.instant import Clock
+
+MOST_COMPARED = 200
+"""Revisions that an expected one may lie back; beyond that it counts as stale."""
+
+
+class Subscriber(Protocol):
+    """Somebody whom changes concern. `prepare` checks and makes ready, and may veto with a DmsError; `apply` carries it
+    out and may not fail; `abandon` undoes what was prepared, where somebody else vetoed."""
+
+    name: str
+
+    async def prepare(self, change: ConfigChange) -> None:
+        """Make ready, or veto."""
+
+    async def apply(self, change: ConfigChange) -> None:
+        """The change is in force."""
+
+    async def abandon(self, change: ConfigChange) -> None:
+        """It does not come."""
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """The answer to a change: the revision now, what changed, and by key what took effect at once, with a task's next
+    run, or waits for a restart. `masked_by` tells by key which higher layer's value counts instead."""
+
+    revision: int
+    changes: list[RecordedChange]
+    applied: list[str]
+    next_run: list[str]
+    restart_needed: list[str]
+    masked_by: dict[str, str]
+    dry_run: bool
+
+
+class _Proposal(msgspec.Struct, frozen=True):
+    """A change that somebody wants: the configuration it would come to, and the overrides then."""
+
+    loaded: Loaded
+    persistent: Sequence[Override]
+    volatile: Sequence[Override]
+    author: str
+    reason: str
+    touched: Sequence[KeyPath] = ()
+
+
+Told = Callable[[Revision], None]
+
+
+class LiveConfig:
+    """What is in force, and how it changes. All of it runs on one loop, one change at a time.
+
+    `read` reads the files anew; `told` hears of each revision. `start` must come first.
+    """
+
+    def __init__(
+        self, loaded: Loaded, store: ConfigStore, clock: Clock, read: Callable[[], Awaitable[Loaded]], told: Told
+    ) -> None:
+        self.loaded, self.revision, self.hash = loaded, 0, ""
+        self._store, self._clock, self._read, self._told = store, clock, read, told
+        self._persistent: Sequence[Override] = ()
+        self._volatile: Sequence[Override] = ()
+        self._volatile_at: dict[int, Sequence[Override]] = {}
+        self._subscribers: list[Subscriber] = []
+        self._lock = asyncio.Lock()
+
+    @property
+    def config(self) -> Config:
+        """The snapshot in force."""
+        return self.loaded.config
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Have it prepare and apply changes from now on."""
+        self._subscribers.append(subscriber)
+
+    def start(self) -> None:
+        """Lay the stored overrides over what was read. What is bad of them counts for nothing, is a finding, and stays
+        in the store. Where the effective configuration is not what it was at the last stop, that is a revision."""
+        newest = self._store.newest()
+        before: Mapping[str, Any] = {}
+        if newest is not None:
+            self._persistent, self.revision, before = newest.overrides, newest.number, newest.effective
+            self.loaded = with_overrides(self.loaded, self._persistent, ())
+        self.hash = _hash(_effective(self.loaded))
+        self._volatile_at[self.revision] = ()
+        if newest is None or newest.hash != self.hash:
+            revision = self._revision("start", "read at the start", _recorded_between(before, _effective(self.loaded)))
+            self._store.save(revision)
+            self._take(revision, self._volatile)
+
+    # ── changes ──
+
+    async def set(
+        self,
+        changes: Mapping[str, Any],
+        *,
+        author: str,
+        volatile: bool = False,
+        expected_revision: int | None = None,
+        dry_run: bool = False,
+        reason: str = "",
+    ) -> Changed:
+        """Set keys, all or none; `volatile` until the next restart. InvalidParameters names what is bad of them,
+        VersionConflict a key that changed since the expected revision; a subscriber's veto comes as it is."""
+
+        def propose() -> _Proposal:
+            persistent, held = self._persistent, self._volatile
+            for key, value in changes.items():
+                override = Override(_path(key), value, self.revision + 1, author, self._clock.now().wall)
+                if volatile:
+                    held = with_override(held, override)
+                else:
+                    persistent = with_override(persistent, override)
+            return self._proposal(persistent, held, author, reason, [_path(key) for key in changes])
+
+        return await self._change(propose, expected_revision, dry_run)
+
+    async def unset(
+        self,
+        keys: Sequence[str],
+        *,
+        author: str,
+        volatile: bool | None = None,
+        expected_revision: int | None = None,
+        dry_run: bool = False,
+        reason: str = "",
+    ) -> Changed:
+        """Remove overrides, so that the layers below count: of both kinds, or only volatile or persistent ones."""
+
+        def propose() -> _Proposal:
+            persistent, held = self._persistent, self._volatile
+            for key in keys:
+                held = held if volatile is False else without_override(held, _path(key))
+                persistent = persistent if volatile is True else without_override(persistent, _path(key))
+            return self._proposal(persistent, held, author, reason, [_path(key) for key in keys])
+
+        return await self._change(propose, expected_revision, dry_run)
+
+    async def rollback(self, number: int, *, author: str, dry_run: bool = False) -> Changed:
+        """Put back the overrides as they were at a revision. Files and environment stay; volatile overrides come back
+        where the revision is of this start. NotFound where it is no longer kept."""
+        past = await asyncio.wrap_future(self._store.revision(number))
+
+        def propose() -> _Proposal:
+            held = self._volatile_at.get(number, ())
+            return self._proposal(past.overrides, held, author, f"rolled back to revision {number}")
+
+        return await self._change(propose, None, dry_run)
+
+    async def restore_defaults(self, keys: Sequence[str] = (), *, author: str, dry_run: bool = False) -> Changed:
+        """Put keys, or all of them, to their defaults: overrides go, and one with the default comes where a file or
+        the environment says otherwise. Tasks, and where the node lives, have no defaults and stay."""
+
+        def propose() -> _Proposal:
+            paths = [_path(key) for key in keys]
+            persistent, held = self._persistent, self._volatile
+            now, revision = self._clock.now().wall, self.revision + 1
+            for path, default in _defaults(self.loaded):
+                if not paths or any(path[: len(wanted)] == wanted for wanted in paths):
+                    persistent, held = without_override(persistent, path), without_override(held, path)
+                    if value_at(with_overrides(self.loaded, persistent, held).merged.values, path) != default:
+                        persistent = with_override(persistent, Override(path, plain(default), revision, author, now))
+            return self._proposal(persistent, held, author, "restored defaults", paths)
+
+        return await self._change(propose, None, dry_run)
+
+    async def reload(self, author: str = "file", reason: str = "the files have changed") -> Changed:
+        """Read the files anew. ConfigError, and nothing has changed, where they are worse than before."""
+        fresh = await self._read()
+
+        def propose() -> _Proposal:
+            _refuse_emptied(self.loaded, fresh)
+            loaded = with_overrides(fresh, self._persistent, self._volatile)
+            worse = _worse(self.loaded, loaded)
+            if worse:
+                raise ConfigError("\n".join(map(str, worse)), tuple(map(str, worse)))
+            return _Proposal(loaded, self._persistent, self._volatile, author, reason)
+
+        return await self._change(propose, None, dry_run=False)
+
+    # ── asking ──
+
+    async def history(self, limit: int = 20, before: int | None = None) -> list[Revision]:
+        """Revisions, newest first, older than `before`."""
+        return await asyncio.wrap_future(self._store.revisions(limit, before))
+
+    async def diff(self, from_: int | None = None, to: int | None = None) -> list[RecordedChange]:
+        """What differs between two revisions; without the first from the defaults, without the second to now."""
+        before = _effective_defaults(self.loaded) if from_ is None else (await self._past(from_)).effective
+        after = _effective(self.loaded) if to is None else (await self._past(to)).effective
+        return _recorded_between(before, after)
+
+    async def _past(self, number: int) -> Revision:
+        return await asyncio.wrap_future(self._store.revision(number))
+
+    # ── how a change comes about ──
+
+    def _proposal(
+        self,
+        persistent: Sequence[Override],
+        volatile: Sequence[Override],
+        author: str,
+        reason: str,
+        touched: Sequence[KeyPath] = (),
+    ) -> _Proposal:
+        loaded = with_overrides(self.loaded, persistent, volatile)
+        worse = _worse(self.loaded, loaded)
+        if worse:
+            lines = "\n".join(f"{finding.key}: {finding.message}" for finding in worse)
+            raise InvalidParameters(f"{lines}. Nothing was changed", tuple(finding.key for finding in worse))
+        return _Proposal(loaded, persistent, volatile, author, reason, touched)
+
+    async def _change(self, propose: Callable[[], _Proposal], expected: int | None, dry_run: bool) -> Changed:
+        """In a task of its own: whoever asked may go away, and the change is whole all the same."""
+        return await asyncio.shield(asyncio.ensure_future(self._change_whole(propose, expected, dry_run)))
+
+    async def _change_whole(self, propose: Callable[[], _Proposal], expected: int | None, dry_run: bool) -> Changed:
+        async with self._lock:
+            proposal = propose()
+            change = diff(self.loaded, proposal.loaded)
+            if expected is not None:
+                await self._check_fresh(expected, [*proposal.touched, *(key.path for key in change.keys)])
+            await self._prepare(change)
+            if dry_run:
+                await self._each(self._subscribers, change, "abandon")
+                return self._answer(change, proposal, self.revision + 1, dry_run=True)
+            return await self._commit(change, proposal)
+
+    async def _check_fresh(self, expected: int, paths: Sequence[KeyPath]) -> None:
+        if expected > self.revision:
+            raise VersionConflict(f"revision {expected} has not come yet; it is {self.revision} now", self.revision)
+        since = [past for past in await self.history(MOST_COMPARED) if past.number > expected]
+        stale = [f"{each.key} (revision {past.number})" for past in since for each in past.changes if _hit(each, paths)]
+        if stale or len(since) == MOST_COMPARED or len(since) < self.revision - expected:
+            what = ", ".join(stale) or "more than is kept"
+            message = f"changed since revision {expected}: {what}; it is revision {self.revision} now"
+            raise VersionConflict(message, self.revision)
+
+    async def _prepare(self, change: ConfigChange) -> None:
+        prepared: list[Subscriber] = []
+        for subscriber in self._subscribers if change else ():
+            prepared.append(subscriber)
+            try:
+                await subscriber.prepare(change)
+            except BaseException:
+                await self._each(prepared, change, "abandon")
+                raise
+
+    async def _each(self, subscribers: Sequence[Subscriber], change: ConfigChange, what: str) -> None:
+        for subscriber in subscribers if change else ():
+            step: Coroutine[Any, Any, None] = getattr(subscriber, what)(change)
+            await step
+
+    async def _commit(self, change: ConfigChange, proposal: _Proposal) -> Changed:
+        """On disk first, then in force; nothing to write where nothing changes."""
+        same = (list(self._persistent), list(self._volatile)) == (list(proposal.persistent), list(proposal.volatile))
+        if not change and same:
+            self.loaded = proposal.loaded
+            return self._answer(change, proposal, self.revision, dry_run=False)
+        recorded = [_recorded(key) for key in change.keys]
+        revision = self._revision(proposal.author, proposal.reason, recorded, proposal)
+        try:
+            await asyncio.wrap_future(self._store.save(revision))
+        except BaseException:
+            await self._each(self._subscribers, change, "abandon")
+            raise
+        self.loaded = proposal.loaded
+        self._persistent, self._volatile = proposal.persistent, proposal.volatile
+        self._take(revision, proposal.volatile)
+        await self._each(self._subscribers, change, "apply")
+        self._told(revision)
+        return self._answer(change, proposal, revision.number, dry_run=False)
+
+    def _take(self, revision: Revision, volatile: Sequence[Override]) -> None:
+        self.revision, self.hash = revision.number, revision.hash
+        self._volatile_at[revision.number] = volatile
+
+    def _revision(
+        self, author: str, reason: str, changes: list[RecordedChange], proposal: _Proposal | None = None
+    ) -> Revision:
+        loaded = self.loaded if proposal is None else proposal.loaded
+        persistent = self._persistent if proposal is None else proposal.persistent
+        effective = _effective(loaded)
+        now = self._clock.now().wall
+        return Revision(self.revision + 1, now, author, reason, changes, list(persistent), effective, _hash(effective))
+
+    def _answer(self, change: ConfigChange, proposal: _Proposal, revision: int, *, dry_run: bool) -> Changed:
+        by_time: dict[Applies, list[str]] = {applies: [] for applies in Applies}
+        for key in change.keys:
+            by_time[change.applies(key)].append(key.key)
+        return Changed(
+            revision=revision,
+            changes=[_recorded(key) for key in change.keys],
+            applied=by_time[Applies.LIVE],
+            next_run=by_time[Applies.NEXT_RUN],
+            restart_needed=by_time[Applies.RESTART],
+            masked_by=_masks(proposal),
+            dry_run=dry_run,
+        )
+
+
+def _path(key: str) -> tuple[str, ...]:
+    path = key_path(key)
+    if not all(path):
+        raise InvalidParameters(f"{key!r} is not a key such as scheduler.max_running_tasks", (key,))
+    return tuple(map(str, path))
+
+
+def _effective(loaded: Loaded) -> dict[str, Any]:
+    """All that is in force, as plain values: what anybody says, and the defaults."""
+    return dict(plain(loaded.merged.values))
+
+
+def _effective_defaults(loaded: Loaded) -> dict[str, Any]:
+    return dict(plain(loaded.layers[0].values))
+
+
+def _hash(effective: Mapping[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(effective, order="sorted")).hexdigest()[:16]
+
+
+def _recorded(key: KeyChange) -> RecordedChange:
+    return RecordedChange(key.key, _or_none(key.before), _or_none(key.after))
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is ABSENT else value
+
+
+def _recorded_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[RecordedChange]:
+    return [_recorded(key) for key in differences(before, after)] if before else []
+
+
+def _hit(recorded: RecordedChange, paths: Sequence[KeyPath]) -> bool:
+    return any(_within(recorded.key, key_text(path)) for path in paths)
+
+
+def _within(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def _worse(old: Loaded, new: Loaded) -> list[ConfigFinding]:
+    """What is wrong with the new one and was not already with the old one, wherever it stands."""
+    known = {(finding.code, finding.path, finding.message) for finding in old.findings}
+    return [each for each in new.findings if (each.code, each.path, each.message) not in known]
+
+
+def _refuse_emptied(old: Loaded, new: Loaded) -> None:
+    """A file that is gone, or empty, is in the middle of being written more often than it is meant so."""
+    said = [layer for layer in old.layers if layer.name is LayerName.FILE and layer.values]
+    says = [layer for layer in new.layers if layer.name is LayerName.FILE and layer.values]
+    if said and not says and not _worse(old, new):
+        line = f"{old.file} is empty or gone; the node goes on with what it said. To mean it, restart the node"
+        raise ConfigError(line, (line,))
+
+
+def _defaults(loaded: Loaded) -> list[tuple[tuple[str, ...], Any]]:
+    return [
+        ((name, key.name), value_at(loaded.layers[0].values, (name, key.name)))
+        for name, kind in loaded.sections.items()
+        if is_section(kind)
+        for key in keys_of(kind).values()
+        if not key.setting.place and not key.setting.early
+    ]
+
+
+def _masks(proposal: _Proposal) -> dict[str, str]:
+    """Which of the keys that were set are masked, and by what."""
+    masked = {}
+    for path in proposal.touched:
+        above = [layer for layer in proposal.loaded.layers if value_at(layer.values, path) is not ABSENT]
+        mine = [layer for layer in above if layer.name.is_override and path in layer.sources]
+        if mine and above[-1] not in mine:
+            masked[key_text(path)] = str(above[-1].origin(path))
+    return masked
