@@ -1,0 +1,378 @@
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dms.config import Loaded
+from dms.config.change import ConfigChange
+from dms.config.live import LiveConfig
+from dms.config.store import Revision
+from dms.errors import ConfigError, Conflict, InvalidParameters, NotFound, StoreError, VersionConflict
+from dms.testing import FakeClock
+
+Load = Callable[..., Loaded]
+
+SLOTS = "scheduler.max_running_tasks"
+
+
+class Kept:
+    """A ConfigStore in a list; `refusing` is the error that the next save ends with."""
+
+    def __init__(self) -> None:
+        self.all: list[Revision] = []
+        self.refusing: Exception | None = None
+
+    def newest(self) -> Revision | None:
+        return self.all[-1] if self.all else None
+
+    def save(self, revision: Revision) -> Future[None]:
+        future: Future[None] = Future()
+        if self.refusing is None:
+            self.all.append(revision)
+            future.set_result(None)
+        else:
+            future.set_exception(self.refusing)
+        return future
+
+    def revisions(self, limit: int, before: int | None) -> Future[list[Revision]]:
+        found = [each for each in reversed(self.all) if before is None or each.number < before]
+        return self._done(found[:limit])
+
+    def revision(self, number: int) -> Future[Revision]:
+        found = [each for each in self.all if each.number == number]
+        if not found:
+            future: Future[Revision] = Future()
+            future.set_exception(NotFound(f"revision {number} is not kept"))
+            return future
+        return self._done(found[0])
+
+    def _done(self, value: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(value)
+        return future
+
+
+class Listening:
+    """A subscriber that notes what it is told, and vetoes where it is to."""
+
+    name = "listening"
+
+    def __init__(self, veto: Exception | None = None) -> None:
+        self.veto = veto
+        self.told: list[str] = []
+
+    async def prepare(self, change: ConfigChange) -> None:
+        self.told.append("prepare")
+        if self.veto is not None:
+            raise self.veto
+
+    async def apply(self, change: ConfigChange) -> None:
+        self.told.append(f"apply {change.new.config.scheduler.max_running_tasks}")
+
+    async def abandon(self, change: ConfigChange) -> None:
+        self.told.append("abandon")
+
+
+class Life:
+    """A live configuration over a file that a test writes, and what came of it."""
+
+    def __init__(self, loaded: Load, text: str = "", store: Kept | None = None, **options: Any) -> None:
+        self.load, self.text, self.options = loaded, text, options
+        self.store = store or Kept()
+        self.told: list[Revision] = []
+        self.live = LiveConfig(self._read_now(), self.store, FakeClock(), self._read, self.told.append)
+        self.live.start()
+
+    def _read_now(self) -> Loaded:
+        return self.load(self.text, **self.options)
+
+    async def _read(self) -> Loaded:
+        return self._read_now()
+
+    @property
+    def slots(self) -> int:
+        return self.live.config.scheduler.max_running_tasks
+
+    async def set(self, changes: Mapping[str, Any], **options: Any) -> Any:
+        return await self.live.set(changes, author="ana", **options)
+
+
+@pytest.fixture
+def life(loaded: Load) -> Life:
+    return Life(loaded, "scheduler: {max_running_tasks: 4}\n")
+
+
+async def test_a_value_that_is_set_is_in_force_and_kept_with_its_author(life: Life) -> None:
+    answer = await life.set({SLOTS: 2}, reason="quieter")
+    kept = life.store.all[-1]
+    assert (2, 2, [SLOTS], 4, 2) == (
+        life.slots,
+        answer.revision,
+        [change.key for change in answer.changes],
+        answer.changes[0].before,
+        answer.changes[0].after,
+    )
+    assert ("ana", "quieter", 2) == (kept.author, kept.reason, kept.effective["scheduler"]["max_running_tasks"])
+    assert [kept] == life.told
+
+
+async def test_what_is_unset_gives_way_to_the_layer_below(life: Life) -> None:
+    await life.set({SLOTS: 2})
+    await life.live.unset([SLOTS], author="ana")
+    assert 4 == life.slots
+
+
+async def test_a_persistent_override_outlives_a_restart_and_a_volatile_one_does_not(loaded: Load, life: Life) -> None:
+    await life.set({SLOTS: 2})
+    await life.set({"general.debug": True}, volatile=True)
+    again = Life(loaded, life.text, life.store)
+    assert (2, False) == (again.slots, again.live.config.general.debug)
+
+
+async def test_a_volatile_override_counts_over_a_persistent_one(life: Life) -> None:
+    await life.set({SLOTS: 2})
+    await life.set({SLOTS: 3}, volatile=True)
+    assert 3 == life.slots
+    await life.live.unset([SLOTS], author="ana", volatile=True)
+    assert 2 == life.slots
+
+
+async def test_the_command_line_masks_a_persistent_override_which_the_answer_says(loaded: Load) -> None:
+    life = Life(loaded, arguments=[f"{SLOTS}=7"])
+    answer = await life.set({SLOTS: 2})
+    assert (7, {SLOTS: f"--set {SLOTS}"}, []) == (life.slots, answer.masked_by, answer.changes)
+
+
+async def test_an_override_counts_over_the_environment(loaded: Load) -> None:
+    life = Life(loaded, environ={"DMS_SCHEDULER__MAX_RUNNING_TASKS": "7"})
+    await life.set({SLOTS: 2})
+    assert 2 == life.slots
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({SLOTS: "2"}, SLOTS),
+        ({SLOTS: 0}, SLOTS),
+        ({"scheduler.max_runing_tasks": 2}, "scheduler.max_runing_tasks"),
+        ({"general.data_dir": "/elsewhere"}, "general.data_dir"),
+        ({"general.work_dir": "here"}, "general.work_dir"),
+        ({SLOTS: 2, "general.debug": "perhaps"}, "general.debug"),
+        ({"tasks.backup": {"evry": "5m"}}, "tasks.backup.evry"),
+        ({"scheduler": 3}, "scheduler"),
+    ],
+)
+async def test_a_bad_value_is_named_and_nothing_of_its_batch_changes(
+    life: Life, changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(InvalidParameters) as caught:
+        await life.set(changes)
+    assert (named,) == caught.value.fields
+    assert (4, 1, False) == (life.slots, life.live.revision, life.live.config.general.debug)
+
+
+@pytest.mark.parametrize("key", ["", ".", "scheduler.", ".max_running_tasks"])
+async def test_what_is_no_key_is_refused(life: Life, key: str) -> None:
+    with pytest.raises(InvalidParameters):
+        await life.set({key: 1})
+
+
+async def test_a_revision_is_stale_only_for_keys_that_changed_since(life: Life) -> None:
+    await life.set({SLOTS: 2})
+    await life.set({"general.debug": True}, expected_revision=1)
+    with pytest.raises(VersionConflict) as caught:
+        await life.set({SLOTS: 3}, expected_revision=1)
+    assert (3, 2) == (caught.value.revision, life.slots)
+    assert f"changed since revision 1: {SLOTS} (revision 2); it is revision 3 now" == str(caught.value)
+
+
+async def test_a_part_of_what_changed_as_a_whole_is_stale_too(life: Life) -> None:
+    await life.set({"tasks.backup": {"run": ["true"], "every": "5m"}})
+    with pytest.raises(VersionConflict):
+        await life.set({"tasks.backup.every": "6m"}, expected_revision=1)
+
+
+async def test_a_revision_that_has_not_come_is_refused(life: Life) -> None:
+    with pytest.raises(VersionConflict):
+        await life.set({SLOTS: 2}, expected_revision=9)
+
+
+async def test_a_dry_run_tells_what_would_change_and_changes_nothing(life: Life) -> None:
+    listening = Listening()
+    life.live.subscribe(listening)
+    answer = await life.set({SLOTS: 2}, dry_run=True)
+    assert (True, [SLOTS], ["prepare", "abandon"]) == (
+        answer.dry_run,
+        [change.key for change in answer.changes],
+        listening.told,
+    )
+    assert (4, 1, 1) == (life.slots, life.live.revision, len(life.store.all))
+
+
+async def test_subscribers_prepare_before_and_apply_after_it_is_in_force(life: Life) -> None:
+    listening = Listening()
+    life.live.subscribe(listening)
+    await life.set({SLOTS: 2})
+    assert ["prepare", "apply 2"] == listening.told
+
+
+async def test_a_veto_undoes_what_others_prepared_and_changes_nothing(life: Life) -> None:
+    first, second = Listening(), Listening(Conflict("the port is taken"))
+    life.live.subscribe(first)
+    life.live.subscribe(second)
+    with pytest.raises(Conflict, match="the port is taken"):
+        await life.set({SLOTS: 2})
+    assert (["prepare", "abandon"], ["prepare", "abandon"], 4) == (first.told, second.told, life.slots)
+
+
+async def test_a_change_that_can_not_be_kept_does_not_come(life: Life) -> None:
+    listening = Listening()
+    life.live.subscribe(listening)
+    life.store.refusing = StoreError("the disk is full")
+    with pytest.raises(StoreError):
+        await life.set({SLOTS: 2})
+    assert (["prepare", "abandon"], 4, 1) == (listening.told, life.slots, life.live.revision)
+
+
+async def test_nothing_new_is_no_revision(life: Life) -> None:
+    answer = await life.live.unset([SLOTS], author="ana")
+    assert (1, [], 1) == (answer.revision, [], len(life.store.all))
+
+
+async def test_changes_come_one_after_the_other(life: Life) -> None:
+    await asyncio.gather(*(life.set({SLOTS: number}) for number in range(5, 15)))
+    assert list(range(1, 12)) == [revision.number for revision in life.store.all]
+
+
+async def test_a_change_is_whole_though_its_caller_went_away(life: Life) -> None:
+    change = asyncio.ensure_future(life.set({SLOTS: 2}))
+    await asyncio.sleep(0)
+    change.cancel()
+    await life.set({"general.debug": True})
+    assert 2 == life.slots
+
+
+async def test_a_rollback_puts_back_the_overrides_of_then_volatile_ones_too(life: Life) -> None:
+    await life.set({SLOTS: 2})
+    await life.set({"general.debug": True}, volatile=True)
+    await life.set({SLOTS: 3})
+    await life.live.rollback(3, author="ana")
+    assert (2, True) == (life.slots, life.live.config.general.debug)
+    await life.live.rollback(1, author="ana")
+    assert (4, False) == (life.slots, life.live.config.general.debug)
+
+
+async def test_a_rollback_to_what_is_not_kept_is_not_found(life: Life) -> None:
+    with pytest.raises(NotFound):
+        await life.live.rollback(17, author="ana")
+
+
+async def test_restored_defaults_count_over_the_file(life: Life) -> None:
+    default = life.live.loaded.layers[0].values["scheduler"]["max_running_tasks"]
+    await life.set({"general.debug": True})
+    await life.live.restore_defaults([SLOTS], author="ana")
+    assert (default, True) == (life.slots, life.live.config.general.debug)
+    await life.live.restore_defaults(author="ana")
+    assert (default, False) == (life.slots, life.live.config.general.debug)
+
+
+async def test_a_file_that_has_changed_is_in_force_under_the_overrides(life: Life) -> None:
+    await life.set({"general.debug": True})
+    life.text = "scheduler: {max_running_tasks: 6}\n"
+    answer = await life.live.reload()
+    assert (6, True, [SLOTS]) == (
+        life.slots,
+        life.live.config.general.debug,
+        [change.key for change in answer.changes],
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scheduler: {max_running_tasks: none}\n",
+        "scheduler: {max_running_tasks: 6, max_slots: 3}\n",
+        "scheduler: {max_running_tasks: 6\n",
+        "",
+        "# nothing\n",
+    ],
+)
+async def test_a_bad_or_emptied_file_is_refused_whole(life: Life, text: str) -> None:
+    """microsoft/service-fabric-traefik#31: a file that was read while it was empty dropped all settings."""
+    life.text = text
+    with pytest.raises(ConfigError):
+        await life.live.reload()
+    assert (4, 1) == (life.slots, life.live.revision)
+
+
+async def test_what_was_wrong_before_keeps_no_change_away(loaded: Load) -> None:
+    life = Life(loaded, "scheduler: {max_running_tasks: 4, max_slots: 3}\n")
+    life.text = "scheduler: {max_running_tasks: 6, max_slots: 3}\n"
+    await life.live.reload()
+    await life.set({"general.debug": True})
+    assert (6, True) == (life.slots, life.live.config.general.debug)
+
+
+async def test_a_bad_stored_override_counts_for_nothing_and_is_reported(loaded: Load, life: Life) -> None:
+    await life.set({SLOTS: 2})
+    bad = [Revision(9, 0, "ana", "", [], [*_bad(life)], {}, "x")]
+    life.store.all += bad
+    again = Life(loaded, life.text, life.store)
+    assert (4, [f"ana, revision 9  {SLOTS}: 0 is not a whole number from 1 to 10000"]) == (
+        again.slots,
+        [str(finding) for finding in again.live.loaded.findings],
+    )
+    assert bad[0].overrides == again.store.all[-1].overrides
+
+
+def _bad(life: Life) -> list[Any]:
+    from dms.config.overrides import Override
+
+    return [Override(("scheduler", "max_running_tasks"), 0, 9, "ana", 0)]
+
+
+async def test_a_start_with_another_file_is_a_revision_and_one_with_the_same_is_none(loaded: Load, life: Life) -> None:
+    same = Life(loaded, life.text, life.store)
+    assert 1 == same.live.revision
+    other = Life(loaded, "scheduler: {max_running_tasks: 5}\n", life.store)
+    assert (2, [(SLOTS, 4, 5)]) == (
+        other.live.revision,
+        [(change.key, change.before, change.after) for change in other.store.all[-1].changes],
+    )
+
+
+async def test_a_part_of_a_section_is_seen_through_every_way_of_reading(loaded: Load) -> None:
+    """spf13/viper#798: an override of one child was not seen when its parent was read."""
+    life = Life(loaded, "general: {host_city: Oulu, host_country: FI}\n")
+    await life.set({"general.host_city": "Vaasa"})
+    general = life.live.config.general
+    assert ("Vaasa", "FI", "Vaasa") == (
+        general.host_city,
+        general.host_country,
+        life.live.loaded.merged.values["general"]["host_city"],
+    )
+
+
+async def test_the_difference_between_revisions_is_told_key_by_key(life: Life) -> None:
+    await life.set({SLOTS: 2})
+    await life.set({"general.debug": True})
+    found = await life.live.diff(1, 3)
+    assert {(SLOTS, 4, 2), ("general.debug", False, True)} == {(each.key, each.before, each.after) for each in found}
+
+
+def test_drop_ins_count_over_the_main_file_in_the_order_of_their_names(loaded: Load, folder: Path) -> None:
+    (folder / "conf.d").mkdir()
+    (folder / "conf.d" / "20-more.yaml").write_text("scheduler: {max_running_tasks: 9}\n")
+    (folder / "conf.d" / "10-less.json").write_text(
+        '{"scheduler": {"max_running_tasks": 8}, "general": {"debug": true}}'
+    )
+    (folder / "conf.d" / ".20-more.yaml.swp.yaml").write_text("scheduler: {max_running_tasks: 1}\n")
+    found = loaded("scheduler: {max_running_tasks: 4}\n")
+    assert (9, True, "drop-in") == (
+        found.config.scheduler.max_running_tasks,
+        found.config.general.debug,
+        found.merged.origin(("scheduler", "max_running_tasks")).layer,
+    )
