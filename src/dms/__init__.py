@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dms.config import load_config as load_config
     from dms.config import remove_comments as remove_comments
     from dms.config import search_paths as search_paths
+    from dms.config import set_config as set_config
     from dms.errors import ConfigError as ConfigError
     from dms.errors import Conflict as Conflict
     from dms.errors import DmsError as DmsError
@@ -69,6 +70,7 @@ _ROOMS = {
     "dms.background_tasks.view": ("RunEvent", "TaskView"),
     "dms.config": (
         "Config", "default_config", "find_config", "get_config", "load_config", "remove_comments", "search_paths",
+        "set_config",
     ),
     "dms.errors": (
         "ConfigError", "Conflict", "DmsError", "InvalidCron", "InvalidInput", "InvalidTask", "InvalidTrigger", "Misuse",

@@ -13,7 +13,7 @@ RetryPolicy Backoff Overlap CatchUp Durability Program Handle Progress TaskView 
 ExecutionStore MemoryStore SqliteStore
 DmsError ConfigError Conflict InvalidInput InvalidCron InvalidTask InvalidTrigger Misuse NotFound ShuttingDown
 StoreError WaitTimeout
-Config load_config find_config get_config default_config remove_comments search_paths""".split()
+Config load_config find_config get_config default_config remove_comments search_paths set_config""".split()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,6 +3,7 @@
 `load_config` reads it, `get_config` gives it; `load`, `get`, `explain` and `validate` know everything about it.
 """
 
+from dms.config.change import ConfigChange, KeyChange, diff
 from dms.config.config import Config, plain
 from dms.config.document import KeyPath
 from dms.config.explain import Explanation, LayerValue, explain, get
@@ -10,7 +11,7 @@ from dms.config.file import find_config
 from dms.config.finding import ConfigFinding
 from dms.config.jsonc import remove_comments
 from dms.config.layer import Layer, LayerName, Merged, Origin, merge
-from dms.config.load import default_config, get_config, load, load_config, search_paths, validate
+from dms.config.load import default_config, get_config, load, load_config, search_paths, set_config, validate
 from dms.config.reading import Check, Loaded, refusal
 from dms.config.setting import Applies, Machine, Section, Setting
 from dms.config.task_declaration import RetryDeclaration, TaskDeclaration
@@ -19,8 +20,10 @@ __all__ = [
     "Applies",
     "Check",
     "Config",
+    "ConfigChange",
     "ConfigFinding",
     "Explanation",
+    "KeyChange",
     "KeyPath",
     "Layer",
     "LayerName",
@@ -34,6 +37,7 @@ __all__ = [
     "Setting",
     "TaskDeclaration",
     "default_config",
+    "diff",
     "explain",
     "find_config",
     "get",
@@ -45,5 +49,6 @@ __all__ = [
     "refusal",
     "remove_comments",
     "search_paths",
+    "set_config",
     "validate",
 ]

@@ -4,18 +4,24 @@ A start must succeed where it can: a bad value, an unknown key or a broken file 
 counts. It is refused (ConfigError) where the node could end up in the wrong place, or where that was asked for.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from dms.config.check import check_layer
-from dms.config.config import BUILT_IN, Config, Sections, build_config, default_values
+from dms.config.config import BUILT_IN, Config, Sections, build_config, default_values, plain
 from dms.config.finding import ConfigFinding
+from dms.config.layer import ABSENT, LayerName, value_at
 from dms.config.machine import this_machine, working_directory
 from dms.config.outside import environment_layer
-from dms.config.reading import Check, Loaded, Reading, folders_to_search, refusal
+from dms.config.overrides import Override, with_override
+from dms.config.reading import Check, Loaded, Reading, folders_to_search, refusal, with_overrides
+from dms.errors import InvalidInput
 
-_current: Config | None = None
+_current: Loaded | None = None
+_overrides: list[Override] = []
 
 
 def load_config(
@@ -34,13 +40,43 @@ def load_config(
     at stake, and with `strict` for any finding.
     """
     global _current
-    _current = load(path, sections=sections, environ=environ, arguments=arguments, strict=strict).config
-    return _current
+    _current = load(path, sections=sections, environ=environ, arguments=arguments, strict=strict)
+    _overrides.clear()
+    return _current.config
 
 
 def get_config() -> Config:
-    """The configuration that was last loaded; the first call loads it."""
-    return load_config() if _current is None else _current
+    """The configuration that was last loaded, with what was set since; the first call loads it."""
+    return load_config() if _current is None else _current.config
+
+
+def set_config(key: str, value: Any, *, on_error: Literal["refuse", "default"] = "refuse") -> Config:
+    """Set a key of this process's configuration until it is loaded anew; no file changes. A bad value is refused with
+    InvalidInput and changes nothing; with `on_error="default"` the key's default takes effect instead, and a warning
+    is logged. A running node has its own configuration: `dms config set`."""
+    global _current
+    get_config()
+    assert _current is not None
+    path = tuple(key.split("."))
+    try:
+        proposed, overrides = _with(_current, path, plain(value))
+    except InvalidInput as error:
+        default = value_at(_current.layers[0].values, path)
+        if on_error == "refuse" or default is ABSENT:
+            raise
+        logging.getLogger("dms").warning("%s; its default takes effect", error)
+        proposed, overrides = _with(_current, path, plain(default))
+    _current, _overrides[:] = proposed, overrides
+    return proposed.config
+
+
+def _with(loaded: Loaded, path: tuple[str, ...], value: Any) -> tuple[Loaded, list[Override]]:
+    overrides = with_override(_overrides, Override(path, value, 0, "set_config", 0))
+    proposed = with_overrides(loaded, (), overrides)
+    bad = [finding for finding in proposed.findings if finding.origin.layer is LayerName.VOLATILE]
+    if bad:
+        raise InvalidInput("\n".join(f"{finding.key}: {finding.message}" for finding in bad))
+    return proposed, overrides
 
 
 def default_config(sections: Sections | None = None) -> Config:

@@ -15,9 +15,10 @@ from dms.config import (
     load_config,
     plain,
     search_paths,
+    set_config,
     validate,
 )
-from dms.errors import ConfigError
+from dms.errors import ConfigError, InvalidInput
 
 Load = Callable[..., Loaded]
 
@@ -272,3 +273,28 @@ def test_a_second_start_with_the_same_file_needs_no_yaml_reader(folder: Path) ->
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in "ab"]
     assert ["3 dms.yaml:3:13 True\n", "3 dms.yaml:3:13 False\n"] == [run.stdout for run in runs]
+
+
+def test_a_key_can_be_set_for_this_process_until_the_next_load(home: Path) -> None:
+    load_config(environ={"HOME": str(home)})
+    set_config("scheduler.max_running_tasks", 3)
+    assert 3 == get_config().scheduler.max_running_tasks
+    set_config("scheduler.history_max_age", timedelta(days=3))
+    assert (3, timedelta(days=3)) == (
+        get_config().scheduler.max_running_tasks,
+        get_config().scheduler.history_max_age,
+    )
+    assert 3 != load_config(environ={"HOME": str(home)}).scheduler.max_running_tasks
+
+
+def test_a_bad_value_that_is_set_changes_nothing_or_gives_the_default(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = load_config(environ={"HOME": str(home), "DMS_SCHEDULER__HISTORY_MAX_COUNT": "7"})
+    with pytest.raises(InvalidInput, match="history_max_count"):
+        set_config("scheduler.history_max_count", "many")
+    assert before is get_config()
+    set_config("scheduler.history_max_count", "many", on_error="default")
+    assert (1000, 1) == (get_config().scheduler.history_max_count, len(caplog.records))
+    with pytest.raises(InvalidInput, match="unknown key"):
+        set_config("scheduler.no_such_key", 1, on_error="default")
