@@ -35,9 +35,12 @@ A later layer counts over an earlier one. Maps merge key by key; everything else
 2. the main file: the one that `--config` names, else the first found of `dms_config.yaml`, `.yml`, `.json` and `.jsonc`
    in the working directory, in `general.user_dir` and in `/etc/dms`. As root, a file in the working directory that
    belongs to somebody else is not read.
-3. the environment: `DMS_SECTION__KEY`, such as `DMS_SCHEDULER__MAX_RUNNING_TASKS=8`. Lists and maps are JSON. A name is
+3. drop-ins: the files of `conf.d` beside the main file, in the order of their names; hidden ones are left out
+4. the environment: `DMS_SECTION__KEY`, such as `DMS_SCHEDULER__MAX_RUNNING_TASKS=8`. Lists and maps are JSON. A name is
    read in small letters. An empty variable counts as unset and is reported; `""` in quotes is the empty text.
-4. the command line: `--set section.key=value`, read like the environment; `--data-dir DIR` is `general.data_dir`
+5. persistent overrides: what was set at run time, kept in the node's database
+6. the command line: `--set section.key=value`, read like the environment; `--data-dir DIR` is `general.data_dir`
+7. volatile overrides: what was set at run time until the next restart
 
 `dms config explain KEY` shows each layer's value with its place, and which is in force.
 
@@ -54,10 +57,13 @@ A later layer counts over an earlier one. Maps merge key by key; everything else
 
 The node starts all the same and says `degraded`. A bad value is left out, so that the layer below counts for that key
 alone; of a key that stands twice the first counts; an unknown key does nothing; a file that can't be read at all counts
-as absent. A task is parked, not run on a guess, where what it does or when it does it can't be read. The start is
+as absent. Of a stored override that is bad the layer below counts, and it stays in the database. A task is parked, not run on a guess, where what it does or when it does it can't be read. The start is
 refused (exit status 78) where the node could end up in the wrong place, that is where `general.data_dir` is bad or
 can't be known, and with `--strict` for any finding. `dms config validate FILE` lists them all, each with its line
 and column.
+
+While the node runs, whatever is bad is refused whole, and nothing changes: a set value, a batch, an edited file. A file
+that is suddenly empty or gone is refused too, since it is in the middle of being written more often than it is meant.
 """
 
 
