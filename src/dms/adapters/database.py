@@ -9,7 +9,7 @@ import apsw
 
 from dms.errors import StoreBroken, StoreError, StoreTooNew
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """What this DMS writes into `PRAGMA user_version`; it goes up with each change of the schema."""
 
 APPLICATION_ID = 0x444D5331
@@ -26,6 +26,15 @@ LOG_LIMIT = 32 * 1024 * 1024
 
 MOST_CHECKED = 8 * 1024 * 1024
 """Bytes of a file that is checked whole at its opening: about 15 ms."""
+
+_REVISIONS = """
+CREATE TABLE config_revision (
+    number INTEGER PRIMARY KEY, at INTEGER NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL, hash TEXT NOT NULL,
+    detail BLOB NOT NULL
+) STRICT;
+"""
+_MIGRATIONS = {1: _REVISIONS}
+"""What makes a version of the schema the next one."""
 
 # A number orders executions by start of the process and then by counter (see record.py), so that it serves as row ID
 # and as the tail of every index. AUTOINCREMENT remembers the highest task ID ever given.
@@ -44,6 +53,7 @@ CREATE TABLE execution (
 ) STRICT;
 CREATE INDEX execution_by_task ON execution (task);
 CREATE INDEX execution_unfinished ON execution (number) WHERE status IN ('waiting', 'starting', 'running');
+{_REVISIONS}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -73,7 +83,7 @@ def inspect(path: Path) -> None:
 
 def connect(path: Path) -> apsw.Connection:
     """The writer's connection to a file that `inspect` let pass, made with mode 0600 where there is none. The schema
-    is made where the file is empty."""
+    is made where the file is empty; `migrate` brings an older one up to date."""
     fresh = _make_file(path)
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(BUSY_TIMEOUT)
@@ -83,6 +93,21 @@ def connect(path: Path) -> apsw.Connection:
     if fresh or not connection.pragma("user_version"):
         _make_schema(connection, path)
     return connection
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Bring the schema to this DMS's version, in one transaction: a crash leaves the old one whole."""
+    if connection.pragma("user_version") == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for version in range(connection.pragma("user_version"), SCHEMA_VERSION):
+            connection.execute(_MIGRATIONS[version]).fetchall()
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def check_pages(connection: apsw.Connection, path: Path) -> None:

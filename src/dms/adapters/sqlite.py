@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from dms.adapters.database import check_pages, connect, discard, has_log, inspect, store_error
+from dms.adapters.database import check_pages, connect, discard, has_log, inspect, migrate, store_error
 from dms.adapters.reader import Reader
 from dms.adapters.record import COLUMNS, decode_pause, decode_task, execution_of
 from dms.adapters.retention import Retention
@@ -50,20 +50,49 @@ class SqliteStore:
         self._close_timeout = parse_duration(close_timeout, "close_timeout").total_seconds()
         self._writer: Writer | None = None
         self._reader: Reader | None = None
+        self._connection: apsw.Connection | None = None
+        self._keep_log = False
 
-    def load(self) -> Stored:
-        """Open the file and give what is in it; counts the start, durably.
-
-        StoreTooNew and StoreBroken refuse a file and leave it as it was; StoreError says why it can't be opened.
-        Misuse where it is open already.
-        """
-        if self._writer is not None:
-            raise Misuse("load: the store is open; close it first")
+    def open(self) -> apsw.Connection:
+        """Open the file, and give the connection until `load`, which is for whoever keeps something else in the file
+        and needs it first. StoreTooNew and StoreBroken refuse a file and leave it as it was; StoreError says why it
+        can't be opened. Misuse where it is open already."""
+        if self._connection is not None or self._writer is not None:
+            raise Misuse("open: the store is open; close it first")
         try:
             inspect(self._path)
-            return self._open()
-        except (apsw.Error, OSError) as error:
+            self._keep_log = has_log(self._path)
+            self._connection = connect(self._path)
+            check_pages(self._connection, self._path)
+            return self._connection
+        except (apsw.Error, OSError, StoreError) as error:
+            self._discard()
             raise store_error(error, self._path) from error
+
+    def load(self) -> Stored:
+        """What is in the file, which is opened where it isn't yet; counts the start, durably. Errors as of `open`."""
+        if self._writer is not None:
+            raise Misuse("load: the store is open; close it first")
+        connection = self.open() if self._connection is None else self._connection
+        try:
+            return self._begin(connection)
+        except (apsw.Error, OSError, StoreError) as error:
+            self._discard()
+            raise store_error(error, self._path) from error
+
+    @property
+    def writer(self) -> Writer:
+        """What writes into the file between `load` and `close`. StoreError where it is not open."""
+        if self._writer is None:
+            raise self._closed()
+        return self._writer
+
+    @property
+    def reader(self) -> Reader:
+        """What reads from the file between `load` and `close`. StoreError where it is not open."""
+        if self._reader is None:
+            raise self._closed()
+        return self._reader
 
     def save(self, changes: Sequence[Change]) -> Future[None]:
         """Write the changes in one transaction, in the order of the calls; on disk when the future is done.
@@ -89,6 +118,7 @@ class SqliteStore:
     def close(self) -> None:
         """Write what is still queued, then let the file go. StoreError where the disk takes longer than
         `close_timeout`: what was not acknowledged may be lost."""
+        self._discard()
         reader, writer, self._reader, self._writer = self._reader, self._writer, None, None
         if reader is None or writer is None:
             return
@@ -96,24 +126,26 @@ class SqliteStore:
         if not writer.close(self._close_timeout * 0.8):
             raise StoreError(f"{self._path}: the disk did not take the last changes within {self._close_timeout:g} s")
 
-    def _open(self) -> Stored:
-        keep_log = has_log(self._path)
-        connection = connect(self._path)
-        try:
-            check_pages(connection, self._path)
-            stored = _read(connection)
-            connection.pragma("journal_mode", "wal")
-            starts = connection.execute(_COUNT_START).fetchall()[0][0]
-            self._reader = Reader(self._path)
-        except BaseException:
-            discard(connection, keep_log)
-            raise
-        self._writer = Writer(connection, self._path)
+    def _begin(self, connection: apsw.Connection) -> Stored:
+        stored = _read(connection)
+        migrate(connection)
+        connection.pragma("journal_mode", "wal")
+        starts = connection.execute(_COUNT_START).fetchall()[0][0]
+        self._reader = Reader(self._path)
+        self._writer, self._connection = Writer(connection, self._path), None
         return msgspec.structs.replace(stored, starts=starts)
+
+    def _discard(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            discard(connection, self._keep_log)
+
+    def _closed(self) -> StoreError:
+        return StoreError(f"{self._path} is not open; call load() first")
 
     def _not_open(self) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_exception(StoreError(f"{self._path} is not open; call load() first"))
+        future.set_exception(self._closed())
         return future
 
 

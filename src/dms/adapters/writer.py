@@ -57,7 +57,7 @@ Statement = tuple[str, tuple[Any, ...]]
 class _Save:
     __slots__ = ("changes", "future")
 
-    def __init__(self, changes: Sequence[Change]) -> None:
+    def __init__(self, changes: "Sequence[Change | Statement]") -> None:
         self.changes = changes
         self.future: Future[None] = Future()
         self.future.set_running_or_notify_cancel()  # what is queued is written, whoever stops waiting for it
@@ -78,8 +78,8 @@ class Writer:
         self._thread = Thread(target=self._run, name="dms-store-writer", daemon=True)
         self._thread.start()
 
-    def save(self, changes: Sequence[Change]) -> Future[None]:
-        """Queue changes; the future is done once they are on disk."""
+    def save(self, changes: Sequence[Change | Statement]) -> Future[None]:
+        """Queue changes, or statements of another room; the future is done once they are on disk."""
         save = _Save(changes)
         if not self._put(save):
             save.future.set_exception(StoreError(f"{self._path} is closed; nothing of this was written"))
@@ -155,7 +155,7 @@ class Writer:
             for save in saves:
                 save.future.set_result(None)
 
-    def _apply(self, changes: Sequence[Change]) -> None:
+    def _apply(self, changes: Sequence[Change | Statement]) -> None:
         rows: list[Row] = []
         statements: list[Statement] = []
         for change in changes:
@@ -234,8 +234,10 @@ class Writer:
         self._connection.close()
 
 
-def _statement(change: Change) -> Statement:
+def _statement(change: Change | Statement) -> Statement:
     match change:
+        case tuple():
+            return change
         case PutTask(task):
             return _PUT_TASK, (task.id, task.name, encode_definition(task), encode_state(task.state))
         case PutState(task_id, state):

@@ -73,7 +73,8 @@ Told = Callable[[Revision], None]
 class LiveConfig:
     """What is in force, and how it changes. All of it runs on one loop, one change at a time.
 
-    `read` reads the files anew; `told` hears of each revision. `start` must come first.
+    `read` reads the files anew; `told` hears of each revision. `start` must come first, then
+    `record_start`, before any change.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class LiveConfig:
         self._volatile: Sequence[Override] = ()
         self._volatile_at: dict[int, Sequence[Override]] = {}
         self._subscribers: list[Subscriber] = []
+        self._newest: Revision | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -98,16 +100,21 @@ class LiveConfig:
 
     def start(self) -> None:
         """Lay the stored overrides over what was read. What is bad of them counts for nothing, is a finding, and stays
-        in the store. Where the effective configuration is not what it was at the last stop, that is a revision."""
-        newest = self._store.newest()
-        before: Mapping[str, Any] = {}
+        in the store."""
+        newest = self._newest = self._store.newest()
         if newest is not None:
-            self._persistent, self.revision, before = newest.overrides, newest.number, newest.effective
+            self._persistent, self.revision = newest.overrides, newest.number
             self.loaded = with_overrides(self.loaded, self._persistent, ())
         self.hash = _hash(_effective(self.loaded))
         self._volatile_at[self.revision] = ()
+
+    def record_start(self) -> None:
+        """Where the effective configuration is not what it was before the start, that is a revision; to be called once
+        the store takes them."""
+        newest, effective = self._newest, _effective(self.loaded)
         if newest is None or newest.hash != self.hash:
-            revision = self._revision("start", "read at the start", _recorded_between(before, _effective(self.loaded)))
+            changes = _recorded_between(newest.effective if newest else {}, effective)
+            revision = self._revision("start", "read at the start", changes)
             self._store.save(revision)
             self._take(revision, self._volatile)
 

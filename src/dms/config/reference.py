@@ -57,10 +57,10 @@ A later layer counts over an earlier one. Maps merge key by key; everything else
 
 The node starts all the same and says `degraded`. A bad value is left out, so that the layer below counts for that key
 alone; of a key that stands twice the first counts; an unknown key does nothing; a file that can't be read at all counts
-as absent. Of a stored override that is bad the layer below counts, and it stays in the database. A task is parked, not run on a guess, where what it does or when it does it can't be read. The start is
-refused (exit status 78) where the node could end up in the wrong place, that is where `general.data_dir` is bad or
-can't be known, and with `--strict` for any finding. `dms config validate FILE` lists them all, each with its line
-and column.
+as absent. Of a stored override that is bad the layer below counts, and it stays in the database. A task is parked, not
+run on a guess, where what it does or when it does it can't be read. The start is refused (exit status 78) where the
+node could end up in the wrong place, that is where `general.data_dir` is bad or can't be known, and with `--strict` for
+any finding. `dms config validate FILE` lists them all, each with its line and column.
 
 While the node runs, whatever is bad is refused whole, and nothing changes: a set value, a batch, an edited file. A file
 that is suddenly empty or gone is refused too, since it is in the middle of being written more often than it is meant.

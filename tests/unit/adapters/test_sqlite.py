@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from dms.adapters import database, writer
+from dms.adapters.config_store import SqliteConfigStore
 from dms.adapters.database import APPLICATION_ID, SCHEMA_VERSION, store_error
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.store import PutExecution, PutTask, Query, StoredTask, TaskState
@@ -386,3 +387,37 @@ def test_the_room_is_entered_without_its_furniture() -> None:
 def test_a_store_needs_no_event_loop() -> None:
     code = "import dms.adapters.sqlite, sys; print('asyncio' in sys.modules)"
     assert "False\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+_VERSION_1 = """
+CREATE TABLE node (id INTEGER PRIMARY KEY CHECK (id = 1), starts INTEGER NOT NULL, pause BLOB) STRICT;
+INSERT INTO node VALUES (1, 6, NULL);
+CREATE TABLE task (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, definition BLOB NOT NULL, state BLOB NOT NULL
+) STRICT;
+CREATE INDEX task_by_name ON task (name);
+CREATE TABLE execution (
+    number INTEGER PRIMARY KEY, task TEXT NOT NULL, task_id INTEGER NOT NULL, status TEXT NOT NULL,
+    due INTEGER NOT NULL, started INTEGER, ended INTEGER, detail BLOB NOT NULL
+) STRICT;
+CREATE INDEX execution_by_task ON execution (task);
+CREATE INDEX execution_unfinished ON execution (number) WHERE status IN ('waiting', 'starting', 'running');
+PRAGMA application_id = 0x444D5331;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_first_schema_goes_on_where_it_was_with_room_for_revisions(tmp_path: Path) -> None:
+    path = tmp_path / "dms.db"
+    old = apsw.Connection(str(path))
+    old.execute(_VERSION_1).fetchall()
+    old.close()
+    store = SqliteStore(path)
+    kept = SqliteConfigStore(store, store.open())
+    assert kept.newest() is None
+    assert 7 == store.load().starts
+    assert [] == kept.revisions(5, None).result()
+    store.close()
+    again = apsw.Connection(str(path))
+    assert 2 == again.pragma("user_version")
+    again.close()

@@ -85,6 +85,7 @@ class Life:
         self.told: list[Revision] = []
         self.live = LiveConfig(self._read_now(), self.store, FakeClock(), self._read, self.told.append)
         self.live.start()
+        self.live.record_start()
 
     def _read_now(self) -> Loaded:
         return self.load(self.text, **self.options)

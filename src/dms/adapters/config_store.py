@@ -1,0 +1,154 @@
+"""Where a node keeps the revisions of its configuration: in its one SQLite file, or in memory."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import apsw
+import msgspec
+
+from dms.adapters.sqlite import SqliteStore
+from dms.config.overrides import Override
+from dms.config.store import RecordedChange, Revision
+from dms.errors import NotFound, StoreBroken, StoreError
+
+KEPT = 200
+"""Revisions that are kept."""
+
+FORMAT = 1
+"""The number that each revision's blob begins with, so that a later DMS can read what this one wrote."""
+
+_COLUMNS = "number, at, author, reason, hash, detail"
+_NEWEST = f"SELECT {_COLUMNS} FROM config_revision ORDER BY number DESC LIMIT 1"
+_BEFORE = f"SELECT {_COLUMNS} FROM config_revision WHERE number < ? ORDER BY number DESC LIMIT ?"
+_ONE = f"SELECT {_COLUMNS} FROM config_revision WHERE number = ?"
+_PUT = "INSERT INTO config_revision VALUES (?, ?, ?, ?, ?, ?)"
+_DROP_OLD = "DELETE FROM config_revision WHERE number <= ?"
+_HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'config_revision'"
+_HIGHEST = 2**63 - 1
+
+Row = tuple[int, int, str, str, str, bytes]
+
+
+class _Detail(msgspec.Struct, array_like=True, frozen=True):
+    format: int
+    changes: list[RecordedChange]
+    overrides: list[Override]
+    effective: dict[str, Any]
+
+
+class SqliteConfigStore:
+    """A ConfigStore in the file of a SqliteStore, written by that one's thread. `newest` is asked between the store's
+    `open` and its `load`, all else between `load` and `close`."""
+
+    def __init__(self, store: SqliteStore, connection: apsw.Connection) -> None:
+        self._store, self._connection = store, connection
+
+    def newest(self) -> Revision | None:
+        """The newest revision; None where there is none, as in a file that an older DMS made."""
+        try:
+            if self._connection.execute(_HAS_TABLE).get is None:
+                return None
+            rows: list[Any] = self._connection.execute(_NEWEST).fetchall()
+        except apsw.Error as error:
+            raise StoreError(f"the configuration's revisions can't be read: {error}") from error
+        return _revision_of(rows[0]) if rows else None
+
+    def save(self, revision: Revision) -> Future[None]:
+        """Keep a revision, and let go of those beyond the newest so many; in one transaction."""
+        try:
+            row = _row_of(revision)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            return _failed(StoreError(f"revision {revision.number} holds something that can't be kept: {error}"))
+        return self._store.writer.save([(_PUT, row), (_DROP_OLD, (revision.number - KEPT,))])
+
+    def revisions(self, limit: int, before: int | None) -> Future[list[Revision]]:
+        """The newest first, at most `limit`, older than the number `before`."""
+        bound = _HIGHEST if before is None else before
+
+        def look_up(connection: apsw.Connection) -> list[Revision]:
+            rows: list[Any] = connection.execute(_BEFORE, (bound, max(limit, 0))).fetchall()
+            return [_revision_of(row) for row in rows]
+
+        return self._store.reader.ask(look_up)
+
+    def revision(self, number: int) -> Future[Revision]:
+        """One revision. NotFound where it is no longer kept, or never was."""
+
+        def look_up(connection: apsw.Connection) -> Revision:
+            rows: list[Any] = connection.execute(_ONE, (number,)).fetchall() if abs(number) <= _HIGHEST else []
+            if not rows:
+                raise _not_kept(number)
+            return _revision_of(rows[0])
+
+        return self._store.reader.ask(look_up)
+
+
+class MemoryConfigStore:
+    """A ConfigStore for tests and for programs that want no file; values come back in the form that a file gives."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def newest(self) -> Revision | None:
+        """The newest revision, None where there is none."""
+        return _revision_of(self._rows[-1]) if self._rows else None
+
+    def save(self, revision: Revision) -> Future[None]:
+        """Keep a revision; StoreError where its number is taken or it holds what has no plain form."""
+        try:
+            row = _row_of(revision)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            return _failed(StoreError(f"revision {revision.number} holds something that can't be kept: {error}"))
+        if any(kept[0] == revision.number for kept in self._rows):
+            return _failed(StoreError(f"there is a revision {revision.number} already"))
+        self._rows = sorted([*self._rows, row])[-KEPT:]
+        return _done(None)
+
+    def revisions(self, limit: int, before: int | None) -> Future[list[Revision]]:
+        """The newest first, at most `limit`, older than the number `before`."""
+        found = [row for row in reversed(self._rows) if before is None or row[0] < before]
+        return _done([_revision_of(row) for row in found[: max(limit, 0)]])
+
+    def revision(self, number: int) -> Future[Revision]:
+        """One revision. NotFound where it is no longer kept, or never was."""
+        found: Sequence[Row] = [row for row in self._rows if row[0] == number]
+        return _done(_revision_of(found[0])) if found else _failed(_not_kept(number))
+
+
+def _row_of(revision: Revision) -> Row:
+    detail = _Detail(FORMAT, revision.changes, revision.overrides, revision.effective)
+    return revision.number, revision.at, revision.author, revision.reason, revision.hash, _encode(detail)
+
+
+def _revision_of(row: Row) -> Revision:
+    number, at, author, reason, digest, blob = row
+    try:
+        detail = _decode(blob)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise StoreBroken(f"revision {number} of the configuration can't be read: {error}") from None
+    if detail.format != FORMAT:
+        raise StoreBroken(f"revision {number} of the configuration is kept in the unknown format {detail.format}")
+    return Revision(number, at, author, reason, detail.changes, detail.overrides, detail.effective, digest)
+
+
+def _not_kept(number: int) -> NotFound:
+    return NotFound(
+        f"there is no revision {number}, or it is no longer kept; `dms config history` lists those that are"
+    )
+
+
+def _done(value: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+def _failed(error: Exception) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Detail).decode
