@@ -122,6 +122,10 @@ class Agenda:
         self._take_up(entry, now)
         self._next_of(entry, now)
 
+    def resize(self, slots: int, now: Instant) -> None:
+        """Let so many of the users' tasks run at once from now on."""
+        self.attempts.resize(slots)
+
     def _park(self, entry: Entry) -> None:
         """A task can't run for now: its marks are kept for the good one that comes again, and what waits of it still
         runs as it was."""

@@ -91,6 +91,10 @@ class Attempts:
 
     # ── starts ──
 
+    def resize(self, slots: int) -> None:
+        """Let so many of the users' attempts run at once."""
+        self._lanes[Lane.USER].resize(slots)
+
     def dispatch(self, now: Instant) -> None:
         """Give free slots to those who wait; what is durable starts once that is on disk."""
         if self.stopping:

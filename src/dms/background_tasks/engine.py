@@ -152,6 +152,10 @@ class Engine:
         self._listen(task.id, [trigger.channel for trigger in task.event_triggers if trigger.channel is not None])
         self._poll(task)
 
+    def resize(self, slots: int, now: Instant) -> None:
+        """So many tasks run at once from now on."""
+        self.agenda.resize(slots, now)
+
     def remove(self, task: Task, now: Instant) -> None:
         """A task is to be forgotten."""
         if task.id is not None:

@@ -44,6 +44,12 @@ class Slots:
                 return attempt
         return None
 
+    def resize(self, size: int) -> None:
+        """So many from now on. Nothing that runs is cut: where more run than there are slots, none is free until enough
+        of them have ended."""
+        self.free += size - self.size
+        self.size = size
+
     def release(self) -> None:
         """A slot is free again."""
         self.free += 1

@@ -34,6 +34,17 @@ class Registry:
             if task.id is not None:
                 self._by_id[task.id] = task
 
+    def replace(self, task: Task) -> None:
+        """Take a task in, in the place of the one of its name. NotFound where there is none, Conflict where this one is
+        registered already."""
+        with self._lock:
+            if task.id is not None or task.registered:
+                raise Conflict(f"{task.name} is registered already; make another Task")
+            task.id = self.find(task.name).id
+            self._by_name[task.name] = task
+            if task.id is not None:
+                self._by_id[task.id] = task
+
     def number(self, known: dict[str, int], highest: int) -> None:
         """Give IDs from now on, and one to each task that has none: the one `known` by its name, or the next."""
         with self._lock:

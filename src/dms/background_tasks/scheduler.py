@@ -30,7 +30,7 @@ from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.run import Run
-from dms.background_tasks.settings import Duration, read_settings
+from dms.background_tasks.settings import Duration, check_slots, read_settings
 from dms.background_tasks.store import ExecutionStore, Query
 from dms.background_tasks.task import Execution, Task
 from dms.background_tasks.trigger import check_topic
@@ -95,6 +95,18 @@ class Scheduler:
         """Register many tasks, each as `add_task` does."""
         return [self.add_task(task) for task in tasks]
 
+    def update_task(self, task: Task) -> Task:
+        """Give the task of that name another definition, and give it back. It keeps its ID, its history and the phase
+        and marks of triggers that are the same; what waits runs the new definition, what runs is left to finish.
+        NotFound where there is none of that name, Conflict where this Task is registered already, InvalidTask where its
+        function can't be found."""
+        self._check_open()
+        prepare(task)
+        self._registry.replace(task)
+        task.register(self)
+        self._inbox.post(Engine.add, task)
+        return task
+
     def remove_task(self, which: int | str) -> None:
         """Forget a task, by ID or name. What waits of it is cancelled, what runs is left to finish; its history stays.
         NotFound where there is none."""
@@ -120,6 +132,12 @@ class Scheduler:
     def emit(self, topic: str, payload: Any = None) -> None:
         """Something has happened: fire every task with `EventTrigger(topic)`. InvalidTrigger where it is no topic."""
         self._inbox.post(Engine.emit, check_topic(topic), payload)
+
+    def resize(self, max_running_tasks: int) -> None:
+        """Let so many tasks run at once; nothing that runs is cut. InvalidInput where it can't be so many."""
+        slots = check_slots(max_running_tasks)
+        self._settings = self._settings._replace(slots=slots)
+        self._inbox.post(Engine.resize, slots)
 
     def drop_undeclared(self, origin: str) -> None:
         """Forget the tasks of that origin, other than code, which the store remembers and nobody has added since the

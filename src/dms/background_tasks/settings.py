@@ -43,14 +43,18 @@ def read_settings(
 ) -> Settings:
     """The settings as `Scheduler` takes them. InvalidInput names the one that can't be."""
     usual = KEPT_IN_STORE if stored else KEPT_IN_MEMORY
-    slots = _usual_slots() if max_running_tasks is None else max_running_tasks
     return Settings(
-        _count(slots, "max_running_tasks", 10_000),
+        check_slots(_usual_slots() if max_running_tasks is None else max_running_tasks),
         zone_of(timezone) or host_zone() or UTC,
         microseconds(aging_quantum, "aging_quantum"),
         max(SHORTEST_POLL, microseconds(poll_interval, "poll_interval")),
         _count(usual if history_limit is None else history_limit, "history_limit", 1_000_000),
     )
+
+
+def check_slots(max_running_tasks: int) -> int:
+    """How many tasks run at once, where it can be that many; InvalidInput where not."""
+    return _count(max_running_tasks, "max_running_tasks", 10_000)
 
 
 def _usual_slots() -> int:

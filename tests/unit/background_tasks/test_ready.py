@@ -94,3 +94,15 @@ def test_what_is_over_takes_no_room_though_no_slot_is_ever_free():
         waiting.over = True
 
     assert len(slots._waiting) < 200
+
+
+def test_fewer_slots_cut_nothing_and_more_are_free_at_once():
+    slots = Slots(2, QUANTUM)
+    for _ in range(4):
+        slots.wait(attempt(0))
+    assert [True, True, False] == [slots.next() is not None for _ in range(3)]
+    slots.resize(1)
+    slots.release()
+    assert (None, 1) == (slots.next(), slots.running)
+    slots.resize(3)
+    assert [True, True, False] == [slots.next() is not None for _ in range(3)]

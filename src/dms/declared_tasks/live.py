@@ -1,0 +1,121 @@
+"""LiveTasks: what changes of the declared tasks when the configuration does."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.task import Task
+from dms.config import ConfigChange, ConfigFinding, Loaded
+from dms.declared_tasks.declared import Declared, tasks_from
+from dms.errors import ConfigError, Conflict, NotFound
+
+ORIGIN = "declared"
+"""The origin of tasks that the configuration declares."""
+
+_SURROUNDINGS = ("scheduler.import_paths", "scheduler.timezone", "general.work_dir")
+"""Keys outside `tasks` that every declared task may depend on."""
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What a change comes to: tasks to add, to update, names to remove, and the whole declaration then."""
+
+    add: list[Task]
+    update: list[Task]
+    remove: list[str]
+    declared: Declared
+
+
+class LiveTasks:
+    """A subscriber of the live configuration: it builds the tasks as they would be, vetoes where one of them is worse
+    than before, and then gives the scheduler those that differ. What runs is left to finish.
+
+    `declared` is what the scheduler was started with.
+    """
+
+    name = "tasks"
+
+    def __init__(
+        self, scheduler: Scheduler, declared: Declared, build: Callable[[Loaded], Declared] = tasks_from
+    ) -> None:
+        self._scheduler, self._declared, self._build = scheduler, declared, build
+        self._plan: _Plan | None = None
+
+    @property
+    def findings(self) -> list[ConfigFinding]:
+        """What is wrong with the tasks in force."""
+        return self._declared.findings
+
+    async def prepare(self, change: ConfigChange) -> None:
+        """Build them. ConfigError where something is wrong that was not wrong before; Conflict where a name is taken by
+        a task that the configuration does not declare."""
+        self._plan = None
+        if not change.touches("tasks") and not any(change.touches(key) for key in _SURROUNDINGS):
+            return
+        declared = await in_thread(lambda: self._build(change.new))
+        self._refuse_worse(declared)
+        self._plan = self._planned(declared, change)
+        self._refuse_taken(self._plan)
+
+    async def apply(self, change: ConfigChange) -> None:
+        """Give the scheduler what differs."""
+        plan, self._plan = self._plan, None
+        if change.touches("scheduler.max_running_tasks"):
+            self._scheduler.resize(change.new.config.scheduler.max_running_tasks)
+        if plan is None:
+            return
+        for name in plan.remove:
+            self._remove(name)
+        for task in plan.add:
+            self._scheduler.add_task(task)
+        for task in plan.update:
+            self._update(task)
+        self._declared = plan.declared
+
+    async def abandon(self, change: ConfigChange) -> None:
+        """Forget what was built."""
+        self._plan = None
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._scheduler.remove_task(name)
+        except NotFound:
+            pass  # a one-time task that is over
+
+    def _update(self, task: Task) -> None:
+        """One that is over, as a one-time task is after its run, begins anew with its new definition."""
+        try:
+            self._scheduler.update_task(task)
+        except NotFound:
+            self._scheduler.add_task(task)
+
+    def _refuse_worse(self, declared: Declared) -> None:
+        known = {(each.code, each.path, each.message) for each in self._declared.findings}
+        worse = [str(each) for each in declared.findings if (each.code, each.path, each.message) not in known]
+        if worse:
+            raise ConfigError("\n".join(worse), tuple(worse))
+
+    def _planned(self, declared: Declared, change: ConfigChange) -> _Plan:
+        before = {task.name: task for task in self._declared.tasks}
+        after = {task.name: task for task in declared.tasks}
+        everything = any(change.touches(key) for key in _SURROUNDINGS)
+        touched = [name for name in after if name in before and (everything or self._touched(change, name))]
+        return _Plan(
+            add=[task for name, task in after.items() if name not in before],
+            update=[after[name] for name in touched],
+            remove=[name for name in before if name not in after],
+            declared=declared,
+        )
+
+    def _touched(self, change: ConfigChange, name: str) -> bool:
+        return change.touches(f"tasks.{name}")
+
+    def _refuse_taken(self, plan: _Plan) -> None:
+        for task in plan.add:
+            try:
+                other = self._scheduler.get_task(task.name)
+            except NotFound:
+                continue
+            if other.origin != ORIGIN:
+                raise Conflict(f"tasks.{task.name}: a task of that name is there already, by {other.origin}; rename it")
