@@ -150,7 +150,7 @@ def test_a_signal_while_it_starts_stops_it_too(nodes: Any) -> None:
     assert 0 == node.stop()
 
 
-def test_a_hangup_without_a_terminal_ends_nothing(nodes: Any) -> None:
+def test_a_hangup_without_a_terminal_reads_the_configuration_anew_and_ends_nothing(nodes: Any) -> None:
     """zeroclaw-labs/zeroclaw#3721: the end of a session ended the service that was started in it."""
     node = started(nodes, "short")
     node.signal(signal.SIGHUP)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dms.adapters.config_store import MemoryConfigStore
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.run import Run
 from dms.background_tasks.scheduler import Scheduler
@@ -23,14 +24,24 @@ from dms.command.node import NodeInfo, node_operations
 from dms.command.operation import by_name
 from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
+from dms.command.task_declarations import task_declaration_operations
 from dms.command.tasks import task_operations, task_runs_topic
-from dms.config import load
+from dms.config import Loaded, load
+from dms.config.live import LiveConfig
 from dms.health import Health
 from dms.local.door import LocalDoor
 
 
 class Refused(Exception):
     pass
+
+
+def _defaults() -> Loaded:
+    return load(environ={"HOME": "/nowhere"})
+
+
+async def _defaults_again() -> Loaded:
+    return _defaults()
 
 
 class NodeInAThread:
@@ -88,13 +99,17 @@ class NodeInAThread:
             self.let_go.set()
 
     def _operations(self) -> Any:
-        clock, loaded = SystemClock(), load(environ={"HOME": "/nowhere"})
+        clock = SystemClock()
+        live = LiveConfig(_defaults(), MemoryConfigStore(), clock, _defaults_again)
+        live.start()
+        live.record_start()
         started = clock.now().wall - 250_000_000
         self._topics = [self.logs, task_runs_topic(self.scheduler, clock, epoch=1)]
         families = [
             task_operations(self.scheduler),
             event_operations(self.scheduler),
-            config_operations(lambda: loaded),
+            config_operations(live),
+            task_declaration_operations(self.scheduler, live),
             logs_operations(self.logs),
             node_operations(lambda: self._info(started), self.scheduler, self.health, clock),
             subscription_operations(self._topics),

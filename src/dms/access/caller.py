@@ -7,8 +7,10 @@ from dms.errors import Refused
 
 TASK_READ = "task:read"
 TASK_RUN = "task:run"
+TASK_WRITE = "task:write"
 EVENT_EMIT = "event:emit"
 CONFIG_READ = "config:read"
+CONFIG_WRITE = "config:write"
 NODE_READ = "node:read"
 LOGS_READ = "logs:read"
 ADMIN = "admin"

@@ -8,16 +8,20 @@ import click
 from dms.cli.asking import Asking, asking, print_json
 from dms.cli.exit_status import CONFIGURATION, DONE
 from dms.cli.terminal import table
-from dms.cli.wording import plain
+from dms.cli.wording import local_time, plain
 from dms.errors import ConfigError
 
 _WHOLE_FILE = frozenset({"malformed", "unreadable"})
 """Codes of findings that leave nothing of a file."""
 
 
+_dry_run = click.option("--dry-run", is_flag=True, help="Tell what would change, and change nothing.")
+_reason = click.option("--reason", default="", help="Why, for the history.")
+
+
 @click.group()
 def config() -> None:
-    """What the configuration says, and why."""
+    """What the configuration says, and why; and changing it."""
 
 
 @config.command()
@@ -70,6 +74,137 @@ def _print_explanation(it: dict[str, Any]) -> None:
 
 def _place(said: dict[str, Any], it: dict[str, Any]) -> str:
     return str(it["why"] if said["layer"] == "default" else said["place"])
+
+
+@config.command("set")
+@click.argument("pairs", metavar="KEY VALUE [KEY VALUE]…", nargs=-1, required=True)
+@click.option("--volatile", is_flag=True, help="Only until the node's next restart.")
+@_dry_run
+@click.option("--revision", type=int, help="Refuse where one of the keys has changed since this revision.")
+@_reason
+@asking
+def set_(
+    node: Asking, pairs: tuple[str, ...], volatile: bool, dry_run: bool, revision: int | None, reason: str
+) -> None:
+    """Set keys of the running node, all or none. VALUE is JSON where it can be read as that, else text."""
+    if len(pairs) % 2:
+        raise click.UsageError("give a value for each key, as in: dms config set scheduler.max_running_tasks 2")
+    changes = {key: read_value(value) for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    changed = node.call(
+        "config.set", changes=changes, volatile=volatile, dry_run=dry_run, expected_revision=revision, reason=reason
+    )
+    node.show(changed, print_changed)
+
+
+@config.command()
+@click.argument("keys", metavar="KEY…", nargs=-1, required=True)
+@click.option("--volatile", is_flag=True, help="Only what was set until the next restart.")
+@_dry_run
+@_reason
+@asking
+def unset(node: Asking, keys: tuple[str, ...], volatile: bool, dry_run: bool, reason: str) -> None:
+    """Remove what was set, so that the layers below count again."""
+    only = True if volatile else None
+    node.show(node.call("config.unset", keys=keys, volatile=only, dry_run=dry_run, reason=reason), print_changed)
+
+
+@config.command()
+@click.argument("from_", metavar="[FROM]", type=int, required=False)
+@click.argument("to", type=int, required=False)
+@asking
+def diff(node: Asking, from_: int | None, to: int | None) -> None:
+    """What differs between two revisions; without TO up to now, without FROM from the defaults on."""
+    node.show(node.call("config.diff", **{"from": from_, "to": to}), _print_changes)
+
+
+def _print_changes(changes: list[dict[str, Any]]) -> None:
+    for change in changes:
+        click.echo(_change(change))
+    if not changes:
+        click.echo("No difference.")
+
+
+@config.command()
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many at most.")
+@click.option("--before", type=int, help="Only those older than this revision.")
+@asking
+def history(node: Asking, limit: int, before: int | None) -> None:
+    """The configuration's revisions, newest first."""
+    node.show(node.call("config.history", limit=limit, before=before), _print_history)
+
+
+def _print_history(revisions: list[dict[str, Any]]) -> None:
+    rows = [
+        (str(each["revision"]), local_time(each["at"]), each["author"], "; ".join(map(_change, each["changes"])))
+        for each in revisions
+    ]
+    click.echo("\n".join(table(("REVISION", "AT", "BY", "CHANGED"), rows, shrink=3)))
+
+
+@config.command()
+@click.argument("revision", type=int)
+@_dry_run
+@asking
+def rollback(node: Asking, revision: int, dry_run: bool) -> None:
+    """Put back what was set as it was at a revision. Files and environment stay as they are."""
+    node.show(node.call("config.rollback", revision=revision, dry_run=dry_run), print_changed)
+
+
+@config.command("restore-defaults")
+@click.argument("keys", metavar="[KEY]…", nargs=-1)
+@_dry_run
+@asking
+def restore_defaults(node: Asking, keys: tuple[str, ...], dry_run: bool) -> None:
+    """Put keys or sections, or all of them, to their defaults, whatever files say. Tasks stay."""
+    node.show(node.call("config.restore_defaults", keys=keys, dry_run=dry_run), print_changed)
+
+
+@config.command()
+@asking
+def reload(node: Asking) -> None:
+    """Have the node read its files anew, now."""
+    node.show(node.call("config.reload"), print_changed)
+
+
+def read_value(text: str) -> Any:
+    """A value as it is meant on the command line: JSON where it can be read as that, else the text itself."""
+    try:
+        return json.loads(text, parse_constant=_not_json)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _not_json(word: str) -> Any:
+    raise ValueError(word)
+
+
+def print_changed(changed: dict[str, Any]) -> None:
+    """What a change came to, with the way back."""
+    for change in changed["changes"]:
+        click.echo(f"{_change(change)}{_when(change['key'], changed)}")
+    for key, by in changed["masked_by"].items():
+        click.echo(f"{key}: kept, and masked by {plain(by)}")
+    revision = changed["revision"]
+    if changed["dry_run"]:
+        click.echo("Nothing was changed: this was a dry run.")
+    elif changed["changes"]:
+        click.echo(f"Revision {revision}. Undo: dms config rollback {revision - 1}")
+    elif not changed["masked_by"]:
+        click.echo(f"Nothing to change: it is so already (revision {revision}).")
+
+
+def _change(change: dict[str, Any]) -> str:
+    return f"{plain(change['key'])}: {_text_or(change['before'])} -> {_text_or(change['after'])}"
+
+
+def _text_or(value: Any) -> str:
+    return "nothing" if value is None else _text(value)
+
+
+def _when(key: str, changed: dict[str, Any]) -> str:
+    if key in changed["restart_needed"]:
+        return ", with the next start"
+    return ", with the next run" if key in changed["next_run"] else ", live now"
 
 
 @config.command()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dms.cli.asking import Asking, asking, data_folder, read_json
+from dms.cli.config import print_changed, read_value
 from dms.cli.exit_status import DONE, FAILED
 from dms.cli.terminal import fields, painted, table
 from dms.cli.wording import ago, local_time, shortened, took, until
@@ -234,3 +235,51 @@ def watch(node: Asking, name: str | int | None) -> int:
 
     wanted = {} if name is None else {"task": node.call("task.get", name=name)["name"]}
     return watch_runs(node, wanted)
+
+
+@task.command()
+@click.argument("name")
+@click.argument("program", nargs=-1, metavar="[-- PROGRAM ARGUMENT…]")
+@click.option("--call", metavar="MODULE:FUNCTION", help="A Python function instead of a program.")
+@click.option("--cron", metavar="EXPRESSION", help="Whenever the calendar says so.")
+@click.option("--every", metavar="LENGTH", help="Again and again, so long apart.")
+@click.option("--after", metavar="LENGTH", help="Once, so long from now.")
+@click.option("--at", metavar="MOMENT", help="Once, at a moment.")
+@click.option("--on", metavar="TOPIC", help="On an event.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any other key of a task; repeatable.")
+@asking
+def add(node: Asking, /, name: str, program: tuple[str, ...], settings: tuple[str, ...], **given: str | None) -> None:
+    """Declare a task in the running node: dms task add hello --every 5m -- echo hello"""
+    declaration: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if program:
+        declaration["run"] = list(program)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{setting!r} is not KEY=VALUE", param_hint="--set")
+        declaration[key] = read_value(value)
+    node.show(node.call("task.add", name=name, declaration=declaration), print_changed)
+
+
+@task.command()
+@task_name()
+@asking
+def remove(node: Asking, name: str | int) -> None:
+    """Remove a task that was added; what runs of it is left to finish."""
+    node.show(node.call("task.remove", name=name), print_changed)
+
+
+@task.command()
+@task_name()
+@asking
+def enable(node: Asking, name: str | int) -> None:
+    """Let a task run by itself again."""
+    node.show(node.call("task.enable", name=name), print_changed)
+
+
+@task.command()
+@task_name()
+@asking
+def disable(node: Asking, name: str | int) -> None:
+    """Let a task run only when it is asked for, until it is enabled."""
+    node.show(node.call("task.disable", name=name), print_changed)

@@ -16,7 +16,8 @@ from dms.instant import Clock, rfc3339
 
 class NodeInfo(msgspec.Struct, frozen=True):
     """Which node it is. `started` is wall microseconds, `doors` are texts such as `socket /srv/dms/dms.sock`, `facts`
-    is what is known of its machine."""
+    is what is known of its machine; `revision` and `config_hash` tell its
+    configuration from others."""
 
     name: str
     version: str
@@ -26,6 +27,8 @@ class NodeInfo(msgspec.Struct, frozen=True):
     config_file: str | None
     doors: list[str]
     facts: Mapping[str, Any] = {}
+    revision: int = 0
+    config_hash: str = ""
 
 
 class InfoDocument(msgspec.Struct, frozen=True):
@@ -73,6 +76,8 @@ class StatusDocument(msgspec.Struct, frozen=True):
     doors: list[str]
     data_dir: str
     config_file: str | None
+    revision: int
+    config_hash: str
 
 
 def node_operations(
@@ -108,6 +113,8 @@ def node_operations(
             doors=it.doors,
             data_dir=it.data_dir,
             config_file=it.config_file,
+            revision=it.revision,
+            config_hash=it.config_hash,
         )
 
     return [

@@ -7,6 +7,7 @@ set, unset, roll back, files read anew ──► compose ──► diff ──�
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -14,10 +15,12 @@ import msgspec
 from dms.config.change import ConfigChange, KeyChange, diff, differences
 from dms.config.config import Config, plain
 from dms.config.document import KeyPath
+from dms.config.file import FILENAME, SUFFIXES
 from dms.config.finding import ConfigFinding, key_path, key_text
 from dms.config.layer import ABSENT, LayerName, value_at
+from dms.config.machine import working_directory
 from dms.config.overrides import Override, with_override, without_override
-from dms.config.reading import Loaded, with_overrides
+from dms.config.reading import Loaded, folders_to_search, with_overrides
 from dms.config.setting import Applies, is_section, keys_of
 from dms.config.store import ConfigStore, RecordedChange, Revision
 from dms.errors import ConfigError, InvalidParameters, VersionConflict
@@ -73,15 +76,14 @@ Told = Callable[[Revision], None]
 class LiveConfig:
     """What is in force, and how it changes. All of it runs on one loop, one change at a time.
 
-    `read` reads the files anew; `told` hears of each revision. `start` must come first, then
+    `read` reads the files anew. `start` must come first, then
     `record_start`, before any change.
     """
 
-    def __init__(
-        self, loaded: Loaded, store: ConfigStore, clock: Clock, read: Callable[[], Awaitable[Loaded]], told: Told
-    ) -> None:
+    def __init__(self, loaded: Loaded, store: ConfigStore, clock: Clock, read: Callable[[], Awaitable[Loaded]]) -> None:
         self.loaded, self.revision, self.hash = loaded, 0, ""
-        self._store, self._clock, self._read, self._told = store, clock, read, told
+        self._store, self._clock, self._read = store, clock, read
+        self._listeners: list[Told] = []
         self._persistent: Sequence[Override] = ()
         self._volatile: Sequence[Override] = ()
         self._volatile_at: dict[int, Sequence[Override]] = {}
@@ -94,9 +96,20 @@ class LiveConfig:
         """The snapshot in force."""
         return self.loaded.config
 
+    def files(self) -> list[Path]:
+        """The main file, or where one would be found: what is to be watched. From whatever thread."""
+        if self.loaded.file is not None:
+            return [self.loaded.file]
+        folders = folders_to_search(self.loaded.layers, self.loaded.machine, working_directory())
+        return [folder / f"{FILENAME}{suffix}" for folder in folders for suffix in SUFFIXES]
+
     def subscribe(self, subscriber: Subscriber) -> None:
         """Have it prepare and apply changes from now on."""
         self._subscribers.append(subscriber)
+
+    def listen(self, told: Told) -> None:
+        """Have it told of each revision that has come into force."""
+        self._listeners.append(told)
 
     def start(self) -> None:
         """Lay the stored overrides over what was read. What is bad of them counts for nothing, is a finding, and stays
@@ -298,7 +311,8 @@ class LiveConfig:
         self._persistent, self._volatile = proposal.persistent, proposal.volatile
         self._take(revision, proposal.volatile)
         await self._each(self._subscribers, change, "apply")
-        self._told(revision)
+        for tell in self._listeners:
+            tell(revision)
         return self._answer(change, proposal, revision.number, dry_run=False)
 
     def _take(self, revision: Revision, volatile: Sequence[Override]) -> None:

@@ -76,12 +76,17 @@ class GeneralSection(Section, frozen=True):
             default="",
             why="Only you know.",
             example="FI",
+            applies=Applies.NEXT_RUN,
         ),
     ]
     host_city: Annotated[
         str,
         Setting(
-            "The city the machine stands in: one of the node's facts.", default="", why="Only you know.", example="Oulu"
+            "The city the machine stands in: one of the node's facts.",
+            default="",
+            why="Only you know.",
+            example="Oulu",
+            applies=Applies.NEXT_RUN,
         ),
     ]
     host_continent: Annotated[
@@ -91,6 +96,7 @@ class GeneralSection(Section, frozen=True):
             default="",
             why="Only you know.",
             example="Europe",
+            applies=Applies.NEXT_RUN,
         ),
     ]
 
@@ -107,6 +113,7 @@ class SchedulerSection(Section, frozen=True):
             why="Twice the cores, at least 4: most tasks wait for something.",
             unit="tasks",
             example="8",
+            applies=Applies.LIVE,
         ),
     ]
     timezone: Annotated[
@@ -138,6 +145,7 @@ class SchedulerSection(Section, frozen=True):
             why="Nothing is loaded from a folder that nobody named.",
             example="[./tasks]",
             scope="exec:run",
+            applies=Applies.LIVE,
         ),
     ]
     history_max_count: Annotated[
@@ -149,6 +157,7 @@ class SchedulerSection(Section, frozen=True):
             why="Weeks of a task that runs every half hour, and less than a megabyte.",
             unit="executions",
             example="200",
+            applies=Applies.LIVE,
         ),
     ]
     history_max_age: Annotated[
@@ -159,6 +168,7 @@ class SchedulerSection(Section, frozen=True):
             why="A season: long enough to compare, short enough for a small disk.",
             example="30d",
             check=check_positive,
+            applies=Applies.LIVE,
         ),
     ]
     poll_interval: Annotated[

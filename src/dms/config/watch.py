@@ -24,7 +24,7 @@ class FileWatch:
     """Calls `changed`, from a thread of its own, whenever the files that `files` names are others than before: main
     files, the drop-ins beside them included. The first look is the start's. The thread never holds the process."""
 
-    def __init__(self, files: Callable[[], Sequence[Path]], changed: Callable[[], None]) -> None:
+    def __init__(self, files: Callable[[], Sequence[Path]], changed: Callable[[], object]) -> None:
         self._files, self._changed = files, changed
         self._stopped = Event()
         self._seen: Fingerprint = ()

@@ -14,7 +14,7 @@ from dms.errors import ConfigError, Conflict, NotFound
 ORIGIN = "declared"
 """The origin of tasks that the configuration declares."""
 
-_SURROUNDINGS = ("scheduler.import_paths", "scheduler.timezone", "general.work_dir")
+_SURROUNDINGS = ("scheduler.import_paths", "general.work_dir")
 """Keys outside `tasks` that every declared task may depend on."""
 
 

@@ -4,18 +4,23 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TextIO
 
 from dms import __version__
 from dms.access.identity import new_identity, read_identity, write_identity
+from dms.adapters.config_store import SqliteConfigStore
 from dms.adapters.folder import DataFolder
+from dms.adapters.sqlite import SqliteStore
+from dms.background_tasks.loop_thread import in_thread
 from dms.clock import SystemClock
 from dms.command.logs import logs_topic
-from dms.config import Loaded, load, refusal
-from dms.declared_tasks import Declared, tasks_from
+from dms.config import ConfigFinding, Loaded, load, refusal
+from dms.config.live import LiveConfig
+from dms.declared_tasks import tasks_from
 from dms.init.logger import configure_logger
 from dms.init.shutdown import Shutdown
-from dms.init.wiring import Node, shown
+from dms.init.wiring import Foundation, Node, shown
 from dms.instant import SECOND, microseconds
 
 _STANDARD_ERROR = 2
@@ -29,18 +34,29 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     """
     stream = _log_stream()
     arguments = [*settings, *([] if data_dir is None else [f"general.data_dir={data_dir}"])]
-    loaded = load(config_file, arguments=arguments, cached=True)
-    declared = tasks_from(loaded)
-    findings = [*loaded.findings, *declared.findings]
-    if strict and findings:
-        raise refusal(sorted(findings, key=lambda finding: (finding.origin.source, finding.origin.line)))
+    read = partial(load, config_file, arguments=arguments, cached=True)
+    loaded = read()
+    if strict:
+        _refuse(loaded.findings)
     folder = DataFolder(loaded.config.general.data_dir)
     folder.prepare()
     name = _hold(folder)
+    store = SqliteStore(folder.database)
     try:
-        return asyncio.run(_serve(loaded, declared, folder, name, stream))
+        live = LiveConfig(loaded, SqliteConfigStore(store, store.open()), SystemClock(), lambda: in_thread(read))
+        live.start()
+        declared = tasks_from(live.loaded)
+        if strict:
+            _refuse([*live.loaded.findings, *declared.findings])
+        return asyncio.run(_serve(Foundation(live, declared, store, folder, name), stream))
     finally:
+        store.close()
         folder.release()
+
+
+def _refuse(findings: Sequence[ConfigFinding]) -> None:
+    if findings:
+        raise refusal(sorted(findings, key=lambda finding: (finding.origin.source, finding.origin.line)))
 
 
 def _hold(folder: DataFolder) -> str:
@@ -63,16 +79,16 @@ def _log_stream() -> TextIO:
     return sys.stderr or open(os.devnull, "w")
 
 
-async def _serve(loaded: Loaded, declared: Declared, folder: DataFolder, name: str, stream: TextIO) -> int:
-    config, clock = loaded.config, SystemClock()
+async def _serve(on: Foundation, stream: TextIO) -> int:
+    config, clock = on.live.config, SystemClock()
     logs = logs_topic(clock.now().wall)
     level = "debug" if config.general.debug else config.observability.log_level
     configure_logger(level, stream, logs.publish, clock)
-    node = Node(loaded, declared, folder, name, logs)
+    node = Node(on, logs)
     timeout = microseconds(config.shutdown.timeout) / SECOND
     shutdown = Shutdown(timeout, node.logger, node.scheduler.hurry, node.running)
-    shutdown.listen(stream.isatty())
-    _greet(loaded, folder, name, stream)
+    shutdown.listen(stream.isatty(), node.reload)
+    _greet(on.live.loaded, on.folder, on.name, stream)
     try:
         await node.start()
     except BaseException:

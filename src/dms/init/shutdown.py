@@ -1,7 +1,7 @@
 """A controlled stop: signals, stages with their shares of the time, and an end that always comes.
 
 The first SIGINT or SIGTERM starts it, the second lets it wait no longer for what runs, the third ends the process at
-once. SIGHUP starts it only where the node's terminal has gone.
+once. SIGHUP starts it only where the node's terminal has gone; elsewhere it asks for the configuration to be read anew.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from dms.init.logger import Logger
@@ -53,14 +54,16 @@ class Shutdown:
         self._at = "the start"
         self._last_resort: threading.Timer | None = None
 
-    def listen(self, on_terminal: bool) -> None:
+    def listen(self, on_terminal: bool, reload: Callable[[], None]) -> None:
         """From now on signals are heard, by the running loop. SIGHUP stops a node that runs on a terminal; elsewhere it
-        asks for what this node can't do yet, and ends nothing. Where it is ignored (nohup) it stays so."""
+        calls `reload`. Where it is ignored (nohup) it stays so."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled, number)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            loop.add_signal_handler(signal.SIGHUP, self._hung_up if on_terminal else self._asked_to_reload)
+            loop.add_signal_handler(
+                signal.SIGHUP, self._hung_up if on_terminal else partial(self._asked_to_reload, reload)
+            )
 
     async def requested(self) -> None:
         """Wait until somebody asks for the stop."""
@@ -84,8 +87,9 @@ class Shutdown:
         if not self._asked:
             self._signalled(signal.SIGHUP)
 
-    def _asked_to_reload(self) -> None:
-        self._logger.warning("the configuration is read at start only; restart the node to apply it", signal="SIGHUP")
+    def _asked_to_reload(self, reload: Callable[[], None]) -> None:
+        self._logger.info("reading the configuration's files anew", signal="SIGHUP")
+        reload()
 
     async def run(self, stages: Sequence[Stage]) -> int:
         """Go through the stages; the exit status. One that raises does not keep the next from being tried.

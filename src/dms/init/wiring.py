@@ -1,9 +1,11 @@
 """The composition root: every long-lived thing of a node is made here, and nowhere else."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dms import __version__
 from dms.adapters.folder import DataFolder
@@ -15,19 +17,24 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
 from dms.clock import SystemClock
-from dms.command.config import config_operations
+from dms.command.config import config_operations, config_topic
 from dms.command.events import event_operations
 from dms.command.logs import logs_operations
 from dms.command.node import NodeInfo, node_operations
 from dms.command.operation import Operation, by_name
 from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
+from dms.command.task_declarations import task_declaration_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.command.topic import Topic
-from dms.config import Loaded
+from dms.config.live import LiveConfig
+from dms.config.store import Revision
+from dms.config.watch import FileWatch
 from dms.declared_tasks import Declared
-from dms.errors import ConfigError, Conflict
+from dms.declared_tasks.live import ORIGIN, LiveTasks
+from dms.errors import Conflict
 from dms.health import Finding, Health
+from dms.init.configuring import Configuring, WorkFolder, make_folder
 from dms.init.log_line import RESERVED
 from dms.init.logger import LEVELS, get_logger
 from dms.init.run_event_log import RunEventLog
@@ -37,54 +44,70 @@ from dms.local.door import LocalDoor
 from dms.node_tasks import facts
 from dms.node_tasks.retention import retention_task
 
-DECLARED = "declared"
-"""The origin of tasks that the configuration declares."""
+
+class Foundation(NamedTuple):
+    """What a node stands on, made before it: its configuration, the tasks that this declares, its store (open), the
+    data folder (held) and its name."""
+
+    live: LiveConfig
+    declared: Declared
+    store: SqliteStore
+    folder: DataFolder
+    name: str
 
 
 class Node:
     """A node: made whole, then started, then stopped stage by stage. All of it on one loop."""
 
-    def __init__(self, loaded: Loaded, declared: Declared, folder: DataFolder, name: str, logs: Topic) -> None:
-        config = loaded.config
-        self.name, self.health, self.logger = name, Health(), get_logger("dms")
-        self._loaded, self._declared, self._folder = loaded, declared, folder
+    def __init__(self, on: Foundation, logs: Topic) -> None:
+        config = on.live.config
+        self.name, self.health, self.logger = on.name, Health(), get_logger("dms")
+        self._live, self._declared, self._folder, self._store = on.live, on.declared, on.folder, on.store
+        self._stop_timeout = microseconds(config.shutdown.timeout) / SECOND
         self._clock = SystemClock()
         self._started = self._clock.now().wall
-        self._store = SqliteStore(folder.database)
         self.scheduler = Scheduler(
             config.scheduler.max_running_tasks,
             store=self._store,
             clock=self._clock,
-            snapshot=lambda: config,
+            snapshot=lambda: on.live.config,
             timezone=config.scheduler.timezone,
             aging_quantum=config.scheduler.aging_quantum,
             poll_interval=config.scheduler.poll_interval,
             history_limit=config.scheduler.history_max_count,
-            host=Host(log=self._log_run, alert=self._alert, name=name, own_coroutine_loop=True, bounds_history=True),
+            host=Host(log=self._log_run, alert=self._alert, name=on.name, own_coroutine_loop=True, bounds_history=True),
         )
         own = [facts.facts_task(__version__), retention_task(self._store, self._clock)]
         for task in own:
             self.scheduler.add_task(task)
         self.scheduler.subscribe(RunEventLog(self.logger, self._clock, {task.name for task in own}).tell)
+        topic = config_topic(self._started)
+        self._configuring = Configuring(self._live, self.logger, self.health, topic)
+        self._live_tasks = LiveTasks(self.scheduler, self._declared)
+        self._live.subscribe(WorkFolder())
+        self._live.subscribe(self._live_tasks)
+        self._live.listen(self._told)
+        self._watch: FileWatch | None = None
         self._doors: list[str] = []
-        self._door = LocalDoor(folder.path, self._operations(logs))
+        self._door = LocalDoor(self._folder.path, self._operations(logs, topic))
 
-    def _operations(self, logs: Topic) -> Mapping[str, Operation]:
+    def _operations(self, logs: Topic, changes: Topic) -> Mapping[str, Operation]:
         runs = task_runs_topic(self.scheduler, self._clock, self._started)
         operations: dict[str, Operation] = {}
         operations |= by_name(
             task_operations(self.scheduler),
+            task_declaration_operations(self.scheduler, self._live),
             event_operations(self.scheduler),
-            config_operations(lambda: self._loaded),
+            config_operations(self._live),
             node_operations(self._info, self.scheduler, self.health, self._clock),
             logs_operations(logs),
-            subscription_operations([runs, logs]),
+            subscription_operations([runs, changes, logs]),
             rpc_operations(lambda: operations.values(), __version__),
         )
         return operations
 
     def _info(self) -> NodeInfo:
-        file = self._loaded.file
+        file = self._live.loaded.file
         return NodeInfo(
             name=self.name,
             version=__version__,
@@ -94,6 +117,8 @@ class Node:
             config_file=None if file is None else os.path.abspath(file),
             doors=list(self._doors),
             facts=self._facts(),
+            revision=self._live.revision,
+            config_hash=self._live.hash,
         )
 
     def _facts(self) -> Mapping[str, Any]:
@@ -104,31 +129,37 @@ class Node:
     async def start(self) -> None:
         """Open the store, recover, take the tasks in, open the door. StoreError where the store or the socket can't be
         used, ConfigError where the working folder can't be made."""
-        self._make_work_dir()
-        for finding in (*self._loaded.findings, *self._declared.findings):
-            self._found(finding.for_health())
+        make_folder(self._live.config.general.work_dir)
+        self._configuring.found([*self._live.loaded.findings, *self._declared.findings])
         for task in self._declared.tasks:
             self._declare(task)
         await self.scheduler.astart()
         if self._says_all_tasks():
-            self.scheduler.drop_undeclared(DECLARED)
+            self.scheduler.drop_undeclared(ORIGIN)
         self.scheduler.drop_undeclared("node")
+        self._live.record_start()
+        self._watch_files()
         self._doors.append(f"socket {await self._door.start()}")
         self.health.ready(True)
 
     def _says_all_tasks(self) -> bool:
         """Whether a task that the configuration does not name is meant to be gone, and not just lost with what could
         not be read."""
-        return not any(finding.path in ((), ("tasks",)) for finding in self._loaded.findings)
+        return not any(finding.path in ((), ("tasks",)) for finding in self._live.loaded.findings)
 
-    def _make_work_dir(self) -> None:
-        folder = self._loaded.config.general.work_dir
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"general.work_dir: {folder} can't be made: {error.strerror}; name a folder that this user may make"
-            ) from None
+    def _watch_files(self) -> None:
+        """From now on a saved file is taken."""
+        loop = asyncio.get_running_loop()
+        self._watch = FileWatch(self._live.files, partial(loop.call_soon_threadsafe, self.reload))
+        self._watch.start()
+
+    def reload(self) -> None:
+        """Read the configuration's files anew, in a while."""
+        self._configuring.reload_soon()
+
+    def _told(self, revision: Revision) -> None:
+        self._configuring.changed(revision)
+        self._configuring.found([*self._live.loaded.findings, *self._live_tasks.findings])
 
     def running(self) -> Sequence[str]:
         """The names of the tasks that run; nothing where that can't be told. From whatever thread."""
@@ -154,10 +185,13 @@ class Node:
 
     async def _refuse(self) -> Sequence[str]:
         self.health.ready(False)
+        if self._watch is not None:
+            await in_thread(self._watch.stop)
+        await self._configuring.stop()
         return []
 
     async def _stop_tasks(self) -> Sequence[str]:
-        timeout = microseconds(self._loaded.config.shutdown.timeout) / SECOND
+        timeout = self._stop_timeout
         return await self.scheduler.astop(drain=timeout * DRAIN_SHARE, cancel=timeout * CANCEL_SHARE)
 
     async def _close_doors(self) -> Sequence[str]:

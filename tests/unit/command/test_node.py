@@ -47,6 +47,7 @@ async def test_the_status_tells_how_the_node_is(health: Health, ask: Ask) -> Non
         "tasks": {"declared": 2, "own": 1, "running": 0, "waiting": 0, "slots": 3},
         "next": {"name": "sooner", "at": "1970-01-01T02:00:00.000000+00:00"},
         "doors": ["/srv/dms/dms.sock"], "data_dir": "/srv/dms", "config_file": "/etc/dms/dms_config.yaml",
+        "revision": 0, "config_hash": "",
     } == told  # fmt: skip
 
 

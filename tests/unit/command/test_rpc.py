@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dms.adapters.config_store import MemoryConfigStore
 from dms.background_tasks.scheduler import Scheduler
 from dms.clock import SystemClock
 from dms.command.config import config_operations
@@ -15,20 +16,28 @@ from dms.command.operation import Operation, by_name
 from dms.command.parameters import decode_parameters
 from dms.command.rpc import describe, rpc_operations
 from dms.command.subscription import subscription_operations
+from dms.command.task_declarations import task_declaration_operations
 from dms.command.tasks import task_operations
-from dms.config import load
+from dms.config import Loaded, load
+from dms.config.live import LiveConfig
 from dms.health import Health
 
 Ask = Callable[..., Any]
 
 
+async def unread() -> Loaded:
+    raise AssertionError("nothing is read anew here")
+
+
 def every_operation() -> list[Operation]:
     scheduler, logs, clock = Scheduler(), logs_topic(1), SystemClock()
+    live = LiveConfig(load(environ={}), MemoryConfigStore(), clock, unread)
     info = NodeInfo("heron", "1", 1, 0, "/", None, [])
     operations = [
         *task_operations(scheduler),
         *event_operations(scheduler),
-        *config_operations(load),
+        *config_operations(live),
+        *task_declaration_operations(scheduler, live),
         *logs_operations(logs),
         *node_operations(lambda: info, scheduler, Health(), clock),
         *subscription_operations([logs]),

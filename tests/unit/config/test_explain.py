@@ -21,7 +21,7 @@ def test_every_layer_that_says_a_key_is_shown_the_highest_first(loaded: Load) ->
 
 def test_an_explanation_says_what_the_key_is_and_why_its_default(loaded: Load) -> None:
     explanation = explain(loaded(), KEY)
-    assert (1000, "executions", "200", "restart", "config:write") == (
+    assert (1000, "executions", "200", "live", "config:write") == (
         explanation.value,
         explanation.unit,
         explanation.example,

@@ -83,7 +83,8 @@ class Life:
         self.load, self.text, self.options = loaded, text, options
         self.store = store or Kept()
         self.told: list[Revision] = []
-        self.live = LiveConfig(self._read_now(), self.store, FakeClock(), self._read, self.told.append)
+        self.live = LiveConfig(self._read_now(), self.store, FakeClock(), self._read)
+        self.live.listen(self.told.append)
         self.live.start()
         self.live.record_start()
 

@@ -23,9 +23,12 @@ class Process:
     """A Shutdown, and what it does to the process."""
 
     def __init__(self, timeout: float = 5) -> None:
-        self.log, self.hurried, self.ended = Log(), 0, threading.Event()
+        self.log, self.hurried, self.reloads, self.ended = Log(), 0, 0, threading.Event()
         self.statuses: list[int] = []
         self.shutdown = Shutdown(timeout, self.log, self._hurry, lambda: ["stubborn"], self._end)  # type: ignore[arg-type]
+
+    def reload(self) -> None:
+        self.reloads += 1
 
     def _hurry(self) -> None:
         self.hurried += 1
@@ -104,7 +107,7 @@ async def test_after_the_stages_the_end_of_the_process_has_the_same_deadline() -
 
 async def test_a_start_that_hangs_does_not_outlast_the_signal() -> None:
     process = Process(timeout=0.02)
-    process.shutdown.listen(on_terminal=False)
+    process.shutdown.listen(False, process.reload)
     try:
         signal.raise_signal(signal.SIGTERM)
         await process.shutdown.requested()
@@ -118,7 +121,7 @@ async def test_a_start_that_hangs_does_not_outlast_the_signal() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_first_signal_stops_the_second_hurries_the_third_ends(number: signal.Signals) -> None:
     process = Process()
-    process.shutdown.listen(on_terminal=False)
+    process.shutdown.listen(False, process.reload)
     loop = asyncio.get_running_loop()
     try:
         signal.raise_signal(number)
@@ -145,15 +148,15 @@ async def unheard() -> AsyncIterator[None]:
         asyncio.get_running_loop().remove_signal_handler(each)
 
 
-async def told_after_hangups(on_terminal: bool) -> list[tuple[str, str]]:
+async def told_after_hangups(on_terminal: bool, reloads: int = 0) -> list[tuple[str, str]]:
     """What is logged where the terminal and then a shell say that the terminal is gone."""
     process, heard = Process(), asyncio.Event()
-    process.shutdown.listen(on_terminal)
+    process.shutdown.listen(on_terminal, process.reload)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
     for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGUSR1):
         signal.raise_signal(number)
     await heard.wait()
-    assert 0 == process.hurried
+    assert (0, reloads) == (process.hurried, process.reloads)
     return [(level, event) for level, event, _ in process.log.lines]
 
 
@@ -164,10 +167,10 @@ async def test_a_node_whose_terminal_has_gone_stops_in_its_own_time() -> None:
 
 
 @pytest.mark.usefixtures("unheard")
-async def test_without_a_terminal_a_hangup_ends_nothing() -> None:
+async def test_without_a_terminal_a_hangup_reads_the_configuration_anew_and_ends_nothing() -> None:
     """zeroclaw-labs/zeroclaw#3721: the end of a session ended the service that was started in it."""
-    message = "the configuration is read at start only; restart the node to apply it"
-    assert [("warning", message)] * 2 == await told_after_hangups(on_terminal=False)
+    message = "reading the configuration's files anew"
+    assert [("info", message)] * 2 == await told_after_hangups(on_terminal=False, reloads=2)
 
 
 @pytest.mark.usefixtures("unheard")

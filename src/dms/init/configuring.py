@@ -1,0 +1,106 @@
+"""What a node does about its configuration: says what changed and what was refused, and reads the files anew."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dms.background_tasks.loop_thread import in_thread
+from dms.command.config import RevisionDocument
+from dms.command.topic import Topic
+from dms.config import ConfigChange, ConfigFinding
+from dms.config.live import LiveConfig
+from dms.config.store import RecordedChange, Revision
+from dms.errors import ConfigError, DmsError
+from dms.health import Finding, Health
+from dms.init.logger import Logger
+
+REFUSED = "config_refused"
+"""The code of the finding that the files say something which was not taken."""
+
+
+class Configuring:
+    """Tells the log, the health answer and the topic `config` of what becomes of the configuration."""
+
+    def __init__(self, live: LiveConfig, logger: Logger, health: Health, topic: Topic) -> None:
+        self._live, self._logger, self._health, self._topic = live, logger, health, topic
+        self._findings: list[Finding] = []
+        self._reloading: set[asyncio.Task[None]] = set()
+
+    def changed(self, revision: Revision) -> None:
+        """A revision is in force."""
+        what = ", ".join(map(_told, revision.changes)) or "no value in force"
+        self._logger.info(f"configuration changed: {what}", revision=revision.number, author=revision.author)
+        self._topic.publish(msgspec.to_builtins(RevisionDocument.of(revision)))
+
+    def found(self, findings: Sequence[ConfigFinding]) -> None:
+        """What is wrong with the configuration in force, in the place of what was wrong with the one before."""
+        known, self._findings = self._findings, [finding.for_health() for finding in findings]
+        for finding in known:
+            if finding not in self._findings:
+                self._health.clear(finding.code, finding.subject)
+        for finding in self._findings:
+            if finding not in known:
+                self._health.report(finding)
+                self._logger.warning(finding.message)
+
+    def reload_soon(self) -> None:
+        """Read the files anew, in a task of its own; on the loop."""
+        task = asyncio.get_running_loop().create_task(self._reload())
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
+
+    async def _reload(self) -> None:
+        """Where the files are refused, say so loudly and go on as before."""
+        try:
+            await self._live.reload()
+        except DmsError as error:
+            message = f"the files were not taken, the configuration stays as it was: {error}"
+            self._health.report(Finding(REFUSED, "files", message))
+            self._logger.error(message)
+        else:
+            self._health.clear(REFUSED, "files")
+
+    async def stop(self) -> None:
+        """Read nothing any more; a change that has begun is whole all the same."""
+        for task in self._reloading:
+            task.cancel()
+        await asyncio.gather(*self._reloading, return_exceptions=True)
+
+
+class WorkFolder:
+    """Makes the working folder of tasks wherever the configuration puts it; vetoes where it can't be made."""
+
+    name = "work folder"
+
+    async def prepare(self, change: ConfigChange) -> None:
+        """Make the folder. ConfigError where it can't be made."""
+        if change.touches("general.work_dir"):
+            await in_thread(lambda: make_folder(change.new.config.general.work_dir))
+
+    async def apply(self, change: ConfigChange) -> None:
+        """Nothing is left to do."""
+
+    async def abandon(self, change: ConfigChange) -> None:
+        """An empty folder harms nobody."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make the working folder of tasks. ConfigError where it can't be made."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"general.work_dir: {folder} can't be made: {error.strerror}; name a folder that this user may make"
+        ) from None
+
+
+def _told(change: RecordedChange) -> str:
+    return f"{change.key} {_short(change.before)} -> {_short(change.after)}"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
