@@ -1,0 +1,139 @@
+"""Declared tasks that change while the scheduler runs, through the live configuration and a clock turned by hand."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dms
+from dms.adapters.config_store import MemoryConfigStore
+from dms.background_tasks.scheduler import Scheduler
+from dms.config import Loaded, load
+from dms.config.live import LiveConfig
+from dms.declared_tasks import tasks_from
+from dms.declared_tasks.live import LiveTasks
+from dms.errors import ConfigError, Conflict, InvalidParameters
+from dms.testing import FakeClock
+
+BEGIN = datetime(2020, 8, 14, 10, tzinfo=UTC)
+
+TASKS = """
+tasks:
+  backup: {run: ["true"], cron: "0 12 * * *", timezone: UTC}
+  check: {run: ["true"], every: 1h}
+"""
+
+
+class Node:
+    """A scheduler with the tasks of a file, and the live configuration over it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "dms.yaml"
+        self.file.write_text(TASKS)
+        self.clock = FakeClock(BEGIN)
+        self.scheduler = Scheduler(2, clock=self.clock, timezone="UTC")
+        self.live = LiveConfig(self._load(), MemoryConfigStore(), self.clock, self._read)
+        self.live.start()
+        self.live.record_start()
+        self.tasks = LiveTasks(self.scheduler, tasks_from(self.live.loaded))
+        self.live.subscribe(self.tasks)
+        self.scheduler.add_tasks(tasks_from(self.live.loaded).tasks)
+
+    def _load(self) -> Loaded:
+        return load(self.file, environ={"HOME": str(self.file.parent)})
+
+    async def _read(self) -> Loaded:
+        return self._load()
+
+    async def save(self, text: str) -> Any:
+        self.file.write_text(text)
+        return await self.live.reload()
+
+    def next(self, name: str) -> datetime | None:
+        task = self.scheduler.get_task(name)
+        return task.next_fire
+
+    @property
+    def names(self) -> list[str]:
+        return [view.name for view in self.scheduler.tasks()]
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    made = Node(tmp_path)
+    async with made.scheduler:
+        yield made
+
+
+async def test_a_saved_file_adds_changes_and_removes_tasks(node: Node) -> None:
+    await node.save('tasks: {check: {run: ["true"], every: 2h}, new: {run: ["true"], every: 5m}}')
+    assert ["check", "new"] == node.names
+    assert (BEGIN + timedelta(hours=2), BEGIN + timedelta(minutes=5)) == (node.next("check"), node.next("new"))
+
+
+async def test_what_did_not_change_keeps_its_phase(node: Node) -> None:
+    node.clock.advance(timedelta(minutes=30))
+    await node.live.set({"tasks.backup.priority": 3}, author="ana")
+    assert BEGIN + timedelta(hours=1) == node.next("check")
+
+
+async def test_an_edited_daily_time_that_has_passed_does_not_fire(node: Node) -> None:
+    """systemd/systemd#16732: changing the time of a daily job made it run at once, since that had passed today."""
+    await node.save(TASKS.replace("0 12", "0 8"))
+    node.scheduler.wake()
+    assert datetime(2020, 8, 15, 8, tzinfo=UTC) == node.next("backup")
+    assert [] == await node.scheduler.history("backup")
+
+
+async def test_a_reference_to_what_is_not_there_refuses_the_file_as_a_whole(node: Node) -> None:
+    """open-telemetry/opentelemetry-collector#11817: the old was stopped before the new had been checked."""
+    with pytest.raises(ConfigError, match=r"tasks\.check\.call"):
+        await node.save('general: {debug: true}\ntasks: {check: {call: "no_such_module:run", every: 1h}}')
+    assert (["backup", "check"], False) == (node.names, node.live.config.general.debug)
+    assert BEGIN + timedelta(hours=1) == node.next("check")
+
+
+@pytest.mark.parametrize("declaration", [{"run": ["true"], "cron": "0 3 31 2 *"}, {"every": "5m"}, {"run": []}])
+async def test_a_task_that_can_not_be_is_refused(node: Node, declaration: dict[str, Any]) -> None:
+    with pytest.raises((ConfigError, InvalidParameters), match=r"tasks\.odd"):
+        await node.live.set({"tasks.odd": declaration}, author="ana")
+    assert ["backup", "check"] == node.names
+
+
+async def test_a_name_that_another_task_has_is_refused(node: Node) -> None:
+    node.scheduler.add_task(dms.Task("mine", print))
+    with pytest.raises(Conflict, match="rename it"):
+        await node.live.set({"tasks.mine": {"run": ["true"]}}, author="ana")
+
+
+async def test_the_number_of_slots_follows(node: Node) -> None:
+    await node.live.set({"scheduler.max_running_tasks": 7}, author="ana")
+    assert 7 == node.scheduler.max_running_tasks
+
+
+async def test_a_one_time_task_that_is_over_begins_anew_with_a_new_definition(node: Node) -> None:
+    await node.live.set({"tasks.once": {"run": ["true"], "after": "1h"}}, author="ana")
+    node.scheduler.remove_task("once")
+    await node.live.set({"tasks.once.after": "2h"}, author="ana")
+    assert BEGIN + timedelta(hours=2) == node.next("once")
+    await node.live.unset(["tasks.once"], author="ana")
+    assert ["backup", "check"] == node.names
+
+
+async def test_a_veto_of_somebody_else_leaves_the_tasks_as_they_are(node: Node) -> None:
+    class Vetoing:
+        name = "vetoing"
+
+        async def prepare(self, change: Any) -> None:
+            raise Conflict("no")
+
+        async def apply(self, change: Any) -> None: ...
+
+        async def abandon(self, change: Any) -> None: ...
+
+    node.live.subscribe(Vetoing())
+    with pytest.raises(Conflict):
+        await node.live.set({"tasks.new": {"run": ["true"]}}, author="ana")
+    assert ["backup", "check"] == node.names
