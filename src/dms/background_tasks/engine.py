@@ -51,7 +51,7 @@ class Engine:
         self._timer_due = 0
         self._quiet: asyncio.Event | None = None
         self._recorded = asyncio.Event()
-        self._turning = self._stopping = False
+        self._turning = self._stopping = self._hurried = False
 
     def turn(self) -> None:
         """Take what has come, let the agenda decide, carry it out, and set the timer for what comes next."""
@@ -79,6 +79,9 @@ class Engine:
 
     async def until_quiet(self, length: int) -> bool:
         """Wait until nothing runs and nothing is being saved, at most so many microseconds; whether it came to that."""
+        if self._hurried:  # it was said before anybody waited
+            self._hurried = False
+            return self._is_quiet()
         self._quiet = asyncio.Event()
         self._inbox.wake()
         with suppress(TimeoutError):
@@ -103,8 +106,10 @@ class Engine:
         return left
 
     def hurry(self) -> None:
-        """Wait no longer."""
-        if self._quiet is not None:
+        """Wait no longer; where nobody waits yet, not even once."""
+        if self._quiet is None:
+            self._hurried = True
+        else:
             self._quiet.set()
 
     def _is_quiet(self) -> bool:

@@ -238,7 +238,7 @@ class Scheduler:
     # ── life ──
 
     def hurry(self) -> None:
-        """Let a stop that waits for running tasks wait no longer."""
+        """Let a stop wait for running tasks no longer, also one that is yet to begin."""
         if self._engine is not None:
             self._engine.hurry()
 

@@ -23,7 +23,7 @@ def _print(it: dict[str, Any]) -> None:
     now = datetime.fromisoformat(it["now"])
     up = whole((now - datetime.fromisoformat(it["started_at"])).total_seconds())
     state = painted(_STATES[it["state"]], it["state"])
-    click.echo(f"{plain(it['name'])} {state} · up {up} · {it['version']}")
+    click.echo(f"{plain(it['name'])} {state} · up {up} · {it['version']} · revision {it['revision']}")
     click.echo(f"tasks     {_tasks(it, now)}")
     click.echo(f"doors     {' · '.join(_door(door) for door in it['doors'])}")
     click.echo(f"config    {near(it['config_file']) if it['config_file'] else 'no file: the defaults'}")

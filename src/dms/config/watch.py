@@ -36,10 +36,8 @@ class FileWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no longer; waits a moment for the thread."""
+        """Watch no longer."""
         self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(0.5)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

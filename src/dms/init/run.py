@@ -37,7 +37,7 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     read = partial(load, config_file, arguments=arguments, cached=True)
     loaded = read()
     if strict:
-        _refuse(loaded.findings)
+        _refuse([*loaded.findings, *tasks_from(loaded).findings])
     folder = DataFolder(loaded.config.general.data_dir)
     folder.prepare()
     name = _hold(folder)

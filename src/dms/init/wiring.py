@@ -186,7 +186,7 @@ class Node:
     async def _refuse(self) -> Sequence[str]:
         self.health.ready(False)
         if self._watch is not None:
-            await in_thread(self._watch.stop)
+            self._watch.stop()
         await self._configuring.stop()
         return []
 

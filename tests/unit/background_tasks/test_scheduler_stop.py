@@ -265,3 +265,20 @@ def test_ctrl_c_in_the_block_does_not_wait_for_what_runs() -> None:
         interrupted()
     ended = handle.wait("1s")
     assert (ended.ended or 0) - (ended.started or 0) < 5_000_000  # a drain would have taken ten seconds
+
+
+async def test_a_hurry_that_comes_before_the_stop_waits_is_not_lost() -> None:
+    began = asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    scheduler = Scheduler(1)
+    await scheduler.astart()
+    scheduler.add_task(dms.Task("work", work))
+    handle = scheduler.run_task("work")
+    await began.wait()
+    scheduler.hurry()
+    assert [] == await asyncio.wait_for(scheduler.astop(drain="1h", cancel="5s"), 10)
+    assert "interrupted" == (await handle).status

@@ -46,7 +46,7 @@ def test_the_status_says_how_the_node_is_in_four_lines(dms: Dms, node: Any, monk
     monkeypatch.chdir(node.data_dir.parent)
     told = dms("status")
     lines = told.out.splitlines()
-    assert "quiet-heron is well · up 4 m · 0.1.0" == lines[0]
+    assert "quiet-heron is well · up 4 m · 0.1.0 · revision 0" == lines[0]
     expected = "tasks     4 declared, 1 of its own · 0 running, 0 waiting of 4 slots · next: answer in 1 h"
     assert expected == lines[1]
     assert f"doors     socket ./{node.data_dir.name}/dms.sock" == lines[2]
