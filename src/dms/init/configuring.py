@@ -1,7 +1,7 @@
 """What a node does about its configuration: says what changed and what was refused, and reads the files anew."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,12 @@ class Configuring:
                 self._health.report(finding)
                 self._logger.warning(finding.message)
 
-    def reload_soon(self) -> None:
-        """Read the files anew, in a task of its own; on the loop."""
+    def reload_soon(self, then: Callable[[], None]) -> None:
+        """Read the files anew, in a task of its own, and call `then`; on the loop."""
         task = asyncio.get_running_loop().create_task(self._reload())
         self._reloading.add(task)
         task.add_done_callback(self._reloading.discard)
+        task.add_done_callback(lambda _: then())
 
     async def _reload(self) -> None:
         """Where the files are refused, say so loudly and go on as before."""

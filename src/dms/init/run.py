@@ -19,6 +19,7 @@ from dms.config import ConfigFinding, Loaded, load, refusal
 from dms.config.live import LiveConfig
 from dms.declared_tasks import tasks_from
 from dms.init.logger import configure_logger
+from dms.init.service_manager import ServiceManager
 from dms.init.shutdown import Shutdown
 from dms.init.wiring import Foundation, Node, shown
 from dms.instant import SECOND, microseconds
@@ -87,7 +88,8 @@ async def _serve(on: Foundation, stream: TextIO) -> int:
     node = Node(on, logs)
     timeout = microseconds(config.shutdown.timeout) / SECOND
     shutdown = Shutdown(timeout, node.logger, node.scheduler.hurry, node.running)
-    shutdown.listen(stream.isatty(), node.reload)
+    manager = ServiceManager(os.environ)
+    shutdown.listen(stream.isatty(), partial(_reload, node, manager))
     _greet(on.live.loaded, on.folder, on.name, stream)
     try:
         await node.start()
@@ -95,8 +97,16 @@ async def _serve(on: Foundation, stream: TextIO) -> int:
         await shutdown.run(node.stages())
         raise
     node.logger.debug("ready")
+    manager.ready()
+    manager.feed_while(node.scheduler.wake)
     await shutdown.requested()
+    manager.stopping(microseconds(config.shutdown.timeout))
     return await shutdown.run(node.stages())
+
+
+def _reload(node: Node, manager: ServiceManager) -> None:
+    manager.reloading()
+    node.reload(then=manager.ready)
 
 
 def _greet(loaded: Loaded, folder: DataFolder, name: str, stream: TextIO) -> None:

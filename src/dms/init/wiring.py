@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,9 +153,12 @@ class Node:
         self._watch = FileWatch(self._live.files, partial(loop.call_soon_threadsafe, self.reload))
         self._watch.start()
 
-    def reload(self) -> None:
-        """Read the configuration's files anew, in a while."""
-        self._configuring.reload_soon()
+    def reload(self, then: Callable[[], None] = lambda: None) -> None:
+        """Read the configuration's files anew, in a while; `then` is called once they were taken or refused."""
+        if self._watch is None:  # it is still starting, and has just read them
+            then()
+        else:
+            self._configuring.reload_soon(then)
 
     def _told(self, revision: Revision) -> None:
         self._configuring.changed(revision)
