@@ -171,8 +171,8 @@ def compose(
     layers: Sequence[Layer], findings: Sequence[ConfigFinding], file: Path | None, sections: Sections, machine: Machine
 ) -> Loaded:
     """Checked layers over the defaults, in the order of their ranks."""
-    good = [_closed(layer, findings, sections) for layer in sorted(layers, key=lambda layer: layer.name.rank)]
-    every = (Layer(LayerName.DEFAULT, default_values(sections, machine)), *good)
+    above = sorted(layers, key=lambda layer: layer.name.rank)
+    every = (Layer(LayerName.DEFAULT, default_values(sections, machine)), *above)
     merged = merge(every)
     config = build_config(merged.values, sections, machine)
     return Loaded(config, every, merged, [*findings, *_timezone_finding(merged, machine)], file, sections, machine)
@@ -203,29 +203,6 @@ def _timezone_finding(merged: Merged, machine: Machine) -> list[ConfigFinding]:
         return []
     message = "the host doesn't tell its time zone, so it is UTC; set scheduler.timezone"
     return [ConfigFinding(_NO_TIMEZONE, path, message, Origin(LayerName.DEFAULT))]
-
-
-def _closed(layer: Layer, findings: Sequence[ConfigFinding], sections: Sections) -> Layer:
-    """The layer without what it says of a key that must fail closed and of which it, or a layer above, says something
-    bad: its default counts then, since what a lower layer says may be wider."""
-    values = layer.values
-    for finding in findings:
-        if finding.code in _LOSING and finding.origin.layer.rank >= layer.name.rank:
-            for key, setting in _settings(sections):
-                if setting.fail_closed and key[: len(finding.path)] == finding.path[: len(key)]:
-                    values = _without(values, key)
-    return layer if values is layer.values else msgspec.structs.replace(layer, values=values)
-
-
-_LOSING = frozenset({"bad_value", "bad_key", "malformed", "unreadable"})
-"""Codes of findings with which a value is lost."""
-
-
-def _without(values: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
-    section = values.get(str(path[0]))
-    if not isinstance(section, Mapping) or path[1] not in section:
-        return values
-    return {**values, str(path[0]): {name: value for name, value in section.items() if name != path[1]}}
 
 
 def _said_above(layers: Sequence[Layer], lost_in: LayerName, key: KeyPath) -> bool:

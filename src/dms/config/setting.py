@@ -40,8 +40,7 @@ class Setting(msgspec.Struct, frozen=True):
 
     `default` is a value, or a function of the machine. A `place` key says where the node lives: a bad value refuses
     the start. An `early` key is read before any file and can't be set in one. `check` gets a value of the right type
-    and raises InvalidInput with what is wrong with it. A bad value of a `fail_closed` key leaves its default in force,
-    never a lower layer's.
+    and raises InvalidInput with what is wrong with it.
     """
 
     summary: str
@@ -53,7 +52,6 @@ class Setting(msgspec.Struct, frozen=True):
     scope: str = "config:write"
     place: bool = False
     early: bool = False
-    fail_closed: bool = False
     check: Callable[[Any], None] | None = None
 
     def default_on(self, machine: Machine) -> Any:
