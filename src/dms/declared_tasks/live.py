@@ -103,8 +103,8 @@ class LiveTasks:
         touched = [name for name in after if name in before and (everything or self._touched(change, name))]
         return _Plan(
             add=[task for name, task in after.items() if name not in before],
-            update=[after[name] for name in touched],
-            remove=[name for name in before if name not in after],
+            update=[after[name] for name in touched if not self._taken_by(name)],
+            remove=[name for name in before if name not in after and not self._taken_by(name)],
             declared=declared,
         )
 
@@ -113,9 +113,13 @@ class LiveTasks:
 
     def _refuse_taken(self, plan: _Plan) -> None:
         for task in plan.add:
-            try:
-                other = self._scheduler.get_task(task.name)
-            except NotFound:
-                continue
-            if other.origin != ORIGIN:
-                raise Conflict(f"tasks.{task.name}: a task of that name is there already, by {other.origin}; rename it")
+            if other := self._taken_by(task.name):
+                raise Conflict(f"tasks.{task.name}: a task of that name is there already, by {other}; rename it")
+
+    def _taken_by(self, name: str) -> str:
+        """Whose task goes by that name, where it is not a declared one; empty where nobody's does."""
+        try:
+            origin = self._scheduler.get_task(name).origin
+        except NotFound:
+            return ""
+        return "" if origin == ORIGIN else origin

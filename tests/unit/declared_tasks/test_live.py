@@ -108,6 +108,16 @@ async def test_a_name_that_another_task_has_is_refused(node: Node) -> None:
         await node.live.set({"tasks.mine": {"run": ["true"]}}, author="ana")
 
 
+@pytest.mark.parametrize("without", ["tasks: {}", 'tasks: {backup: {run: ["false"], cron: "0 3 * * *"}}'])
+async def test_a_task_of_another_whose_name_was_taken_at_the_start_is_neither_changed_nor_removed(
+    node: Node, without: str
+) -> None:
+    node.scheduler.remove_task("backup")
+    others = node.scheduler.add_task(dms.Task("backup", print, origin="node"))
+    await node.save(without)
+    assert others is node.scheduler.get_task("backup")
+
+
 async def test_the_number_of_slots_follows(node: Node) -> None:
     await node.live.set({"scheduler.max_running_tasks": 7}, author="ana")
     assert 7 == node.scheduler.max_running_tasks

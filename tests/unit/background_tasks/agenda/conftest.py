@@ -95,6 +95,11 @@ class World:
         self.agenda.replace(task, self.id_of(task.name), self.now)
         self.turn()
 
+    def resize(self, slots: int) -> None:
+        self._options["slots"] = slots
+        self.agenda.resize(slots, self.now)
+        self.turn()
+
     def remove(self, name: str) -> None:
         self.agenda.remove(self._ids.pop(name), self.now)
         self.turn()

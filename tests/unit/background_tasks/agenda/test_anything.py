@@ -53,8 +53,8 @@ def _fires(trigger, anchor, now):
 
 class Anything(RuleBasedStateMachine):
     """`tasks` are those that are registered. Of those that come due again and again `anchors` is the instant from which
-    it is counted, and `fires_before` how many fires were accounted for until then. Calendars are there only where
-    nobody sets the clock."""
+    it is counted, and `fires_before` how many fires were accounted for until then. More than `slots` run only where
+    `taken` say that so many ran before the slots became fewer. Calendars are there only where nobody sets the clock."""
 
     make_world = None
 
@@ -62,6 +62,7 @@ class Anything(RuleBasedStateMachine):
     def begin(self, steady):
         self.steady = steady
         self.world = self.make_world(slots=SLOTS)
+        self.slots, self.taken = SLOTS, 0
         self.tasks, self.counter = {}, 0
         self.anchors, self.fires_before = {}, {}
         self.started, self.ended = Counter(), Counter()
@@ -146,6 +147,11 @@ class Anything(RuleBasedStateMachine):
     def ask(self, data):
         name = data.draw(st.sampled_from(sorted(name for name in self.tasks if name.startswith("listen"))))
         self.world.run(name, ticket=object())
+
+    @rule(slots=st.integers(1, 4))
+    def resize(self, slots):
+        self.slots = slots
+        self.world.resize(slots)
 
     @rule(minutes=st.integers(0, 40))
     def go(self, minutes):
@@ -282,9 +288,10 @@ class Anything(RuleBasedStateMachine):
     def slots_are_kept_and_used(self):
         agenda = self.world.agenda
         taken = [attempt for attempt in agenda.attempts.live.values() if attempt.status is not Status.WAITING]
-        assert len(taken) == agenda.attempts.running_count(Lane.USER) <= SLOTS
+        assert len(taken) == agenda.attempts.running_count(Lane.USER) <= max(self.slots, self.taken)
+        self.taken = len(taken)
         if not agenda._ledger.failing:
-            assert not (agenda.attempts.running_count() < SLOTS and agenda.attempts.waiting())
+            assert not (agenda.attempts.running_count() < self.slots and agenda.attempts.waiting())
         assert {a.id for a in taken if a.status is Status.RUNNING} <= set(self.world.running)
 
     @invariant()
