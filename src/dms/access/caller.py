@@ -18,11 +18,16 @@ ADMIN = "admin"
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Somebody who asks: a name for the log, the door they came in by, and the scopes that they hold."""
+    """Somebody who asks: a name for the log, the door they came in by, and the scopes that they hold.
+
+    One who showed a token is known by its `token_id`, until it `expires` (wall microseconds, None for never).
+    """
 
     name: str
     door: str
     scopes: frozenset[str]
+    token_id: str | None = None
+    expires: int | None = None
 
     def may(self, scope: str) -> bool:
         """Whether they hold a scope, or the one that holds all."""

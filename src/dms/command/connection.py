@@ -2,24 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
 from dms.access.caller import Caller
 from dms.command.command import Command
+from dms.command.limits import DEFAULT_LIMITS, Limits
 from dms.command.operation import Operation
 from dms.command.subscription import Subscription
 from dms.command.topic import Topic
-from dms.errors import NotFound, Overloaded, ShuttingDown
-from dms.rpc.message import Answer, Batch, Cancellation, Notification, Request
+from dms.errors import DmsError, NotFound, Overloaded, ShuttingDown
+from dms.rpc.message import Answer, Batch, Cancellation, Notification, Params, Request
 from dms.rpc.session import Session
 
-MAX_IN_FLIGHT = 64
-"""Commands of one connection that may be under way at once."""
-
-MAX_SUBSCRIPTIONS = 32
-"""Subscriptions that one connection may hold."""
+OwnMethod = Callable[[Params], Any]
+"""A method that concerns the connection itself: it gives its result at once, or raises a DmsError."""
 
 
 class Door(Protocol):
@@ -38,14 +37,26 @@ class Door(Protocol):
 class Connection:
     """One peer: its commands under way and its subscriptions. All of it runs on one event loop.
 
-    When the peer goes, nothing that has an effect is undone, but nobody waits for it any more.
+    When the peer goes, nothing that has an effect is undone, but nobody waits for it any more. `own` are methods that
+    the door answers by itself, such as `session.refresh`; they need no scope. A new `caller` counts from the next
+    command on.
     """
 
-    def __init__(self, door: Door, operations: Mapping[str, Operation], caller: Caller) -> None:
+    def __init__(
+        self,
+        door: Door,
+        operations: Mapping[str, Operation],
+        caller: Caller,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        own: Mapping[str, OwnMethod] | None = None,
+    ) -> None:
         self.caller = caller
         self._door = door
         self._operations = operations
-        self._session = Session()
+        self._limits = limits
+        self._own = own or {}
+        self._session = Session(limits.message)
         self._commands: dict[object, asyncio.Task[Any]] = {}
         self._subscriptions: dict[str, asyncio.Task[None] | None] = {}
         self._numbers = count(1)
@@ -75,16 +86,27 @@ class Connection:
     def _request(self, request: Request) -> None:
         if self._stopping:
             self._send(self._session.fail(request, _stopping()))
-        elif len(self._commands) >= MAX_IN_FLIGHT:
-            problem = f"{MAX_IN_FLIGHT} commands of this connection are under way; wait for one of them"
+        elif request.method in self._own:
+            self._send(self._answer_by_itself(request))
+        elif len(self._commands) >= self._limits.in_flight:
+            problem = f"{self._limits.in_flight} commands of this connection are under way; wait for one of them"
             self._send(self._session.fail(request, Overloaded(problem)))
         else:
             command = self._command(request)
             self._start(request.id, command, partial(self._answer, request, command))
 
+    def _answer_by_itself(self, request: Request) -> bytes | None:
+        try:
+            return self._session.reply(request, self._own[request.method](request.params))
+        except DmsError as error:
+            return self._session.fail(request, error)
+
     def _notification(self, notification: Notification) -> None:
         """Nobody waits for it: beyond the limit it is dropped, and what it raises was logged where it mattered."""
-        if not self._stopping and len(self._commands) < MAX_IN_FLIGHT:
+        if notification.method in self._own:
+            with suppress(DmsError):
+                self._own[notification.method](notification.params)
+        elif not self._stopping and len(self._commands) < self._limits.in_flight:
             self._start(object(), self._command(notification), lambda done: done.cancelled() or done.exception())
 
     def _command(self, call: Request | Notification) -> Command:
@@ -122,8 +144,8 @@ class Connection:
 
     def subscribe(self, command: Command, topic: Topic, wanted: dict[str, Any], cursor: str | None) -> Subscription:
         """Follow a topic, as a command asked. Its first event is sent after the answer to that command."""
-        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
-            raise Overloaded(f"this connection holds {MAX_SUBSCRIPTIONS} subscriptions; close one of them")
+        if len(self._subscriptions) >= self._limits.subscriptions:
+            raise Overloaded(f"this connection holds {self._limits.subscriptions} subscriptions; close one of them")
         subscription = Subscription(f"s{next(self._numbers)}", topic, wanted=wanted, cursor=cursor)
         self._opened[command] = subscription
         self._subscriptions[subscription.name] = None

@@ -12,7 +12,9 @@ MAX_MESSAGE = 1024 * 1024
 MAX_BATCH = 50
 """Messages in one batch, at most."""
 
-_MAX_ID_TEXT = 128
+MAX_ID_TEXT = 128
+"""Characters of an id that is text, at most."""
+
 _MAX_ID_NUMBER = 2**53 - 1
 _CANCEL = "$/cancelRequest"
 
@@ -29,16 +31,18 @@ class Session:
     """Reads what one peer sends and writes what it is sent. No bytes move here: the caller owns the connection.
 
     Each `Request` that `receive` gives must be answered once, by `reply`, `fail` or `cancelled`; these return what is
-    to be sent, or None where a batch still waits for its other answers.
+    to be sent, or None where a batch still waits for its other answers. `max_message` is how many bytes it may say.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_message: int = MAX_MESSAGE) -> None:
+        self._max_message = max_message
         self._in_flight: dict[Id, Request] = {}
 
     def receive(self, text: str | bytes) -> list[Received]:
         """What the peer said; an `Answer` among it is to be sent as it is. Never raises on bad input."""
-        if len(text) > MAX_MESSAGE:
-            return [Answer(_failure(None, error_object(TOO_LARGE, f"a message is at most {MAX_MESSAGE} bytes")))]
+        if _size(text) > self._max_message:
+            problem = f"a message is at most {self._max_message} bytes"
+            return [Answer(_failure(None, error_object(TOO_LARGE, problem)))]
         try:
             value = decode(text)
         except ValueError as error:
@@ -124,16 +128,21 @@ class Session:
         return None if request.batch.unanswered else _array(request.batch.answers)
 
 
+def _size(text: str | bytes) -> int:
+    """In bytes; a lone surrogate counts as the three that it would be."""
+    return len(text) if isinstance(text, bytes) else len(text.encode(errors="surrogatepass"))
+
+
 def _read_id(value: dict[str, Any]) -> Id | None:
     identifier = value.get("id")
     if identifier is None or _is_id(identifier):
         return identifier
-    raise _Invalid(f"id: must be text of at most {_MAX_ID_TEXT} characters, or a whole number of at most 2^53 - 1")
+    raise _Invalid(f"id: must be text of at most {MAX_ID_TEXT} characters, or a whole number of at most 2^53 - 1")
 
 
 def _is_id(value: object) -> TypeGuard[Id]:
     if isinstance(value, str):
-        return len(value) <= _MAX_ID_TEXT
+        return len(value) <= MAX_ID_TEXT
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_ID_NUMBER
 
 

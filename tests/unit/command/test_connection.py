@@ -3,10 +3,12 @@ import json
 from typing import Any
 
 from dms.access.caller import Caller
-from dms.command.connection import MAX_IN_FLIGHT, MAX_SUBSCRIPTIONS, Connection
-from dms.command.operation import by_name
+from dms.command.connection import Connection
+from dms.command.limits import Limits
+from dms.command.operation import Operation, by_name
 from dms.command.subscription import subscription_operations
 from dms.command.topic import Topic
+from dms.errors import Unauthenticated
 
 
 def request(identifier: Any, method: str, **params: Any) -> str:
@@ -80,9 +82,9 @@ async def test_two_requests_in_flight_with_one_id_do_not_mix(connection: Connect
 
 
 async def test_beyond_the_limit_in_flight_a_request_is_told_to_come_later(connection: Connection, door: Any) -> None:
-    for number in range(MAX_IN_FLIGHT + 1):
+    for number in range(Limits().in_flight + 1):
         connection.receive(request(number, "wait"))
-    assert {MAX_IN_FLIGHT: "overloaded"} == outcomes(await door.until(1))
+    assert {Limits().in_flight: "overloaded"} == outcomes(await door.until(1))
     assert (await door.until(1))[0]["error"]["data"]["retryable"]
     await connection.close()
 
@@ -199,9 +201,9 @@ async def test_a_topic_has_its_own_scope(door: Any) -> None:
 
 async def test_subscriptions_are_limited(door: Any, admin: Caller) -> None:
     connection, _ = following(door, admin)
-    for number in range(MAX_SUBSCRIPTIONS + 1):
+    for number in range(Limits().subscriptions + 1):
         connection.receive(request(number, "sub.open", topic="logs"))
-    assert "overloaded" == outcomes(await door.until(MAX_SUBSCRIPTIONS + 1))[MAX_SUBSCRIPTIONS]
+    assert "overloaded" == outcomes(await door.until(Limits().subscriptions + 1))[Limits().subscriptions]
     await connection.close()
 
 
@@ -213,3 +215,38 @@ async def test_a_stop_ends_subscriptions_too(door: Any, admin: Caller) -> None:
     topic.publish({"level": "info"})
     await asyncio.sleep(0)
     assert ["session.closing"] == [each["method"] for each in door.sent[1:]]
+
+
+async def test_the_connections_own_methods_are_answered_at_once_and_need_no_scope(
+    door: Any, operations: dict[str, Operation]
+) -> None:
+    def refresh(params: Any) -> Any:
+        if params != {"token": "good"}:
+            raise Unauthenticated("no good token")
+        return "renewed"
+
+    nobody = Caller("nobody", "socket", frozenset())
+    connection = Connection(door, operations, nobody, own={"session.refresh": refresh})
+    connection.receive(request(1, "session.refresh", token="good"))
+    connection.receive(request(2, "session.refresh", token="bad"))
+    assert {1: "renewed", 2: "unauthenticated"} == outcomes(door.sent)
+
+
+async def test_as_notifications_they_are_done_and_not_answered(
+    door: Any, operations: dict[str, Operation], admin: Caller
+) -> None:
+    done: list[Any] = []
+    connection = Connection(door, operations, admin, own={"session.refresh": done.append})
+    connection.receive(json.dumps({"jsonrpc": "2.0", "method": "session.refresh", "params": {"token": "good"}}))
+    assert ([{"token": "good"}], []) == (done, door.sent)
+
+
+async def test_the_limits_that_a_connection_is_given_are_the_ones_that_count(
+    door: Any, operations: dict[str, Operation], admin: Caller
+) -> None:
+    connection = Connection(door, operations, admin, limits=Limits(message=100, in_flight=1))
+    connection.receive(" " * 101)
+    connection.receive(request(1, "wait"))
+    connection.receive(request(2, "wait"))
+    assert {None: "too_large", 2: "overloaded"} == outcomes(door.sent)
+    await connection.close()

@@ -100,6 +100,12 @@ def test_a_message_beyond_the_limit_is_too_large() -> None:
     assert (-32007, None) == codes(answered(Session().receive(b" " * (MAX_MESSAGE + 1))))
 
 
+@pytest.mark.parametrize("text", ["é" * 51, "é".encode() * 51, "\ud800" * 34])
+def test_a_message_is_measured_in_bytes(text: str | bytes) -> None:
+    assert (-32007, None) == codes(answered(Session(max_message=100).receive(text)))
+    assert (-32700, None) == codes(answered(Session(max_message=102).receive(text)))
+
+
 def test_an_empty_batch_is_answered_by_one_object() -> None:
     """shogowada/json-rpc-2.0#60: it got no answer at all, and the client waited for ever."""
     assert (-32600, None) == codes(answered(Session().receive("[]")))
