@@ -1,0 +1,40 @@
+"""The WebSocket as uvicorn takes it: a protocol class, for its setting `ws`."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from dms.command.limits import Limits
+from dms.command.operation import Operation
+from dms.instant import Clock
+from dms.websocket.connection import Authenticate, Endpoint, ServerState, WebSocketConnection
+from dms.websocket.handshake import Guard
+from dms.websocket.hello import Node
+from dms.websocket.registry import SocketRegistry
+
+
+def websocket_protocol(
+    operations: Mapping[str, Operation],
+    authenticate: Authenticate,
+    guard: Guard,
+    limits: Limits,
+    registry: SocketRegistry,
+    *,
+    node: Node,
+    clock: Clock,
+) -> type[asyncio.Protocol]:
+    """The class to give to `uvicorn.Config(ws=…)`. `authenticate` tells whose token one is, `guard` what is wrong with
+    a request's headers, `registry` keeps the sockets of each token; `node` is what a hello is answered with."""
+    endpoint = Endpoint(operations, authenticate, guard, limits, registry, node, clock)
+
+    class Protocol(WebSocketConnection):
+        def __init__(
+            self,
+            config: object,
+            server_state: ServerState,
+            app_state: dict[str, Any],
+            _loop: asyncio.AbstractEventLoop | None = None,
+        ) -> None:
+            super().__init__(endpoint, server_state)
+
+    return Protocol
