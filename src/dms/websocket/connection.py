@@ -89,7 +89,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._expiry = Expiry(endpoint.clock, self._expired)
         self._connection: Connection | None = None
         self._client = Client()
-        self._greeted = self._closing = False
+        self._greeted = self._closing = self._flushing = False
         self._partial = bytearray()
         self._hello_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
@@ -167,13 +167,14 @@ class WebSocketConnection(asyncio.Protocol):
     # ── what the Connection calls ─────────────────────────────────────────────────────────────────────────────────────
 
     def send(self, text: bytes) -> None:
-        """A message for it; nothing more is said to one that is being hung up on."""
-        if self._protocol.state is State.OPEN and not self._closing:
+        """A message for it; nothing more is said to one that is being hung up on, or whose wire has broken."""
+        if self._protocol.state is State.OPEN and not self._closing and not self._transport.is_closing():
             self._protocol.send_text(text)
-            self._flush()
+            self._flush_soon()
 
     async def drained(self) -> None:
         """Wait until it has read enough for more."""
+        self._flush()
         await self._buffer.drained()
 
     def idle(self) -> None:
@@ -181,7 +182,14 @@ class WebSocketConnection(asyncio.Protocol):
 
     # ── the wire ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _flush_soon(self) -> None:
+        """Answers that are ready together leave together: one call of the system for all of them."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
     def _flush(self) -> None:
+        self._flushing = False
         if chunks := self._protocol.data_to_send():
             ends = chunks[-1] == SEND_EOF
             self._buffer.write(b"".join(chunks))
