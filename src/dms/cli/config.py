@@ -163,7 +163,7 @@ def restore_defaults(node: Asking, keys: tuple[str, ...], dry_run: bool) -> None
 @asking
 def reload(node: Asking) -> None:
     """Have the node read its files anew, now."""
-    node.show(node.call("config.reload"), print_changed)
+    node.show(node.call("config.reload"), print_reloaded)
 
 
 def read_value(text: str) -> Any:
@@ -178,8 +178,13 @@ def _not_json(word: str) -> Any:
     raise ValueError(word)
 
 
-def print_changed(changed: dict[str, Any]) -> None:
-    """What a change came to, with the way back."""
+def print_reloaded(changed: dict[str, Any]) -> None:
+    """A rollback changes no file, so it is no way back from one."""
+    print_changed(changed, undo="Undo: put the files back as they were")
+
+
+def print_changed(changed: dict[str, Any], undo: str = "") -> None:
+    """What a change came to, with the way back: by default that of what was set."""
     for change in changed["changes"]:
         click.echo(f"{_change(change)}{_when(change['key'], changed)}")
     for key, by in changed["masked_by"].items():
@@ -188,7 +193,7 @@ def print_changed(changed: dict[str, Any]) -> None:
     if changed["dry_run"]:
         click.echo("Nothing was changed: this was a dry run.")
     elif changed["changes"]:
-        click.echo(f"Revision {revision}. Undo: dms config rollback {revision - 1}")
+        click.echo(f"Revision {revision}. {undo or f'Undo: dms config rollback {revision - 1}'}")
     elif not changed["masked_by"]:
         click.echo(f"Nothing to change: it is so already (revision {revision}).")
 

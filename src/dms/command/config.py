@@ -142,6 +142,7 @@ def _reading(live: LiveConfig) -> list[Operation]:
 
 def _writing(live: LiveConfig) -> list[Operation]:
     async def set_keys(params: SetParameters, command: Command) -> Changed:
+        _check_removal(live, command.caller, list(params.changes))  # what is said anew takes the place of its parts
         for key, value in params.changes.items():
             check_scopes(command.caller, scopes_of(live.loaded.sections, tuple(key.split(".")), value))
         return await live.set(

@@ -62,6 +62,7 @@ class _Declarations:
         """By taking the override away where that does it, else by one."""
         path = ("tasks", self._declared(which), "enabled")
         key, author = ".".join(path), author_of(command.caller)
+        check_scopes(command.caller, scopes_of(self._live.loaded.sections, path, enabled))
         below = [value_at(layer.values, path) for layer in self._live.loaded.layers if not layer.name.is_override]
         said = [value for value in below if value is not ABSENT]
         if (said[-1] if said else True) is enabled:

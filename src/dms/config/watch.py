@@ -17,7 +17,7 @@ LONGEST = 800
 POLL = 1.0
 """Seconds between two looks where the system can't tell of events, or a folder is not there."""
 
-Fingerprint = tuple[tuple[str, int, int, int], ...]
+Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 
 
 class FileWatch:
@@ -41,15 +41,18 @@ class FileWatch:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            folders = folders_of(self._files())
             try:
-                for _ in self._notices(folders):
-                    self._look()
-                    if folders_of(self._files()) != folders:
-                        break
-            except (OSError, RuntimeError):  # no more watches to be had, or a folder went: look again by hand
+                self._watch()
+            except (OSError, RuntimeError):  # no more watches to be had, or a folder went or may not be entered
                 self._stopped.wait(POLL)
-                self._look()
+
+    def _watch(self) -> None:
+        """Look, and again at each notice, until it is other folders that are to be watched."""
+        folders = folders_of(self._files())
+        for _ in self._notices(folders):
+            self._look()
+            if folders_of(self._files()) != folders:
+                break
 
     def _notices(self, folders: Sequence[Path]) -> Iterator[object]:
         """Something happened in the folders; also now and then, since a folder that was made anew is another one."""
@@ -87,7 +90,8 @@ class FileWatch:
 
 
 def fingerprint(files: Sequence[Path]) -> Fingerprint:
-    """What tells a state of the files from another one: which are there, and each one's inode, size and time."""
+    """What tells a state of the files from another one: which are there, and each one's inode, size and
+    times; that of its inode changes even where an editor keeps the other."""
     every = [path for file in files for path in (file, *drop_ins(file))]
     return tuple(mark for path in every if (mark := _mark(path)) is not None)
 
@@ -103,12 +107,12 @@ def folders_of(files: Sequence[Path]) -> list[Path]:
     return sorted({folder for folder in found if folder.is_dir()})
 
 
-def _mark(path: Path) -> tuple[str, int, int, int] | None:
+def _mark(path: Path) -> tuple[str, int, int, int, int] | None:
     try:
         status = path.stat()
     except OSError:
         return None
-    return str(path), status.st_ino, status.st_size, status.st_mtime_ns
+    return str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _steps(path: Path) -> Iterator[Path]:

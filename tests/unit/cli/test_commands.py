@@ -7,6 +7,7 @@ import pytest
 
 from dms.cli import main
 from dms.cli.asking import data_folder
+from dms.cli.config import print_reloaded, read_value
 from dms.config import default_config
 from dms.health import Finding
 
@@ -301,3 +302,59 @@ def test_where_nobody_names_a_data_folder_the_commands_ask_where_a_node_lives(mo
     for user in (1000, 0):
         monkeypatch.setattr("os.geteuid", lambda user=user: user)
         assert data_folder(None) == str(default_config().general.data_dir)
+
+
+SLOTS = "scheduler.max_running_tasks"
+
+
+def test_a_value_that_is_set_is_told_with_the_way_back(dms: Dms) -> None:
+    before = dms("config", "get", SLOTS, "--json").document["value"]
+    told = dms("config", "set", SLOTS, "2")
+    assert (0, f"{SLOTS}: {before} -> 2, live now\nRevision 2. Undo: dms config rollback 1\n") == (
+        told.status,
+        told.out,
+    )
+    assert f"{SLOTS}: 2 -> {before}, live now" == dms("config", "rollback", "1").out.splitlines()[0]
+
+
+def test_a_dry_run_tells_what_would_change_and_changes_nothing(dms: Dms) -> None:
+    told = dms("config", "set", SLOTS, "2", "--dry-run")
+    assert "Nothing was changed: this was a dry run." == told.out.splitlines()[-1]
+    assert "No difference.\n" == dms("config", "diff", "1").out
+
+
+def test_what_differs_and_what_was_changed_are_told(dms: Dms) -> None:
+    dms("config", "set", SLOTS, "2", "--reason", "quieter")
+    assert dms("config", "diff", "1").out.endswith(" -> 2\n")
+    assert ["REVISION", "2", "1"] == [line.split()[0] for line in dms("config", "history").out.splitlines()]
+
+
+@pytest.mark.parametrize("words", [("unset", SLOTS), ("restore-defaults", SLOTS), ("rollback", "1")])
+def test_whichever_way_it_is_taken_back_it_is_as_before(words: tuple[str, ...], dms: Dms) -> None:
+    before = dms("config", "get", SLOTS).out
+    dms("config", "set", SLOTS, "2")
+    assert 0 == dms("config", *words).status
+    assert before == dms("config", "get", SLOTS).out
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2", 2), ("true", True), ('["a"]', ["a"]), ("5m", "5m"), ("NaN", "NaN"), ("", ""), ("[", "[")]
+)
+def test_a_value_is_json_where_it_can_be_read_as_that(text: str, value: Any) -> None:
+    assert value == read_value(text)
+
+
+def test_no_rollback_is_offered_as_the_way_back_from_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    change = {"key": SLOTS, "before": 3, "after": 5}
+    changed = {"changes": [change], "restart_needed": [], "next_run": [], "masked_by": {}, "dry_run": False}
+    print_reloaded({**changed, "revision": 2})
+    assert f"{SLOTS}: 3 -> 5, live now\nRevision 2. Undo: put the files back as they were\n" == capsys.readouterr().out
+
+
+def test_a_task_is_added_disabled_enabled_and_removed(dms: Dms) -> None:
+    added = dms("task", "add", "new", "--every", "1h", "--set", "priority=2", "--", "echo", "hello")
+    assert (0, True) == (added.status, added.out.startswith('tasks.new: nothing -> {"every": "1h"'))
+    assert 4 == dms("task", "add", "new", "--", "true").status
+    for word in ("disable", "enable", "remove"):
+        assert 0 == dms("task", word, "new").status
+    assert 3 == dms("task", "remove", "new").status

@@ -114,3 +114,12 @@ async def test_what_needs_a_scope_to_be_said_needs_it_to_be_unsaid(operations: l
     for name, params in (("config.unset", {"keys": ["tasks"]}), ("config.rollback", {"revision": 1})):
         with pytest.raises(Forbidden, match="exec:run"):
             await Command(name, params, caller=caller).run(by_name(operations))
+
+
+async def test_saying_a_task_anew_as_a_whole_takes_away_no_part_that_needs_a_scope(
+    operations: list[Operation], ask: Ask
+) -> None:
+    await ask(operations, "config.set", changes={"tasks.x": {"run": ["true"]}})
+    caller = Caller("ana", "socket", frozenset({CONFIG_WRITE}))
+    with pytest.raises(Forbidden, match="exec:run"):
+        await Command("config.set", {"changes": {"tasks.x": {"every": "2h"}}}, caller=caller).run(by_name(operations))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
+from threading import Event
 
 import pytest
 
@@ -131,6 +132,40 @@ def test_other_files_of_the_folder_are_no_change(tmp_path: Path) -> None:
     assert before == fingerprint([path])
     replaced(path, "two")
     assert before != fingerprint([path])
+
+
+def test_an_edit_that_keeps_size_and_time_is_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "dms.yaml"
+    path.write_text("one")
+    os.utime(path, ns=(0, 0))
+    before = fingerprint([path])
+    path.write_text("two")
+    os.utime(path, ns=(0, 0))
+    assert before != fingerprint([path])
+
+
+def test_a_look_that_fails_does_not_end_the_watch(tmp_path: Path) -> None:
+    path = tmp_path / "dms.yaml"
+    path.write_text("one")
+    notices: Queue[str] = Queue()
+    failed: Queue[None] = Queue()
+    broken = Event()
+
+    def files() -> list[Path]:
+        if broken.is_set():
+            failed.put(None)
+            raise PermissionError(13, "Permission denied", str(path))
+        return [path]
+
+    watch = FileWatch(files, lambda: notices.put(path.read_text()))
+    watch.start()
+    broken.set()
+    for _ in range(2):
+        failed.get(timeout=PATIENCE)
+    broken.clear()
+    replaced(path, "two")
+    until(notices, "two")
+    watch.stop()
 
 
 def test_folders_of_a_link_that_leads_to_itself_are_found_all_the_same(tmp_path: Path) -> None:
