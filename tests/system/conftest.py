@@ -119,7 +119,7 @@ def talk(run):
 def chatter(run):
     """Log far more than a pipe holds."""
     for number in range(3000):
-        run.log.info("x" * 100, number=number)
+        run.log.info(f"{number} {'x' * 100}", number=number)
 
 
 def talk_by_the_standard_library():

@@ -67,6 +67,7 @@ class GeneralSection(Section, frozen=True):
             default=False,
             why="It is loud; for looking into something.",
             example="true",
+            applies=Applies.LIVE,
         ),
     ]
     host_country: Annotated[
@@ -193,6 +194,54 @@ class ObservabilitySection(Section, frozen=True):
             default="info",
             why="What happened, without how.",
             example="warning",
+            applies=Applies.LIVE,
+        ),
+    ]
+    log_file: Annotated[
+        Path | None,
+        Setting(
+            "The file that the log is written to as well, a JSON object a line; none: only standard error.",
+            default=None,
+            why="A service manager or a container keeps standard error already.",
+            example="/var/log/dms/dms.log",
+            applies=Applies.LIVE,
+            scope="admin",
+        ),
+    ]
+    max_size: Annotated[
+        int,
+        Meta(ge=1, le=10_000),
+        Setting(
+            "How big the log's file becomes before another one is begun.",
+            default=10,
+            why="Days of an ordinary node, and small enough to send to somebody.",
+            unit="MB",
+            example="50",
+            applies=Applies.LIVE,
+        ),
+    ]
+    max_backups: Annotated[
+        int,
+        Meta(ge=0, le=100),
+        Setting(
+            "How many full files of the log are kept.",
+            default=5,
+            why="With the file in use at most 60 MB: little even on a small device.",
+            unit="files",
+            example="10",
+            applies=Applies.LIVE,
+        ),
+    ]
+    max_age: Annotated[
+        int,
+        Meta(ge=1, le=3_650),
+        Setting(
+            "How long a full file of the log is kept.",
+            default=30,
+            why="Long enough to look into what was told late.",
+            unit="days",
+            example="90",
+            applies=Applies.LIVE,
         ),
     ]
 

@@ -24,7 +24,11 @@ def plain_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     >>> plain_fields({"event": "hello", "huge": 2**80, "odd": float("nan")})
     {'event': 'hello', 'huge': '1208925819614629174706176', 'odd': 'nan'}
     """
-    return {_text(name): _plain(value, 0) for name, value in fields.items()}
+    return {
+        # Most are short texts of ASCII, which are plain already.
+        (name if name.isascii() else _text(name)): value if type(value) is str and value.isascii() else _plain(value, 0)
+        for name, value in fields.items()
+    }
 
 
 def json_line(fields: Mapping[str, Any]) -> str:

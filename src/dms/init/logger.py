@@ -6,7 +6,6 @@ On a terminal a line is for people; elsewhere it is one JSON object. Each line t
 
 import logging
 import os
-import select
 import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
@@ -15,8 +14,13 @@ from types import ModuleType
 from typing import Any, TextIO, cast
 
 from dms.clock import SystemClock
+from dms.init.flood import FloodGuard, HeldBack
+from dms.init.log_admission import LogAdmission
+from dms.init.log_file import LogFile
 from dms.init.log_line import json_line, plain_fields, pretty_line
-from dms.instant import Clock, rfc3339
+from dms.init.log_output import FileOutput, StreamOutput
+from dms.init.log_stamp import Stamp
+from dms.instant import Clock
 
 # structlog imports rich where it is installed: 130 ms that a node never needs.
 _rich = sys.modules.get("rich")
@@ -30,37 +34,122 @@ if _rich is not None:
 Publish = Callable[[dict[str, Any]], None]
 Logger = structlog.typing.FilteringBoundLogger
 
-READERS_MOMENT = 200
-"""Milliseconds that whoever reads the log may keep the node waiting, once."""
-
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+_DISABLED = "".format
+"""What a level that is off calls: it takes whatever it is given and does nothing with it, in C; a function of Python's
+own first makes a dictionary of the fields (three times slower, measured)."""
 
 
 def configure_logger(
-    level: str, stream: TextIO, publish: Publish, clock: Clock | None = None, pretty: bool | None = None
-) -> None:
+    level: str,
+    stream: TextIO,
+    publish: Publish,
+    clock: Clock | None = None,
+    pretty: bool | None = None,
+    flood: FloodGuard | None = None,
+) -> "NodeLog":
     """Send everything from `level` on to the stream and to `publish`, and the standard library's warnings with it.
 
-    `pretty` None asks the stream whether it is a terminal.
+    `pretty` None asks the stream whether it is a terminal. With a `flood` guard, what is no error and comes too often
+    is counted instead.
     """
     as_people_read = stream.isatty() if pretty is None else pretty
-    line, stamp = _pretty() if as_people_read else json_line, _Stamp(clock or SystemClock())
+    log = NodeLog(stream, _pretty() if as_people_read else json_line, publish, clock or SystemClock(), flood)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            stamp,
-            structlog.processors.format_exc_info,
-            _plain,
-            _Publisher(publish),
-            _Renderer(line),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=_Output(stream, partial(_lost, stamp, line)),
+        processors=[structlog.contextvars.merge_contextvars, *log.processors()],
+        wrapper_class=log.bound_logger,
+        logger_factory=lambda *_: log,
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(handlers=[_Bridge()], level=max(LEVELS[level], logging.WARNING), force=True)
+    logging.basicConfig(handlers=[_Bridge()], force=True)
     logging.captureWarnings(True)
     threading.excepthook = _tell_of_thread
+    log.set_level(level)
+    return log
+
+
+class NodeLog:
+    """The log of a process. Its level and its file may change at any time; every logger follows at once."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        line: Callable[[Mapping[str, Any]], str],
+        publish: Publish,
+        clock: Clock,
+        flood: FloodGuard | None,
+    ) -> None:
+        self._line, self._publish, self._clock = line, publish, clock
+        self._stamp = Stamp(clock)
+        self._admission = None if flood is None else LogAdmission(flood, clock, self._tell_held_back)
+        self._stream = StreamOutput(stream, lambda count: line(self._lost("nobody read it", count)))
+        self._file: FileOutput | None = None
+        self.bound_logger: type[Logger] = type(
+            "NodeLogger", (structlog.make_filtering_bound_logger(logging.DEBUG),), {}
+        )
+
+    def processors(self) -> list[structlog.typing.Processor]:
+        """What becomes of a line's fields on their way to `msg`."""
+        first = [] if self._admission is None else [self._admitted]
+        return [*first, self._stamp, structlog.processors.format_exc_info, self._published]
+
+    def set_level(self, level: str) -> None:
+        """Write what is at least so grave from now on. A logger's methods are its class's: so all follow, and a line
+        that is not written costs no more than a call."""
+        structlogs = structlog.make_filtering_bound_logger(LEVELS[level])
+        for name, method in vars(structlogs).items():
+            if not name.startswith("__"):
+                off = name in LEVELS and LEVELS[name] < LEVELS[level]
+                setattr(self.bound_logger, name, _DISABLED if off else method)
+        logging.getLogger().setLevel(max(LEVELS[level], logging.WARNING))
+
+    def set_file(self, file: LogFile | None, troubled: Callable[[OSError | None], None] = lambda _: None) -> None:
+        """Write into this file from now on, as JSON; the one before is closed. `troubled` is told, on the thread that
+        logs, the error for which lines are missing there, and None once they are written again."""
+        before = self._file
+        self._file = None if file is None else FileOutput(file, self._clock, self._tell_lost, troubled)
+        if before is not None:
+            before.close()
+
+    def close(self) -> None:
+        """Tell what was held back, and let go of the file."""
+        if self._admission is not None:
+            self._admission.tell_all()
+        self.set_file(None)
+
+    def msg(self, fields: Mapping[str, Any]) -> None:
+        """Write a line; its fields are plain."""
+        line = self._line(fields)
+        self._stream.write(line)
+        file = self._file
+        if file is not None:
+            file.write(line if self._line is json_line else json_line(fields))
+
+    debug = info = warning = error = critical = exception = fatal = log = warn = msg
+
+    def _admitted(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if self._admission is not None and not self._admission.admits(level, fields):
+            raise structlog.DropEvent
+        return fields
+
+    def _published(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> tuple[Any, Any]:
+        plain = plain_fields(fields)
+        self._publish(dict(plain))
+        return (plain,), {}
+
+    def _lost(self, why: str, count: int) -> Mapping[str, Any]:
+        fields = {"event": f"lines of this log are missing here: {why}", "logger": "dms", "lines": count}
+        return self._stamp(None, "warning", fields)
+
+    def _tell_lost(self, count: int) -> str:
+        return json_line(self._lost("they could not be written", count))
+
+    def _tell_held_back(self, held: HeldBack) -> None:
+        fields = {"event": f"suppressed {held.count}: {held.event}", "logger": held.logger, "suppressed": held.count}
+        plain = plain_fields(self._stamp(None, held.level, fields))
+        self._publish(dict(plain))
+        self.msg(plain)
 
 
 def get_logger(name: str = "dms") -> Logger:
@@ -79,85 +168,6 @@ def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_type is not SystemExit:
         name = "" if ended.thread is None else ended.thread.name
         get_logger("thread").error(f"thread {name} ended by an exception", exc_info=ended.exc_value)
-
-
-class _Stamp:
-    """Adds when a line was written, and at which level."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def __call__(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event = fields.pop("event", "")
-        head = {"at": rfc3339(self._clock.now().wall), "level": level, "event": event}
-        return head | {name if name not in head else f"{name}_": value for name, value in fields.items()}
-
-
-def _plain(_: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return plain_fields(fields)
-
-
-def _lost(stamp: _Stamp, line: Callable[[Mapping[str, Any]], str], count: int) -> str:
-    fields = {"event": "lines of this log are missing here: nobody read it", "logger": "dms", "lines": count}
-    return line(stamp(None, "warning", fields))
-
-
-class _Publisher:
-    def __init__(self, publish: Publish) -> None:
-        self._publish = publish
-
-    def __call__(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        self._publish(dict(fields))
-        return fields
-
-
-class _Renderer:
-    def __init__(self, line: Callable[[Mapping[str, Any]], str]) -> None:
-        self._line = line
-
-    def __call__(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> str:
-        return self._line(fields)
-
-
-class _Output:
-    """Writes lines whole, from whatever thread. A stream that is gone, or that nobody reads, costs the line and never
-    holds the caller for long; once it is read again, `tell_lost` gives the line that says how many were lost."""
-
-    def __init__(self, stream: TextIO, tell_lost: Callable[[int], str]) -> None:
-        self._stream, self._lock = stream, threading.Lock()
-        self._tell_lost, self._lost = tell_lost, 0
-        self._poll: select.poll | None = None
-        try:
-            descriptor = stream.fileno()
-        except (OSError, ValueError):  # a stream of this process alone
-            return
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
-
-    def __call__(self, *_: Any) -> "_Output":
-        return self
-
-    def msg(self, line: str) -> None:
-        """Write a line."""
-        with self._lock:
-            if not self._has_room():
-                self._lost += 1
-                return
-            said, self._lost = self._tell_lost(self._lost) + "\n" if self._lost else "", 0
-            try:
-                self._stream.write(f"{said}{line}\n")
-                self._stream.flush()
-            except (OSError, ValueError):
-                return
-
-    def _has_room(self) -> bool:
-        """Whether a line can be written at once; the first time that it can't, a slow reader gets a moment."""
-        if self._poll is None:
-            return True
-        patience = 0 if self._lost else READERS_MOMENT
-        return any(state & select.POLLOUT for _, state in self._poll.poll(patience))
-
-    debug = info = warning = error = critical = exception = fatal = log = warn = msg
 
 
 class _Bridge(logging.Handler):

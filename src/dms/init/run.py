@@ -18,6 +18,8 @@ from dms.command.logs import logs_topic
 from dms.config import ConfigFinding, Loaded, load, refusal
 from dms.config.live import LiveConfig
 from dms.declared_tasks import tasks_from
+from dms.init.flood import FloodGuard
+from dms.init.live_log import level_of
 from dms.init.logger import configure_logger
 from dms.init.service_manager import ServiceManager
 from dms.init.shutdown import Shutdown
@@ -83,9 +85,15 @@ def _log_stream() -> TextIO:
 async def _serve(on: Foundation, stream: TextIO) -> int:
     config, clock = on.live.config, SystemClock()
     logs = logs_topic(clock.now().wall)
-    level = "debug" if config.general.debug else config.observability.log_level
-    configure_logger(level, stream, logs.publish, clock)
-    node = Node(on, logs)
+    log = configure_logger(level_of(config), stream, logs.publish, clock, flood=FloodGuard())
+    try:
+        return await _run(Node(on, logs, log), on, stream)
+    finally:
+        log.close()
+
+
+async def _run(node: Node, on: Foundation, stream: TextIO) -> int:
+    config = on.live.config
     timeout = microseconds(config.shutdown.timeout) / SECOND
     shutdown = Shutdown(timeout, node.logger, node.scheduler.hurry, node.running)
     manager = ServiceManager(os.environ)

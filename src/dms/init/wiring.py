@@ -35,8 +35,9 @@ from dms.declared_tasks.live import ORIGIN, LiveTasks
 from dms.errors import Conflict
 from dms.health import Finding, Health
 from dms.init.configuring import Configuring, WorkFolder, make_folder
+from dms.init.live_log import LiveLog
 from dms.init.log_line import RESERVED
-from dms.init.logger import LEVELS, get_logger
+from dms.init.logger import LEVELS, NodeLog, get_logger
 from dms.init.run_event_log import RunEventLog
 from dms.init.shutdown import CANCEL_SHARE, DRAIN_SHARE, Stage
 from dms.instant import SECOND, microseconds
@@ -59,12 +60,14 @@ class Foundation(NamedTuple):
 class Node:
     """A node: made whole, then started, then stopped stage by stage. All of it on one loop."""
 
-    def __init__(self, on: Foundation, logs: Topic) -> None:
+    def __init__(self, on: Foundation, logs: Topic, log: NodeLog) -> None:
         config = on.live.config
         self.name, self.health, self.logger = on.name, Health(), get_logger("dms")
         self._live, self._declared, self._folder, self._store = on.live, on.declared, on.folder, on.store
         self._stop_timeout = microseconds(config.shutdown.timeout) / SECOND
         self._clock = SystemClock()
+        self._live_log = LiveLog(log, self.health, self._clock)
+        self._live_log.start(config)
         self._started = self._clock.now().wall
         self.scheduler = Scheduler(
             config.scheduler.max_running_tasks,
@@ -84,6 +87,7 @@ class Node:
         topic = config_topic(self._started)
         self._configuring = Configuring(self._live, self.logger, self.health, topic)
         self._live_tasks = LiveTasks(self.scheduler, self._declared)
+        self._live.subscribe(self._live_log)
         self._live.subscribe(WorkFolder())
         self._live.subscribe(self._live_tasks)
         self._live.listen(self._told)

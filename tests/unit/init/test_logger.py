@@ -4,40 +4,33 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
+from dms.init.flood import FloodGuard
+from dms.init.log_file import LogFile, LogFileSettings
 from dms.init.logger import configure_logger, get_logger
-from dms.instant import Instant
+from dms.instant import SECOND, Instant
 
 
 class StoppedClock:
+    boot = 0
+
     def now(self) -> Instant:
-        return Instant(wall=1_764_072_000_000_000, boot=0)
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Logging is the process's own: give it back as it was."""
-    root, hook = logging.getLogger(), threading.excepthook
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    logging.captureWarnings(False)
-    root.handlers[:], threading.excepthook = handlers, hook
-    root.setLevel(level)
+        return Instant(wall=1_764_072_000_000_000, boot=self.boot)
 
 
 class Log:
     """A configured logger's stream, and what it published."""
 
-    def __init__(self, level: str = "info", stream: Any = None, pretty: bool | None = None) -> None:
-        self.stream = stream or io.StringIO()
+    def __init__(
+        self, level: str = "info", stream: Any = None, pretty: bool | None = None, flood: FloodGuard | None = None
+    ) -> None:
+        self.stream, self.clock = stream or io.StringIO(), StoppedClock()
         self.published: list[dict[str, Any]] = []
-        configure_logger(level, self.stream, self.published.append, StoppedClock(), pretty)
+        self.of_node = configure_logger(level, self.stream, self.published.append, self.clock, pretty, flood)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -158,3 +151,138 @@ def test_whoever_wants_no_colours_gets_none(wish: tuple[str, str], monkeypatch: 
     log = Log(pretty=True)
     get_logger().warning("hello")
     assert log.stream.getvalue().endswith(" warning  hello\n")
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_a_logger_that_was_got_before_follows_the_level(level: str) -> None:
+    log = Log("error")
+    mine = get_logger("mine").bind(of="me")
+    mine.info("before")
+    log.of_node.set_level(level)
+    for method in ("debug", "info", "warning", "error"):
+        getattr(mine, method)(method)
+        mine.log(getattr(logging, method.upper()), f"log {method}")
+    all_of_them = ["debug", "info", "warning", "error"]
+    loud = all_of_them[all_of_them.index(level) :]
+    assert [event for method in loud for event in (method, f"log {method}")] == [line["event"] for line in log.lines]
+    assert {"me"} == {line["of"] for line in log.lines}
+
+
+def test_a_level_that_is_off_takes_whatever_it_is_given() -> None:
+    log = Log("error")
+    get_logger().info("{broken %s {0}", "one", odd=object(), event_="x")
+    get_logger().warning({"no": "text"})
+    assert [] == log.lines
+
+
+def test_the_standard_librarys_loggers_follow_the_level() -> None:
+    log = Log("error")
+    log.of_node.set_level("warning")
+    logging.getLogger("theirs").warning("loud")
+    assert ["loud"] == [line["event"] for line in log.lines]
+
+
+def log_file(path: Path) -> LogFile:
+    return LogFile(LogFileSettings(path, 1_000_000, 2, 30), StoppedClock())
+
+
+def events(path: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in path.read_text().splitlines()]
+
+
+def test_the_file_gets_the_same_lines_as_json(tmp_path: Path) -> None:
+    log = Log(pretty=True)
+    log.of_node.set_file(log_file(tmp_path / "log"))
+    get_logger().info("one\ntwo\u2028", odd=object)
+    log.of_node.close()
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert log.published == [json.loads(line)]
+
+
+def test_another_file_takes_over_and_no_line_is_in_both(tmp_path: Path) -> None:
+    log = Log()
+    mine = get_logger()
+    for name in ("a", "b"):
+        log.of_node.set_file(log_file(tmp_path / name))
+        mine.info(name)
+    log.of_node.close()
+    mine.info("after")
+    assert (["a"], ["b"]) == (events(tmp_path / "a"), events(tmp_path / "b"))
+    assert ["a", "b", "after"] == [line["event"] for line in log.lines]
+
+
+def test_a_file_that_can_not_be_written_costs_its_lines_which_are_counted_and_told_once(tmp_path: Path) -> None:
+    log, told, path = Log(), list[str](), tmp_path / "log"
+    path.mkdir()
+    log.of_node.set_file(log_file(path), lambda error: told.append("well" if error is None else str(error.strerror)))
+    for number in range(3):
+        get_logger().info(f"lost {number}")
+    path.rmdir()
+    get_logger().info("too soon")
+    log.clock.boot += SECOND
+    get_logger().info("kept")
+    get_logger().info("kept too")
+    log.of_node.close()
+    assert ["Is a directory", "well"] == told
+    missing, *rest = [json.loads(line) for line in path.read_text().splitlines()]
+    assert ("warning", 4) == (missing["level"], missing["lines"])
+    assert ["kept", "kept too"] == [line["event"] for line in rest]
+    assert 6 == len(log.lines)
+
+
+def test_who_is_told_of_a_file_in_trouble_may_log(tmp_path: Path) -> None:
+    log = Log()
+    (tmp_path / "log").mkdir()
+    log.of_node.set_file(log_file(tmp_path / "log"), lambda error: get_logger().warning("in trouble"))
+    get_logger().info("hello")
+    log.of_node.close()
+    assert ["hello", "in trouble"] == [line["event"] for line in log.lines]
+
+
+def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
+    log, path = Log(), tmp_path / "log"
+    log.of_node.set_file(LogFile(LogFileSettings(path, 20_000, 100, 30), StoppedClock()))
+
+    def talk(name: str) -> None:
+        for number in range(200):
+            get_logger(name).info("x" * 50, number=number)
+
+    threads = [threading.Thread(target=talk, args=(f"t{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.of_node.close()
+    told = [json.loads(line) for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
+    assert len(list(tmp_path.iterdir())) > 4
+    assert 800 == len(told) == len({(line["logger"], line["number"]) for line in told})
+
+
+def test_a_flood_is_cut_off_and_counted_and_errors_are_not() -> None:
+    log = Log(flood=FloodGuard(burst=2, per_second=1))
+    for _ in range(5):
+        get_logger("mine").info("again")
+        get_logger("mine").error("again")
+    log.clock.boot += 20 * SECOND
+    get_logger().info("later")
+    told = [(line["level"], line["event"]) for line in log.lines]
+    assert [2, 5] == [told.count((level, "again")) for level in ("info", "error")]
+    assert [("info", "suppressed 3: again"), ("info", "later")] == told[-2:]
+    assert ("mine", 3) == (log.lines[-2]["logger"], log.lines[-2]["suppressed"])
+    assert log.lines == log.published
+
+
+def test_what_was_held_back_is_told_at_the_end(tmp_path: Path) -> None:
+    log = Log(flood=FloodGuard(burst=1))
+    log.of_node.set_file(log_file(tmp_path / "log"))
+    for _ in range(3):
+        get_logger().info("again")
+    log.of_node.close()
+    assert ["again", "suppressed 2: again"] == [line["event"] for line in log.lines] == events(tmp_path / "log")
+
+
+def test_a_guard_bears_events_that_are_no_text() -> None:
+    log = Log(flood=FloodGuard(burst=1))
+    get_logger().info({"one": 1})
+    get_logger().bind(logger=7).info(8)
+    assert [{"one": 1}, 8] == [line["event"] for line in log.lines]
