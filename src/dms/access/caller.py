@@ -13,8 +13,27 @@ CONFIG_READ = "config:read"
 CONFIG_WRITE = "config:write"
 NODE_READ = "node:read"
 LOGS_READ = "logs:read"
+TOKEN_WRITE = "token:write"
+EXEC_RUN = "exec:run"
 ADMIN = "admin"
 """Holds every other scope."""
+
+SCOPES = frozenset(
+    {
+        TASK_READ,
+        TASK_RUN,
+        TASK_WRITE,
+        EVENT_EMIT,
+        CONFIG_READ,
+        CONFIG_WRITE,
+        NODE_READ,
+        LOGS_READ,
+        TOKEN_WRITE,
+        EXEC_RUN,
+        ADMIN,
+    }
+)
+"""Those that the node itself asks for; a plugin's operations may ask for others."""
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from dms.access.token import Token
 from dms.errors import ConfigError, StoreError
 
 _FILE = "identity.json"
@@ -22,10 +23,12 @@ _ANIMALS = (
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A node's random ID, which nobody else has, and the name that people call it by."""
+    """A node's random ID, which nobody else has, the name that people call it by, and the tokens that it made; None
+    where it never made one, which is not the same as having revoked them all."""
 
     id: str
     name: str
+    tokens: tuple[Token, ...] | None = None
 
 
 def read_identity(folder: Path) -> Identity | None:
@@ -49,19 +52,33 @@ def new_identity() -> Identity:
 
 
 def write_identity(folder: Path, identity: Identity) -> None:
-    """Keep it, readable by its owner only, whole or not at all. StoreError where it can't be written."""
+    """Keep it, readable by its owner only, whole or not at all, also over a power cut. StoreError where it can't be
+    written."""
+    write_private(folder / _FILE, msgspec.json.format(msgspec.json.encode(identity)) + b"\n")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A file that only its owner may read, replaced as a whole. StoreError where it can't be written."""
     try:
-        _write(folder / f"{_FILE}.partial", identity).replace(folder / _FILE)
+        _write(path.with_name(f"{path.name}.partial"), content).replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(
-            f"{folder / _FILE} can't be written: {error.strerror}; look at the disk and at the file"
-        ) from None
+        raise StoreError(f"{path} can't be written: {error.strerror}; look at the disk and at the file") from None
 
 
-def _write(partial: Path, identity: Identity) -> Path:
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _write(partial: Path, content: bytes) -> Path:
+    partial.unlink(missing_ok=True)  # one of a crash may have been made readable for others since
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(identity)) + b"\n")
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     return partial
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -21,6 +21,7 @@ FAMILIES = {
     "event": "Tell the node that something happened.",
     "logs": "What the node says of itself.",
     "config": "What the configuration says, and why.",
+    "token": "Say who may come in over HTTP and WebSocket.",
     "call": "Call any method of the command channel.",
 }
 """Each is the command of its name in the module of its name, `dms.cli.run.run` and so on."""

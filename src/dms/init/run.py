@@ -8,7 +8,8 @@ from functools import partial
 from typing import TextIO
 
 from dms import __version__
-from dms.access.identity import new_identity, read_identity, write_identity
+from dms.access.identity import Identity, new_identity, read_identity, write_identity
+from dms.access.tokens import Tokens
 from dms.adapters.config_store import SqliteConfigStore
 from dms.adapters.folder import DataFolder
 from dms.adapters.sqlite import SqliteStore
@@ -43,7 +44,8 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
         _refuse([*loaded.findings, *tasks_from(loaded).findings])
     folder = DataFolder(loaded.config.general.data_dir)
     folder.prepare()
-    name = _hold(folder)
+    identity = _hold(folder)
+    tokens = Tokens(folder.path, identity, SystemClock())
     store = SqliteStore(folder.database)
     try:
         live = LiveConfig(loaded, SqliteConfigStore(store, store.open()), SystemClock(), lambda: in_thread(read))
@@ -51,7 +53,7 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
         declared = tasks_from(live.loaded)
         if strict:
             _refuse([*live.loaded.findings, *declared.findings])
-        return asyncio.run(_serve(Foundation(live, declared, store, folder, name), stream))
+        return asyncio.run(_serve(Foundation(live, declared, store, folder, identity.name, tokens), stream))
     finally:
         store.close()
         folder.release()
@@ -62,15 +64,15 @@ def _refuse(findings: Sequence[ConfigFinding]) -> None:
         raise refusal(sorted(findings, key=lambda finding: (finding.origin.source, finding.origin.line)))
 
 
-def _hold(folder: DataFolder) -> str:
-    """Take the folder for this node alone, and find or give the node its name."""
+def _hold(folder: DataFolder) -> Identity:
+    """Take the folder for this node alone, and find out who the node is, or make it one."""
     known = read_identity(folder.path)
     identity = known or new_identity()
     folder.lock(identity.name)
     known = read_identity(folder.path)  # another node may have been quicker, and be gone again
     if known is None:
         write_identity(folder.path, identity)
-    return (known or identity).name
+    return known or identity
 
 
 def _log_stream() -> TextIO:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dms import __version__
+from dms.access.caller import SCOPES
+from dms.access.tokens import Tokens
 from dms.adapters.folder import DataFolder
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.decision import Alert
@@ -19,6 +21,7 @@ from dms.background_tasks.task import Task
 from dms.clock import SystemClock
 from dms.command.config import config_operations, config_topic
 from dms.command.events import event_operations
+from dms.command.limits import DEFAULT_LIMITS
 from dms.command.logs import logs_operations
 from dms.command.node import NodeInfo, node_operations
 from dms.command.operation import Operation, by_name
@@ -26,6 +29,7 @@ from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.tasks import task_operations, task_runs_topic
+from dms.command.tokens import token_operations
 from dms.command.topic import Topic
 from dms.config.live import LiveConfig
 from dms.config.store import Revision
@@ -44,17 +48,19 @@ from dms.instant import SECOND, microseconds
 from dms.local.door import LocalDoor
 from dms.node_tasks import facts
 from dms.node_tasks.retention import retention_task
+from dms.websocket.registry import SocketRegistry
 
 
 class Foundation(NamedTuple):
     """What a node stands on, made before it: its configuration, the tasks that this declares, its store (open), the
-    data folder (held) and its name."""
+    data folder (held), its name and its tokens."""
 
     live: LiveConfig
     declared: Declared
     store: SqliteStore
     folder: DataFolder
     name: str
+    tokens: Tokens
 
 
 class Node:
@@ -92,12 +98,17 @@ class Node:
         self._live.subscribe(self._live_tasks)
         self._live.listen(self._told)
         self._watch: FileWatch | None = None
+        self._tokens, self._sockets = on.tokens, SocketRegistry(DEFAULT_LIMITS.sockets)
         self._doors: list[str] = []
         self._door = LocalDoor(self._folder.path, self._operations(logs, topic))
 
     def _operations(self, logs: Topic, changes: Topic) -> Mapping[str, Operation]:
         runs = task_runs_topic(self.scheduler, self._clock, self._started)
         operations: dict[str, Operation] = {}
+
+        def known_scopes() -> frozenset[str]:
+            return SCOPES.union(operation.scope for operation in operations.values())
+
         operations |= by_name(
             task_operations(self.scheduler),
             task_declaration_operations(self.scheduler, self._live),
@@ -105,6 +116,7 @@ class Node:
             config_operations(self._live),
             node_operations(self._info, self.scheduler, self.health, self._clock),
             logs_operations(logs),
+            token_operations(self._tokens, self._clock, known_scopes, self._sockets.close_token),
             subscription_operations([runs, changes, logs]),
             rpc_operations(lambda: operations.values(), __version__),
         )
@@ -143,6 +155,7 @@ class Node:
         self.scheduler.drop_undeclared("node")
         self._live.record_start()
         self._watch_files()
+        await self._first_token()
         self._doors.append(f"socket {await self._door.start()}")
         self.health.ready(True)
 
@@ -150,6 +163,12 @@ class Node:
         """Whether a task that the configuration does not name is meant to be gone, and not just lost with what could
         not be read."""
         return not any(finding.path in ((), ("tasks",)) for finding in self._live.loaded.findings)
+
+    async def _first_token(self) -> None:
+        """On a new node make the token that lets its owner in by every door."""
+        file = await in_thread(self._tokens.begin)
+        if file is not None:
+            self.logger.info(f"a first token, which may do everything, is in {file}")
 
     def _watch_files(self) -> None:
         """From now on a saved file is taken."""
@@ -206,6 +225,7 @@ class Node:
         return []
 
     async def _close_store(self) -> Sequence[str]:
+        await in_thread(self._tokens.close)
         await in_thread(self._store.close)
         return []
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from dms.access.caller import SCOPES
+from dms.access.identity import new_identity
+from dms.access.tokens import Tokens
 from dms.adapters.config_store import MemoryConfigStore
 from dms.background_tasks.scheduler import Scheduler
 from dms.clock import SystemClock
@@ -18,6 +21,7 @@ from dms.command.rpc import describe, rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.tasks import task_operations
+from dms.command.tokens import token_operations
 from dms.config import Loaded, load
 from dms.config.live import LiveConfig
 from dms.health import Health
@@ -41,6 +45,7 @@ def every_operation() -> list[Operation]:
         *logs_operations(logs),
         *node_operations(lambda: info, scheduler, Health(), clock),
         *subscription_operations([logs]),
+        *token_operations(Tokens(Path(), new_identity(), clock), clock, lambda: SCOPES, print),
     ]
     return list(by_name(operations, rpc_operations(lambda: operations, "1")).values())
 
