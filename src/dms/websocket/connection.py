@@ -6,7 +6,7 @@ protocol straight to the Connection.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from websockets.http11 import Request
 from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 
+from dms.access.bearer import Authenticate, bearer_token
 from dms.access.caller import Caller
 from dms.command.connection import Connection
 from dms.command.limits import Limits
@@ -29,7 +30,7 @@ from dms.rpc.message import Request as Call
 from dms.rpc.session import Session
 from dms.websocket.close_code import CloseCode, close_code, close_reason
 from dms.websocket.expiry import Expiry, has_passed
-from dms.websocket.handshake import Guard, bearer_token, choose_subprotocol, objection, rejection
+from dms.websocket.handshake import Guard, choose_subprotocol, objection, rejection
 from dms.websocket.heartbeat import Heartbeat
 from dms.websocket.hello import (
     HELLO,
@@ -46,10 +47,6 @@ from dms.websocket.hello import (
 )
 from dms.websocket.registry import SocketRegistry
 from dms.websocket.send_buffer import SendBuffer
-
-Authenticate = Callable[[str], Caller]
-"""Whose token this is, told at once. Unauthenticated where it is unknown, expired or revoked, Refused where its owner
-may not come in here."""
 
 _log = logging.getLogger("dms.websocket")
 _wire_log = logging.getLogger("dms.websocket.wire")
@@ -256,7 +253,7 @@ class WebSocketConnection(asyncio.Protocol):
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             return self._protocol.send_response(response)
         try:
-            token = bearer_token(request.headers)
+            token = bearer_token(request.headers.get_all("Authorization"))
             caller = None if token is None else self._authenticate(token)
         except Unauthenticated as error:
             return self._reject(HTTPStatus.UNAUTHORIZED, str(error))

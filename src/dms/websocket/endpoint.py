@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from dms.access.bearer import Authenticate
 from dms.command.limits import Limits
 from dms.command.operation import Operation
 from dms.instant import Clock
-from dms.websocket.connection import Authenticate, Endpoint, ServerState, WebSocketConnection
+from dms.websocket.connection import Endpoint, ServerState, WebSocketConnection
 from dms.websocket.handshake import Guard
 from dms.websocket.hello import Node
 from dms.websocket.registry import SocketRegistry
