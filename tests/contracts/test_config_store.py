@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dms.adapters.config_store import KEPT, MemoryConfigStore, SqliteConfigStore
 from dms.adapters.sqlite import SqliteStore
@@ -58,9 +59,11 @@ def revision(number: int, value: Any = 2) -> Revision:
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, 0, -(2**63), 2**64 - 1, 0.1, "", "ä\n\x00", [], {}, {"a": [{"b": None}]}, ["x"] * 500]
+    "value",
+    [None, True, 0, -(2**63), 2**64 - 1, 2**70, -(10**300), 0.1, 5e-324, "", "ä\n\x00", [], {}, {"a": [{"b": None}]}],
 )
 def test_a_revision_comes_back_as_it_was_saved(again: Open, value: Any) -> None:
+    """Integers beyond 64 bits too: they are valid JSON, so a task's arguments may hold them."""
     store = again()
     store.save(revision(1, value)).result()
     assert revision(1, value) == store.revision(1).result()
@@ -69,11 +72,17 @@ def test_a_revision_comes_back_as_it_was_saved(again: Open, value: Any) -> None:
 
 def test_what_has_no_plain_form_is_refused_and_nothing_of_it_is_kept(again: Open) -> None:
     store = again()
-    with pytest.raises(StoreError):
-        store.save(revision(1, 2**70)).result()
-    with pytest.raises(StoreError):
-        store.save(revision(1, object())).result()
+    for value in (object(), {"half a character": "\ud800"}):
+        with pytest.raises(StoreError, match="revision 1 holds something that can't be kept"):
+            store.save(revision(1, value)).result()
     assert [] == store.revisions(10, None).result()
+
+
+def test_half_a_character_in_the_reason_or_the_author_is_kept_as_an_escape(again: Open) -> None:
+    store = again()
+    store.save(replace(revision(1), reason="so \ud800", author="an\udcffa")).result()
+    kept = store.revision(1).result()
+    assert ("so \\ud800", "an\\udcffa") == (kept.reason, kept.author)
 
 
 def test_a_number_is_given_once(again: Open) -> None:
@@ -91,6 +100,14 @@ def test_revisions_come_newest_first_and_page_by_page(again: Open) -> None:
     assert [5, 4] == [each.number for each in store.revisions(2, None).result()]
     assert [3, 2] == [each.number for each in store.revisions(2, 4).result()]
     assert [] == store.revisions(0, None).result()
+
+
+@pytest.mark.parametrize(("limit", "before", "numbers"), [(2**80, 2**80, [2, 1]), (9, -(2**80), []), (-(2**80), 9, [])])
+def test_a_page_may_be_asked_for_with_any_number(again: Open, limit: int, before: int, numbers: list[int]) -> None:
+    store = again()
+    store.save(revision(1)).result()
+    store.save(revision(2)).result()
+    assert numbers == [each.number for each in store.revisions(limit, before).result()]
 
 
 @pytest.mark.parametrize("number", [0, 7, -1, 2**80])

@@ -91,18 +91,18 @@ class NodeInAThread:
                     Task("tidy", print, lane=Lane.NODE),
                 ]
             )
-            self.door = LocalDoor(self.data_dir, self._operations(), patience=5, grace=0.1)
+            self.door = LocalDoor(self.data_dir, await self._operations(), patience=5, grace=0.1)
             self.socket = str(await self.door.start())
             self._up.set()
             await self._end.wait()
             await self.door.stop()
             self.let_go.set()
 
-    def _operations(self) -> Any:
+    async def _operations(self) -> Any:
         clock = SystemClock()
         live = LiveConfig(_defaults(), MemoryConfigStore(), clock, _defaults_again)
         live.start()
-        live.record_start()
+        await live.record_start()
         started = clock.now().wall - 250_000_000
         self._topics = [self.logs, task_runs_topic(self.scheduler, clock, epoch=1)]
         families = [

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
 
+from dms.adapters.reader import Answering
 from dms.adapters.sqlite import SqliteStore
 from dms.config.overrides import Override
 from dms.config.store import RecordedChange, Revision
@@ -15,8 +16,9 @@ from dms.errors import NotFound, StoreBroken, StoreError
 KEPT = 200
 """Revisions that are kept."""
 
-FORMAT = 1
-"""The number that each revision's blob begins with, so that a later DMS can read what this one wrote."""
+FORMAT = 2
+"""The number that each revision's detail begins with, so that a later DMS can read what this one wrote: a JSON array.
+Format 1 was the same as MessagePack, which holds no integer beyond 64 bits."""
 
 _COLUMNS = "number, at, author, reason, hash, detail"
 _NEWEST = f"SELECT {_COLUMNS} FROM config_revision ORDER BY number DESC LIMIT 1"
@@ -26,6 +28,8 @@ _PUT = "INSERT INTO config_revision VALUES (?, ?, ?, ?, ?, ?)"
 _DROP_OLD = "DELETE FROM config_revision WHERE number <= ?"
 _HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'config_revision'"
 _HIGHEST = 2**63 - 1
+
+T = TypeVar("T")
 
 Row = tuple[int, int, str, str, str, bytes]
 
@@ -58,19 +62,19 @@ class SqliteConfigStore:
         """Keep a revision, and let go of those beyond the newest so many; in one transaction."""
         try:
             row = _row_of(revision)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            return _failed(StoreError(f"revision {revision.number} holds something that can't be kept: {error}"))
-        return self._store.writer.save([(_PUT, row), (_DROP_OLD, (revision.number - KEPT,))])
+            return self._store.writer.save([(_PUT, row), (_DROP_OLD, (revision.number - KEPT,))])
+        except StoreError as error:
+            return _failed(error)
 
     def revisions(self, limit: int, before: int | None) -> Future[list[Revision]]:
         """The newest first, at most `limit`, older than the number `before`."""
-        bound = _HIGHEST if before is None else before
+        bound = _HIGHEST if before is None else _bounded(before)
 
         def look_up(connection: apsw.Connection) -> list[Revision]:
-            rows: list[Any] = connection.execute(_BEFORE, (bound, max(limit, 0))).fetchall()
+            rows: list[Any] = connection.execute(_BEFORE, (bound, max(_bounded(limit), 0))).fetchall()
             return [_revision_of(row) for row in rows]
 
-        return self._store.reader.ask(look_up)
+        return self._ask(look_up)
 
     def revision(self, number: int) -> Future[Revision]:
         """One revision. NotFound where it is no longer kept, or never was."""
@@ -81,7 +85,13 @@ class SqliteConfigStore:
                 raise _not_kept(number)
             return _revision_of(rows[0])
 
-        return self._store.reader.ask(look_up)
+        return self._ask(look_up)
+
+    def _ask(self, look_up: Answering[T]) -> Future[T]:
+        try:
+            return self._store.reader.ask(look_up)
+        except StoreError as error:
+            return _failed(error)
 
 
 class MemoryConfigStore:
@@ -98,8 +108,8 @@ class MemoryConfigStore:
         """Keep a revision; StoreError where its number is taken or it holds what has no plain form."""
         try:
             row = _row_of(revision)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            return _failed(StoreError(f"revision {revision.number} holds something that can't be kept: {error}"))
+        except StoreError as error:
+            return _failed(error)
         if any(kept[0] == revision.number for kept in self._rows):
             return _failed(StoreError(f"there is a revision {revision.number} already"))
         self._rows = sorted([*self._rows, row])[-KEPT:]
@@ -117,19 +127,34 @@ class MemoryConfigStore:
 
 
 def _row_of(revision: Revision) -> Row:
+    """StoreError where it holds what has no plain form."""
     detail = _Detail(FORMAT, revision.changes, revision.overrides, revision.effective)
-    return revision.number, revision.at, revision.author, revision.reason, revision.hash, _encode(detail)
+    try:
+        blob = msgspec.json.encode(detail)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"revision {revision.number} holds something that can't be kept: {error}") from None
+    return revision.number, revision.at, _text(revision.author), _text(revision.reason), revision.hash, blob
+
+
+def _text(words: str) -> str:
+    """Words for people; a half of a character, which UTF-8 can't hold, is written as its escape."""
+    return words.encode(errors="backslashreplace").decode()
 
 
 def _revision_of(row: Row) -> Revision:
     number, at, author, reason, digest, blob = row
     try:
-        detail = _decode(blob)
+        detail = _decode(blob) if blob.startswith(b"[") else _decode_first(blob)
     except (msgspec.DecodeError, RecursionError) as error:
         raise StoreBroken(f"revision {number} of the configuration can't be read: {error}") from None
-    if detail.format != FORMAT:
+    if detail.format > FORMAT:
         raise StoreBroken(f"revision {number} of the configuration is kept in the unknown format {detail.format}")
     return Revision(number, at, author, reason, detail.changes, detail.overrides, detail.effective, digest)
+
+
+def _bounded(number: int) -> int:
+    """The number, or the nearest to it that SQLite holds."""
+    return min(max(number, -_HIGHEST), _HIGHEST)
 
 
 def _not_kept(number: int) -> NotFound:
@@ -150,5 +175,5 @@ def _failed(error: Exception) -> Future[Any]:
     return future
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Detail).decode
+_decode = msgspec.json.Decoder(_Detail).decode
+_decode_first = msgspec.msgpack.Decoder(_Detail).decode

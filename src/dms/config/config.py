@@ -67,7 +67,7 @@ def plain(value: Any) -> Any:
         case timedelta():
             return duration_text(value)
         case Path():
-            return str(value)
+            return _path_text(value)
         case Section():
             return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
         case Config():
@@ -77,6 +77,12 @@ def plain(value: Any) -> Any:
         case list() | tuple():
             return [plain(inner) for inner in value]
     return value
+
+
+def _path_text(path: Path) -> str:
+    """Bytes of a file's name that are no text, and that JSON can't carry, are written as escapes."""
+    text = str(path)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def _build(kind: Any, value: Any, machine: Machine) -> Any:

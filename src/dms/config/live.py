@@ -121,14 +121,14 @@ class LiveConfig:
         self.hash = _hash(_effective(self.loaded))
         self._volatile_at[self.revision] = ()
 
-    def record_start(self) -> None:
+    async def record_start(self) -> None:
         """Where the effective configuration is not what it was before the start, that is a revision; to be called once
-        the store takes them."""
+        the store takes them. StoreError where it can't be kept: then it is none, and the next one holds it too."""
         newest, effective = self._newest, _effective(self.loaded)
         if newest is None or newest.hash != self.hash:
             changes = _recorded_between(newest.effective if newest else {}, effective)
             revision = self._revision("start", "read at the start", changes)
-            self._store.save(revision)
+            await asyncio.wrap_future(self._store.save(revision))
             self._take(revision, self._volatile)
 
     # ── changes ──

@@ -13,12 +13,15 @@ from dms.command.topic import Topic
 from dms.config import ConfigChange, ConfigFinding
 from dms.config.live import LiveConfig
 from dms.config.store import RecordedChange, Revision
-from dms.errors import ConfigError, DmsError
+from dms.errors import ConfigError, DmsError, StoreError
 from dms.health import Finding, Health
 from dms.init.logger import Logger
 
 REFUSED = "config_refused"
 """The code of the finding that the files say something which was not taken."""
+
+NOT_KEPT = "config_not_kept"
+"""The code of the finding that the configuration of the start is not in the history; the next change mends it."""
 
 
 class Configuring:
@@ -29,10 +32,20 @@ class Configuring:
         self._findings: list[Finding] = []
         self._reloading: set[asyncio.Task[None]] = set()
 
+    async def record_start(self) -> None:
+        """What was read at the start goes into the history; where that can't be kept, the node runs all the same."""
+        try:
+            await self._live.record_start()
+        except StoreError as error:
+            message = f"what was read at the start is not in the configuration's history: {error}"
+            self._health.report(Finding(NOT_KEPT, "start", message))
+            self._logger.error(message)
+
     def changed(self, revision: Revision) -> None:
         """A revision is in force."""
         what = ", ".join(map(_told, revision.changes)) or "no value in force"
         self._logger.info(f"configuration changed: {what}", revision=revision.number, author=revision.author)
+        self._health.clear(NOT_KEPT, "start")
         self._topic.publish(msgspec.to_builtins(RevisionDocument.of(revision)))
 
     def found(self, findings: Sequence[ConfigFinding]) -> None:

@@ -153,7 +153,7 @@ class Node:
         if self._says_all_tasks():
             self.scheduler.drop_undeclared(ORIGIN)
         self.scheduler.drop_undeclared("node")
-        self._live.record_start()
+        await self._configuring.record_start()
         self._watch_files()
         await self._first_token()
         self._doors.append(f"socket {await self._door.start()}")

@@ -18,7 +18,7 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def operations(tmp_path: Path) -> list[Operation]:
+async def operations(tmp_path: Path) -> list[Operation]:
     file = tmp_path / "dms_config.yaml"
     file.write_text("scheduler:\n  max_running_tasks: 3\n")
 
@@ -27,7 +27,7 @@ def operations(tmp_path: Path) -> list[Operation]:
 
     live = LiveConfig(load(file, environ={"HOME": str(tmp_path)}), MemoryConfigStore(), FakeClock(), read)
     live.start()
-    live.record_start()
+    await live.record_start()
     return config_operations(live)
 
 

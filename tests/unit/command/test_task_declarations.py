@@ -22,7 +22,7 @@ ADDED = {"run": ["true"], "description": "New.", "enabled": True}
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> LiveConfig:
+async def live(tmp_path: Path) -> LiveConfig:
     file = tmp_path / "dms_config.yaml"
     file.write_text('tasks:\n  filed:\n    run: ["true"]\n  still:\n    run: ["true"]\n    enabled: false\n')
 
@@ -31,7 +31,7 @@ def live(tmp_path: Path) -> LiveConfig:
 
     made = LiveConfig(load(file, environ={"HOME": str(tmp_path)}), MemoryConfigStore(), FakeClock(), read)
     made.start()
-    made.record_start()
+    await made.record_start()
     return made
 
 

@@ -4,6 +4,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dms.config import Loaded
@@ -86,7 +87,6 @@ class Life:
         self.live = LiveConfig(self._read_now(), self.store, FakeClock(), self._read)
         self.live.listen(self.told.append)
         self.live.start()
-        self.live.record_start()
 
     def _read_now(self) -> Loaded:
         return self.load(self.text, **self.options)
@@ -102,9 +102,16 @@ class Life:
         return await self.live.set(changes, author="ana", **options)
 
 
+async def begun(*args: Any, **options: Any) -> Life:
+    """A life whose start is recorded."""
+    life = Life(*args, **options)
+    await life.live.record_start()
+    return life
+
+
 @pytest.fixture
-def life(loaded: Load) -> Life:
-    return Life(loaded, "scheduler: {max_running_tasks: 4}\n")
+async def life(loaded: Load) -> Life:
+    return await begun(loaded, "scheduler: {max_running_tasks: 4}\n")
 
 
 async def test_a_value_that_is_set_is_in_force_and_kept_with_its_author(life: Life) -> None:
@@ -130,7 +137,7 @@ async def test_what_is_unset_gives_way_to_the_layer_below(life: Life) -> None:
 async def test_a_persistent_override_outlives_a_restart_and_a_volatile_one_does_not(loaded: Load, life: Life) -> None:
     await life.set({SLOTS: 2})
     await life.set({"general.debug": True}, volatile=True)
-    again = Life(loaded, life.text, life.store)
+    again = await begun(loaded, life.text, life.store)
     assert (2, False) == (again.slots, again.live.config.general.debug)
 
 
@@ -143,13 +150,13 @@ async def test_a_volatile_override_counts_over_a_persistent_one(life: Life) -> N
 
 
 async def test_the_command_line_masks_a_persistent_override_which_the_answer_says(loaded: Load) -> None:
-    life = Life(loaded, arguments=[f"{SLOTS}=7"])
+    life = await begun(loaded, arguments=[f"{SLOTS}=7"])
     answer = await life.set({SLOTS: 2})
     assert (7, {SLOTS: f"--set {SLOTS}"}, []) == (life.slots, answer.masked_by, answer.changes)
 
 
 async def test_an_override_counts_over_the_environment(loaded: Load) -> None:
-    life = Life(loaded, environ={"DMS_SCHEDULER__MAX_RUNNING_TASKS": "7"})
+    life = await begun(loaded, environ={"DMS_SCHEDULER__MAX_RUNNING_TASKS": "7"})
     await life.set({SLOTS: 2})
     assert 2 == life.slots
 
@@ -239,6 +246,25 @@ async def test_a_change_that_can_not_be_kept_does_not_come(life: Life) -> None:
     assert (["prepare", "abandon"], 4, 1) == (listening.told, life.slots, life.live.revision)
 
 
+async def test_a_start_that_can_not_be_kept_is_no_revision_and_the_next_change_is_one(loaded: Load) -> None:
+    life = Life(loaded, "scheduler: {max_running_tasks: 4}\n")
+    life.store.refusing = StoreError("the disk is full")
+    with pytest.raises(StoreError):
+        await life.live.record_start()
+    assert (0, []) == (life.live.revision, life.store.all)
+    life.store.refusing = None
+    await life.set({"general.debug": True})
+    kept = life.store.all[-1]
+    assert (1, 1, 4) == (life.live.revision, kept.number, kept.effective["scheduler"]["max_running_tasks"])
+
+
+async def test_a_folder_whose_name_is_no_text_is_kept_as_an_escape(loaded: Load) -> None:
+    life = await begun(loaded, environ={"HOME": "/home/\udcff"})
+    await life.set({SLOTS: 2})
+    assert "/home/\\udcff/.dms" == life.store.all[-1].effective["general"]["user_dir"]
+    assert msgspec.json.encode(life.store.all[-1].effective)
+
+
 async def test_nothing_new_is_no_revision(life: Life) -> None:
     answer = await life.live.unset([SLOTS], author="ana")
     assert (1, [], 1) == (answer.revision, [], len(life.store.all))
@@ -311,7 +337,7 @@ async def test_a_bad_or_emptied_file_is_refused_whole(life: Life, text: str) -> 
 
 
 async def test_what_was_wrong_before_keeps_no_change_away(loaded: Load) -> None:
-    life = Life(loaded, "scheduler: {max_running_tasks: 4, max_slots: 3}\n")
+    life = await begun(loaded, "scheduler: {max_running_tasks: 4, max_slots: 3}\n")
     life.text = "scheduler: {max_running_tasks: 6, max_slots: 3}\n"
     await life.live.reload()
     await life.set({"general.debug": True})
@@ -322,7 +348,7 @@ async def test_a_bad_stored_override_counts_for_nothing_and_is_reported(loaded: 
     await life.set({SLOTS: 2})
     bad = [Revision(9, 0, "ana", "", [], [*_bad(life)], {}, "x")]
     life.store.all += bad
-    again = Life(loaded, life.text, life.store)
+    again = await begun(loaded, life.text, life.store)
     assert (4, [f"ana, revision 9  {SLOTS}: 0 is not a whole number from 1 to 10000"]) == (
         again.slots,
         [str(finding) for finding in again.live.loaded.findings],
@@ -337,9 +363,9 @@ def _bad(life: Life) -> list[Any]:
 
 
 async def test_a_start_with_another_file_is_a_revision_and_one_with_the_same_is_none(loaded: Load, life: Life) -> None:
-    same = Life(loaded, life.text, life.store)
+    same = await begun(loaded, life.text, life.store)
     assert 1 == same.live.revision
-    other = Life(loaded, "scheduler: {max_running_tasks: 5}\n", life.store)
+    other = await begun(loaded, "scheduler: {max_running_tasks: 5}\n", life.store)
     assert (2, [(SLOTS, 4, 5)]) == (
         other.live.revision,
         [(change.key, change.before, change.after) for change in other.store.all[-1].changes],
@@ -348,7 +374,7 @@ async def test_a_start_with_another_file_is_a_revision_and_one_with_the_same_is_
 
 async def test_a_part_of_a_section_is_seen_through_every_way_of_reading(loaded: Load) -> None:
     """spf13/viper#798: an override of one child was not seen when its parent was read."""
-    life = Life(loaded, "general: {host_city: Oulu, host_country: FI}\n")
+    life = await begun(loaded, "general: {host_city: Oulu, host_country: FI}\n")
     await life.set({"general.host_city": "Vaasa"})
     general = life.live.config.general
     assert ("Vaasa", "FI", "Vaasa") == (

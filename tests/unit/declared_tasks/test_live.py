@@ -36,7 +36,6 @@ class Node:
         self.scheduler = Scheduler(2, clock=self.clock, timezone="UTC")
         self.live = LiveConfig(self._load(), MemoryConfigStore(), self.clock, self._read)
         self.live.start()
-        self.live.record_start()
         self.tasks = LiveTasks(self.scheduler, tasks_from(self.live.loaded))
         self.live.subscribe(self.tasks)
         self.scheduler.add_tasks(tasks_from(self.live.loaded).tasks)
@@ -63,6 +62,7 @@ class Node:
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
     made = Node(tmp_path)
+    await made.live.record_start()
     async with made.scheduler:
         yield made
 

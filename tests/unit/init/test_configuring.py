@@ -1,0 +1,51 @@
+import io
+import json
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from dms.adapters.config_store import MemoryConfigStore
+from dms.command.config import config_topic
+from dms.config import load
+from dms.config.live import LiveConfig
+from dms.config.store import Revision
+from dms.errors import StoreError
+from dms.health import Health
+from dms.init.configuring import Configuring
+from dms.init.logger import configure_logger, get_logger
+from dms.testing import FakeClock
+
+
+class FullAtFirst(MemoryConfigStore):
+    """A store that can't keep the first revision."""
+
+    full = True
+
+    def save(self, revision: Revision) -> Future[None]:
+        if not self.full:
+            return super().save(revision)
+        self.full = False
+        failed: Future[None] = Future()
+        failed.set_exception(StoreError("no room left on the disk"))
+        return failed
+
+
+async def test_a_start_that_can_not_be_kept_is_said_until_the_next_change_is(tmp_path: Path) -> None:
+    stream, clock, health = io.StringIO(), FakeClock(), Health()
+    configure_logger("info", stream, lambda _: None, clock)
+    live = LiveConfig(load(environ={"HOME": str(tmp_path)}), FullAtFirst(), clock, _never)
+    live.start()
+    configuring = Configuring(live, get_logger("dms"), health, config_topic(1))
+    live.listen(configuring.changed)
+    await configuring.record_start()
+    told = "what was read at the start is not in the configuration's history: no room left on the disk"
+    assert ([told], ["error"]) == (
+        [finding.message for finding in health.findings()],
+        [json.loads(line)["level"] for line in stream.getvalue().splitlines()],
+    )
+    await live.set({"general.debug": True}, author="ana")
+    assert ([], 1) == (health.findings(), live.revision)
+
+
+async def _never() -> Any:
+    raise AssertionError
