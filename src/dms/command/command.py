@@ -1,8 +1,10 @@
 """Command: one request to run an operation, from whichever door it came."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from enum import StrEnum
+from functools import lru_cache
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from dms.command.connection import Connection
 
 _log = logging.getLogger("dms.command")
+_waits = lru_cache(256)(iscoroutinefunction)
 
 
 class State(StrEnum):
@@ -59,19 +62,37 @@ class Command:
     async def run(self, operations: Mapping[str, Operation]) -> Any:
         """Run it, once, and give its result, which is then also in `result`. What it raises is also in `error`:
         UnknownMethod, InvalidParameters or Refused before it runs, and after that whatever the operation raises."""
+        waiting = self.begin(operations)
+        return self.result if waiting is None else await waiting
+
+    def begin(self, operations: Mapping[str, Operation]) -> Coroutine[Any, Any, Any] | None:
+        """Run it as far as it waits for nothing: gives None where that was all of it, and else what is still to be
+        awaited. It raises what `run` does."""
         try:
             operation, parameters = self._prepare(operations)
         except DmsError as error:
             self.state, self.error = State.REJECTED, error
             raise
         self.state = State.RUNNING
+        if _waits(operation.handler):
+            return self._wait(operation, parameters)
         try:
-            self.result = await operation.handler(parameters, self)
+            self._succeeded(operation.handler(parameters, self))
         except BaseException as error:
             self._failed(error)
             raise
-        self.state = State.SUCCEEDED
+        return None
+
+    async def _wait(self, operation: Operation, parameters: msgspec.Struct) -> Any:
+        try:
+            self._succeeded(await operation.handler(parameters, self))
+        except BaseException as error:
+            self._failed(error)
+            raise
         return self.result
+
+    def _succeeded(self, result: Any) -> None:
+        self.result, self.state = result, State.SUCCEEDED
 
     def _prepare(self, operations: Mapping[str, Operation]) -> tuple[Operation, msgspec.Struct]:
         operation = operations.get(self.command)

@@ -113,10 +113,10 @@ def config_operations(live: LiveConfig) -> list[Operation]:
 
 
 def _reading(live: LiveConfig) -> list[Operation]:
-    async def get_key(params: KeyParameters, command: Command) -> dict[str, Any]:
+    def get_key(params: KeyParameters, command: Command) -> dict[str, Any]:
         return get(live.loaded, params.key)
 
-    async def explain_key(params: KeyParameters, command: Command) -> Explanation:
+    def explain_key(params: KeyParameters, command: Command) -> Explanation:
         return explain(live.loaded, params.key)
 
     async def history(params: RevisionsParameters, command: Command) -> list[RevisionDocument]:

@@ -1,7 +1,7 @@
 """Connection: what one peer says becomes commands, what they give becomes answers. A lasting door has one a peer."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -107,29 +107,39 @@ class Connection:
             with suppress(DmsError):
                 self._own[notification.method](notification.params)
         elif not self._stopping and len(self._commands) < self._limits.in_flight:
-            self._start(object(), self._command(notification), lambda done: done.cancelled() or done.exception())
+            self._start(object(), self._command(notification), lambda _: None)
 
     def _command(self, call: Request | Notification) -> Command:
         return Command(call.method, call.params, caller=self.caller, connection=self)
 
-    def _start(self, key: object, command: Command, finish: Callable[[asyncio.Task[Any]], object]) -> None:
+    def _start(self, key: object, command: Command, finish: Callable[[BaseException | None], None]) -> None:
+        """Begin a command; `finish` is told its error once it has ended, which may be at once."""
+        try:
+            waiting = command.begin(self._operations)
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes the answer, and was logged where it matters
+            finish(error)
+        else:
+            if waiting is None:
+                finish(None)
+            else:
+                self._await(key, waiting, finish)
+
+    def _await(
+        self, key: object, waiting: Coroutine[Any, Any, Any], finish: Callable[[BaseException | None], None]
+    ) -> None:
+        """In a callback and not in the task, since a task that is cancelled before its first step never runs at all."""
+
         def finished(done: asyncio.Task[Any]) -> None:
             del self._commands[key]
-            finish(done)
+            finish(asyncio.CancelledError() if done.cancelled() else done.exception())
             if self.idle and not self._gone:
                 self._door.idle()
 
-        task = self._commands[key] = asyncio.get_running_loop().create_task(command.run(self._operations))
+        task = self._commands[key] = asyncio.get_running_loop().create_task(waiting)
         task.add_done_callback(finished)
 
-    def _answer(self, request: Request, command: Command, done: asyncio.Task[Any]) -> None:
-        """In a callback and not in the task, since a task that is cancelled before its first step never runs at all."""
-        if done.cancelled():
-            text = self._session.fail(request, _stopping()) if self._stopping else self._session.cancelled(request)
-        elif error := done.exception():
-            text = self._session.fail(request, error)
-        else:
-            text = self._session.reply(request, done.result())
+    def _answer(self, request: Request, command: Command, error: BaseException | None) -> None:
+        text = self._text(request, command, error)
         opened = [self._opened.pop(command)] if command in self._opened else []
         if text is None:
             self._held.setdefault(request.batch, []).extend(opened)
@@ -137,6 +147,13 @@ class Connection:
         self._send(text)
         for subscription in self._held.pop(request.batch, []) + opened:
             self._begin(subscription)
+
+    def _text(self, request: Request, command: Command, error: BaseException | None) -> bytes | None:
+        if error is None:
+            return self._session.reply(request, command.result)
+        if not isinstance(error, asyncio.CancelledError):
+            return self._session.fail(request, error)
+        return self._session.fail(request, _stopping()) if self._stopping else self._session.cancelled(request)
 
     def _send(self, text: bytes | None) -> None:
         if text is not None and not self._gone:

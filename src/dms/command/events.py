@@ -26,7 +26,7 @@ class Emitted(msgspec.Struct, frozen=True):
 def event_operations(scheduler: Scheduler) -> list[Operation]:
     """`event.emit`, into this scheduler."""
 
-    async def emit(params: EmitParameters, command: Command) -> Emitted:
+    def emit(params: EmitParameters, command: Command) -> Emitted:
         scheduler.emit(params.topic, params.payload)
         return Emitted(params.topic)
 

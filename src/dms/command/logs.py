@@ -32,7 +32,7 @@ def logs_topic(epoch: int) -> Topic:
 def logs_operations(topic: Topic) -> list[Operation]:
     """`logs.tail`, of this topic."""
 
-    async def tail(params: TailParameters, command: Command) -> Tail:
+    def tail(params: TailParameters, command: Command) -> Tail:
         cursor, lines = topic.tail(params.limit)
         return Tail(lines, cursor)
 

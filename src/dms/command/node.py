@@ -85,7 +85,7 @@ def node_operations(
 ) -> list[Operation]:
     """`node.info` and `node.status`."""
 
-    async def info(params: Nothing, command: Command) -> InfoDocument:
+    def info(params: Nothing, command: Command) -> InfoDocument:
         it = node()
         return InfoDocument(
             name=it.name,
@@ -98,7 +98,7 @@ def node_operations(
             facts=dict(it.facts),
         )
 
-    async def status(params: Nothing, command: Command) -> StatusDocument:
+    def status(params: Nothing, command: Command) -> StatusDocument:
         it, views = node(), scheduler.tasks()
         return StatusDocument(
             name=it.name,

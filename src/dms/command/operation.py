@@ -1,6 +1,6 @@
 """Operation: something that can be asked of a node. It exists once, whichever door it is asked through."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,9 @@ class Nothing(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True):
     """What can be asked: its name, the types of its parameters and its result, the scope it needs, and its handler.
 
-    The handler gets the decoded parameters and the Command, and gives the result: a Struct or plain values. It may be
-    cancelled at any `await`, since its caller may cancel or go away: what must not be cut in half is shielded inside.
+    The handler gets the decoded parameters and the Command, and gives the result: a Struct or plain values. One that
+    waits is a coroutine function; it may be cancelled at any `await`, since its caller may cancel or go away: what must
+    not be cut in half is shielded inside. One that waits for nothing is a function, and is run where it is asked for.
     `examples` are parameters that work, for people who read the documentation.
     """
 
@@ -35,7 +36,7 @@ class Operation(msgspec.Struct, frozen=True):
     result: Any
     scope: str
     effect: Effect
-    handler: Callable[[Any, "Command"], Awaitable[Any]]
+    handler: Callable[[Any, "Command"], Any]
     summary: str
     examples: tuple[dict[str, Any], ...] = ()
 

@@ -13,10 +13,10 @@ from dms.command.operation import Effect, Nothing, Operation
 def rpc_operations(operations: Callable[[], Iterable[Operation]], version: str) -> list[Operation]:
     """`rpc.ping`, and `rpc.discover` for all of `operations`."""
 
-    async def ping(params: Nothing, command: Command) -> str:
+    def ping(params: Nothing, command: Command) -> str:
         return "pong"
 
-    async def discover(params: Nothing, command: Command) -> dict[str, Any]:
+    def discover(params: Nothing, command: Command) -> dict[str, Any]:
         return describe(operations(), version)
 
     return [

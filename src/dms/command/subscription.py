@@ -84,7 +84,7 @@ def subscription_operations(topics: Iterable[Topic]) -> list[Operation]:
     """`sub.open` and `sub.close`, for these topics."""
     by_name = {topic.name: topic for topic in topics}
 
-    async def begin(params: OpenParameters, command: "Command") -> Opened:
+    def begin(params: OpenParameters, command: "Command") -> Opened:
         topic = by_name.get(params.topic)
         if topic is None:
             known = f"there are {', '.join(by_name)}"
@@ -96,7 +96,7 @@ def subscription_operations(topics: Iterable[Topic]) -> list[Operation]:
         subscription = command.connection.subscribe(command, topic, dict(params.wanted), params.cursor)
         return Opened(subscription.name, subscription.cursor)
 
-    async def end(params: CloseParameters, command: "Command") -> Closed:
+    def end(params: CloseParameters, command: "Command") -> Closed:
         if command.connection is not None:
             command.connection.unsubscribe(params.sub)
         return Closed(params.sub)

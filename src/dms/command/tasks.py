@@ -60,10 +60,10 @@ class HistoryParameters(msgspec.Struct, frozen=True):
 def task_operations(scheduler: Scheduler) -> list[Operation]:
     """`task.list`, `get`, `run`, `pause`, `resume` and `history` of this scheduler."""
 
-    async def list_tasks(params: Nothing, command: Command) -> list[TaskDocument]:
+    def list_tasks(params: Nothing, command: Command) -> list[TaskDocument]:
         return [TaskDocument.of(view) for view in scheduler.tasks()]
 
-    async def get(params: TaskParameters, command: Command) -> TaskDocument:
+    def get(params: TaskParameters, command: Command) -> TaskDocument:
         return TaskDocument.of(scheduler.view(params.name))
 
     async def run(params: RunParameters, command: Command) -> ExecutionDocument:
@@ -75,11 +75,11 @@ def task_operations(scheduler: Scheduler) -> list[Operation]:
         except TimeoutError:
             raise WaitTimeout(f"{params.name} has not ended within {params.timeout}; the run goes on") from None
 
-    async def pause(params: PauseParameters, command: Command) -> list[TaskDocument]:
+    def pause(params: PauseParameters, command: Command) -> list[TaskDocument]:
         scheduler.pause(params.name, until=_moment(params.until), reason=params.reason)
         return changed(params.name)
 
-    async def resume(params: ResumeParameters, command: Command) -> list[TaskDocument]:
+    def resume(params: ResumeParameters, command: Command) -> list[TaskDocument]:
         scheduler.resume(params.name)
         return changed(params.name)
 

@@ -89,7 +89,7 @@ def token_operations(
         token, text = await in_thread(lambda: tokens.create(params.name, wanted, author, lifetime))
         return NewTokenDocument(token.id, token.name, text, wanted, rfc3339(token.expires))
 
-    async def list_(params: Nothing, command: Command) -> TokensDocument:
+    def list_(params: Nothing, command: Command) -> TokensDocument:
         return TokensDocument([TokenDocument.of(token) for token in tokens.list()])
 
     async def revoke(params: TokenIdParameters, command: Command) -> TokenDocument:
