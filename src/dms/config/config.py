@@ -7,7 +7,13 @@ from typing import Any
 
 import msgspec
 
-from dms.config.schema import GeneralSection, ObservabilitySection, SchedulerSection, ShutdownSection
+from dms.config.schema import (
+    GeneralSection,
+    ObservabilitySection,
+    SchedulerSection,
+    ShutdownSection,
+    WebSocketSection,
+)
 from dms.config.setting import Machine, Section, is_section, keys_of, section_of_map
 from dms.config.task_declaration import TaskDeclaration
 from dms.instant import duration_text
@@ -21,6 +27,7 @@ class Config(msgspec.Struct, frozen=True):
 
     general: GeneralSection
     scheduler: SchedulerSection
+    websocket: WebSocketSection
     observability: ObservabilitySection
     shutdown: ShutdownSection
     tasks: dict[str, TaskDeclaration]
@@ -29,6 +36,7 @@ class Config(msgspec.Struct, frozen=True):
 BUILT_IN: Sections = {
     "general": GeneralSection,
     "scheduler": SchedulerSection,
+    "websocket": WebSocketSection,
     "observability": ObservabilitySection,
     "shutdown": ShutdownSection,
     "tasks": dict[str, TaskDeclaration],

@@ -21,7 +21,6 @@ from dms.background_tasks.task import Task
 from dms.clock import SystemClock
 from dms.command.config import config_operations, config_topic
 from dms.command.events import event_operations
-from dms.command.limits import DEFAULT_LIMITS
 from dms.command.logs import logs_operations
 from dms.command.node import NodeInfo, node_operations
 from dms.command.operation import Operation, by_name
@@ -39,6 +38,7 @@ from dms.declared_tasks.live import ORIGIN, LiveTasks
 from dms.errors import Conflict
 from dms.health import Finding, Health
 from dms.init.configuring import Configuring, WorkFolder, make_folder
+from dms.init.limits import limits_of
 from dms.init.live_log import LiveLog
 from dms.init.log_line import RESERVED
 from dms.init.logger import LEVELS, NodeLog, get_logger
@@ -98,7 +98,7 @@ class Node:
         self._live.subscribe(self._live_tasks)
         self._live.listen(self._told)
         self._watch: FileWatch | None = None
-        self._tokens, self._sockets = on.tokens, SocketRegistry(DEFAULT_LIMITS.sockets)
+        self._tokens, self._sockets = on.tokens, SocketRegistry(lambda: limits_of(self._live.config).sockets)
         self._doors: list[str] = []
         self._door = LocalDoor(self._folder.path, self._operations(logs, topic))
 

@@ -6,7 +6,7 @@ protocol straight to the Connection.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -66,7 +66,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     operations: Mapping[str, Operation]
     authenticate: Authenticate
     guard: Guard
-    limits: Limits
+    limits: Callable[[], Limits]
     registry: SocketRegistry
     node: Node
     clock: Clock
@@ -77,7 +77,7 @@ class WebSocketConnection(asyncio.Protocol):
     Connection from then on."""
 
     def __init__(self, endpoint: Endpoint, server: ServerState) -> None:
-        self._endpoint, self._server, self._limits = endpoint, server, endpoint.limits
+        self._endpoint, self._server, self._limits = endpoint, server, endpoint.limits()
         self._loop = asyncio.get_running_loop()
         self._protocol = ServerProtocol(
             max_size=self._limits.hello, select_subprotocol=choose_subprotocol, logger=_wire_log

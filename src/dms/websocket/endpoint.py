@@ -1,7 +1,7 @@
 """The WebSocket as uvicorn takes it: a protocol class, for its setting `ws`."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dms.access.bearer import Authenticate
@@ -18,14 +18,15 @@ def websocket_protocol(
     operations: Mapping[str, Operation],
     authenticate: Authenticate,
     guard: Guard,
-    limits: Limits,
+    limits: Callable[[], Limits],
     registry: SocketRegistry,
     *,
     node: Node,
     clock: Clock,
 ) -> type[asyncio.Protocol]:
     """The class to give to `uvicorn.Config(ws=…)`. `authenticate` tells whose token one is, `guard` what is wrong with
-    a request's headers, `registry` keeps the sockets of each token; `node` is what a hello is answered with."""
+    a request's headers, `limits` what holds for one that comes now, `registry` keeps the sockets of each token; `node`
+    is what a hello is answered with."""
     endpoint = Endpoint(operations, authenticate, guard, limits, registry, node, clock)
 
     class Protocol(WebSocketConnection):

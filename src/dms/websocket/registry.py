@@ -1,5 +1,6 @@
 """SocketRegistry: which sockets each token has opened, so that there are not too many and a revoked one has none."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from dms.errors import Overloaded
@@ -14,16 +15,17 @@ class Closable(Protocol):
 
 
 class SocketRegistry:
-    """The open sockets by token. All of it runs on the loop of the doors. `limit` is how many a token may have."""
+    """The open sockets by token. All of it runs on the loop of the doors. `limit` tells how many a token may have."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
         self._sockets: dict[str, set[Closable]] = {}
 
     def admit(self, token_id: str, socket: Closable) -> None:
         """One more of this token. Overloaded where it has as many as it may."""
-        if len(self._sockets.get(token_id, ())) >= self._limit:
-            raise Overloaded(f"this token has {self._limit} sockets open, as many as it may; close one of them")
+        limit = self._limit()
+        if len(self._sockets.get(token_id, ())) >= limit:
+            raise Overloaded(f"this token has {limit} sockets open, as many as it may; close one of them")
         self._sockets.setdefault(token_id, set()).add(socket)
 
     def forget(self, token_id: str, socket: Closable) -> None:

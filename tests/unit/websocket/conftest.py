@@ -240,12 +240,12 @@ async def open_door(operations: Operations, tokens: Tokens, clock: FakeClock) ->
     async with contextlib.AsyncExitStack() as stack:
 
         async def open_(guard: Any = lambda headers: None, **limits: Any) -> Door:
-            registry = SocketRegistry(limits.get("sockets", Limits().sockets))
+            registry = SocketRegistry(lambda: limits.get("sockets", Limits().sockets))
             protocol = websocket_protocol(
                 operations.table,
                 tokens,
                 guard,
-                Limits(**limits),
+                lambda: Limits(**limits),
                 registry,
                 node=Node("brisk-otter", "1795574168686333"),
                 clock=clock,
