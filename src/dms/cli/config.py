@@ -189,10 +189,13 @@ def print_changed(changed: dict[str, Any], undo: str = "") -> None:
         click.echo(f"{_change(change)}{_when(change['key'], changed)}")
     for key, by in changed["masked_by"].items():
         click.echo(f"{key}: kept, and masked by {plain(by)}")
+    for key, how in changed["unseen"].items():
+        if key not in changed["masked_by"]:
+            click.echo(f"{plain(key)}: {'set' if how == 'set' else 'no longer set'}; the value in force stays")
     revision = changed["revision"]
     if changed["dry_run"]:
         click.echo("Nothing was changed: this was a dry run.")
-    elif changed["changes"]:
+    elif changed["changes"] or changed["unseen"]:
         click.echo(f"Revision {revision}. {undo or f'Undo: dms config rollback {revision - 1}'}")
     elif not changed["masked_by"]:
         click.echo(f"Nothing to change: it is so already (revision {revision}).")

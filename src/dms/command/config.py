@@ -1,6 +1,6 @@
 """`config.*`: what the configuration says, and why; and how it is changed."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -11,8 +11,11 @@ from dms.command.command import Command
 from dms.command.operation import Effect, Nothing, Operation
 from dms.command.topic import Topic
 from dms.config import Explanation, explain, get
-from dms.config.live import Changed, LiveConfig
-from dms.config.scopes import scopes_of, scopes_of_removal
+from dms.config.config import Sections
+from dms.config.finding import key_text
+from dms.config.live import Changed, LiveConfig, Permit
+from dms.config.overrides import Override
+from dms.config.scopes import scope_of
 from dms.config.store import RecordedChange, Revision
 from dms.errors import Forbidden
 from dms.instant import rfc3339
@@ -100,11 +103,17 @@ def author_of(caller: Caller) -> str:
     return f"{caller.name} by {caller.door}"
 
 
-def check_scopes(caller: Caller, needed: Mapping[str, str]) -> None:
-    """Forbidden names the key and the scope where the caller does not hold what each key needs."""
-    for key, scope in needed.items():
-        if not caller.may(scope):
-            raise Forbidden(f"{key} needs the scope {scope}, which {caller.name} does not hold")
+def permit_of(caller: Caller, sections: Sections) -> Permit:
+    """Raises Forbidden, naming the key and the scope, where the caller does not hold what each key needs of which an
+    override comes or goes."""
+
+    def permit(overrides: Sequence[Override]) -> None:
+        for override in overrides:
+            scope = scope_of(sections, override.path)
+            if not caller.may(scope):
+                raise Forbidden(f"{key_text(override.path)} needs the scope {scope}, which {caller.name} does not hold")
+
+    return permit
 
 
 def config_operations(live: LiveConfig) -> list[Operation]:
@@ -142,42 +151,30 @@ def _reading(live: LiveConfig) -> list[Operation]:
 
 def _writing(live: LiveConfig) -> list[Operation]:
     async def set_keys(params: SetParameters, command: Command) -> Changed:
-        _check_removal(live, command.caller, list(params.changes))  # what is said anew takes the place of its parts
-        for key, value in params.changes.items():
-            check_scopes(command.caller, scopes_of(live.loaded.sections, tuple(key.split(".")), value))
         return await live.set(
             params.changes,
-            author=author_of(command.caller),
             volatile=params.volatile,
             expected_revision=params.expected_revision,
             dry_run=params.dry_run,
             reason=params.reason,
+            **_asking(live, command),
         )
 
     async def unset(params: UnsetParameters, command: Command) -> Changed:
-        _check_removal(live, command.caller, params.keys)
         return await live.unset(
             params.keys,
-            author=author_of(command.caller),
             volatile=params.volatile,
             expected_revision=params.expected_revision,
             dry_run=params.dry_run,
             reason=params.reason,
+            **_asking(live, command),
         )
 
     async def rollback(params: RollbackParameters, command: Command) -> Changed:
-        planned = await live.rollback(params.revision, author=author_of(command.caller), dry_run=True)
-        _check_changes(live, command.caller, planned)
-        if params.dry_run:
-            return planned
-        return await live.rollback(params.revision, author=author_of(command.caller))
+        return await live.rollback(params.revision, dry_run=params.dry_run, **_asking(live, command))
 
     async def restore(params: RestoreParameters, command: Command) -> Changed:
-        planned = await live.restore_defaults(params.keys, author=author_of(command.caller), dry_run=True)
-        _check_changes(live, command.caller, planned)
-        if params.dry_run:
-            return planned
-        return await live.restore_defaults(params.keys, author=author_of(command.caller))
+        return await live.restore_defaults(params.keys, dry_run=params.dry_run, **_asking(live, command))
 
     async def reload(params: Nothing, command: Command) -> Changed:
         return await live.reload(author_of(command.caller), "asked to read the files anew")
@@ -197,13 +194,6 @@ def _writing(live: LiveConfig) -> list[Operation]:
     ]
 
 
-def _check_removal(live: LiveConfig, caller: Caller, keys: list[str]) -> None:
-    for key in keys:
-        check_scopes(caller, scopes_of_removal(live.loaded.sections, tuple(key.split(".")), live.loaded.layers))
-
-
-def _check_changes(live: LiveConfig, caller: Caller, planned: Changed) -> None:
-    for change in planned.changes:
-        path = tuple(change.key.split("."))
-        for value in (change.before, change.after):
-            check_scopes(caller, scopes_of(live.loaded.sections, path, value))
+def _asking(live: LiveConfig, command: Command) -> dict[str, Any]:
+    """Who asks for a change, and what they may."""
+    return {"author": author_of(command.caller), "permit": permit_of(command.caller, live.loaded.sections)}

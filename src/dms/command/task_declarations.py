@@ -8,11 +8,10 @@ from dms.access.caller import TASK_WRITE
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import check_name
 from dms.command.command import Command
-from dms.command.config import author_of, check_scopes
+from dms.command.config import author_of, permit_of
 from dms.command.operation import Effect, Operation
 from dms.config.layer import ABSENT, value_at
 from dms.config.live import Changed, LiveConfig
-from dms.config.scopes import scopes_of, scopes_of_removal
 from dms.errors import Conflict, Refused
 
 
@@ -38,10 +37,9 @@ class _Declarations:
     async def add(self, params: AddParameters, command: Command) -> Changed:
         check_name(params.name)
         path = ("tasks", params.name)
-        check_scopes(command.caller, scopes_of(self._live.loaded.sections, path, params.declaration))
         if self._is_said(path):
             raise Conflict(f"tasks.{params.name} is declared already; change it with config.set, or remove it first")
-        return await self._live.set({".".join(path): params.declaration}, author=author_of(command.caller))
+        return await self._live.set({".".join(path): params.declaration}, **self._asking(command))
 
     async def remove(self, params: NameParameters, command: Command) -> Changed:
         name = self._declared(params.name)
@@ -49,8 +47,7 @@ class _Declarations:
         for layer in self._live.loaded.layers:
             if value_at(layer.values, path) is not ABSENT and not layer.name.is_override:
                 raise Refused(f"{name} is declared in {layer.source}: take it out there, or hold it back: task disable")
-        check_scopes(command.caller, scopes_of_removal(self._live.loaded.sections, path, self._live.loaded.layers))
-        return await self._live.unset([".".join(path)], author=author_of(command.caller))
+        return await self._live.unset([".".join(path)], **self._asking(command))
 
     async def enable(self, params: NameParameters, command: Command) -> Changed:
         return await self._switch(params.name, True, command)
@@ -61,13 +58,17 @@ class _Declarations:
     async def _switch(self, which: str | int, enabled: bool, command: Command) -> Changed:
         """By taking the override away where that does it, else by one."""
         path = ("tasks", self._declared(which), "enabled")
-        key, author = ".".join(path), author_of(command.caller)
-        check_scopes(command.caller, scopes_of(self._live.loaded.sections, path, enabled))
+        key, asking = ".".join(path), self._asking(command)
         below = [value_at(layer.values, path) for layer in self._live.loaded.layers if not layer.name.is_override]
         said = [value for value in below if value is not ABSENT]
         if (said[-1] if said else True) is enabled:
-            return await self._live.unset([key], author=author)
-        return await self._live.set({key: enabled}, author=author)
+            return await self._live.unset([key], **asking)
+        return await self._live.set({key: enabled}, **asking)
+
+    def _asking(self, command: Command) -> dict[str, Any]:
+        """Who asks for a change, and what they may; a conflict where what it builds on has changed meanwhile."""
+        permit = permit_of(command.caller, self._live.loaded.sections)
+        return {"author": author_of(command.caller), "permit": permit, "expected_revision": self._live.revision}
 
     def _declared(self, which: str | int) -> str:
         """The name of a declared task. NotFound where there is no such task, Refused where nothing declares it."""

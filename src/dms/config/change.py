@@ -58,8 +58,22 @@ def differences(before: Any, after: Any, path: KeyPath = ()) -> Iterator[KeyChan
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in [*before, *(name for name in after if name not in before)]:
             yield from differences(before.get(name, ABSENT), after.get(name, ABSENT), (*path, name))
-    elif before != after:
+    elif not is_same(before, after):
         yield KeyChange(path, before, after)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same, which 1, 1.0 and true are not to whoever gets them as an argument."""
+    if one is other or one != other:
+        return one is other
+    return type(one) is type(other) and (type(one) in _PLAIN or _text(one) == _text(other))
+
+
+_PLAIN = (str, int, bool, float)
+
+
+def _text(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="sorted")
 
 
 def _overlap(one: KeyPath, other: KeyPath) -> bool:

@@ -1,16 +1,16 @@
 """Questions about a loaded configuration: what a key is, and why."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from dms.config.config import plain
 from dms.config.document import KeyPath
-from dms.config.finding import key_path
+from dms.config.finding import key_path, key_text
 from dms.config.layer import ABSENT, Layer, LayerName, value_at
 from dms.config.reading import Loaded
-from dms.config.setting import key_at
+from dms.config.setting import is_section, key_at, keys_of, section_of_map
 from dms.errors import NotFound, did_you_mean
 
 _FEW = 12
@@ -90,6 +90,24 @@ def _value(loaded: Loaded, path: KeyPath) -> Any:
             raise NotFound(f"{'.'.join(map(str, path))}: no key {part}{inside}.{hint}")
         value = value[part]
     return value
+
+
+def unknown(loaded: Loaded, path: KeyPath) -> str:
+    """What is wrong with a key of which neither the schema nor the configuration knows; empty where one does."""
+    kind: Any = loaded.sections
+    for depth, part in enumerate(path):
+        if isinstance(kind, Mapping):
+            known: Mapping[Any, Any] = kind
+        elif section_of_map(kind) is not None:
+            known = dict.fromkeys(value_at(loaded.merged.values, path[:depth]), section_of_map(kind))
+        elif is_section(kind):
+            known = {name: key.type for name, key in keys_of(kind).items()}
+        else:
+            return ""
+        if part not in known:
+            return f"{key_text(path)}: unknown key.{did_you_mean(str(part), known) or _those_there_are(known)}"
+        kind = known[part]
+    return ""
 
 
 def _those_there_are(known: Collection[str]) -> str:

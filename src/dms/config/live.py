@@ -1,7 +1,7 @@
 """The running configuration: it changes as a whole, and never to something bad.
 
-set, unset, roll back, files read anew ──► compose ──► diff ──► prepare ──► commit ──► swap ──► apply
-                                                                    └── veto: nothing has changed
+set, unset, roll back, files read anew ──► compose ──► permit ──► diff ──► prepare ──► commit ──► swap ──► apply
+                                              └── forbidden: nothing     └── veto: nothing has changed
 """
 
 import asyncio
@@ -12,14 +12,15 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dms.config.change import ConfigChange, KeyChange, diff, differences
+from dms.config.change import ConfigChange, KeyChange, diff, differences, is_same
 from dms.config.config import Config, plain
 from dms.config.document import KeyPath
+from dms.config.explain import unknown
 from dms.config.file import FILENAME, SUFFIXES
 from dms.config.finding import ConfigFinding, key_path, key_text
 from dms.config.layer import ABSENT, LayerName, value_at
 from dms.config.machine import working_directory
-from dms.config.overrides import Override, with_override, without_override
+from dms.config.overrides import Override, moved, said, with_override, without_override
 from dms.config.reading import Loaded, folders_to_search, with_overrides
 from dms.config.setting import Applies, is_section, keys_of
 from dms.config.store import ConfigStore, RecordedChange, Revision
@@ -48,7 +49,8 @@ class Subscriber(Protocol):
 
 class Changed(msgspec.Struct, frozen=True):
     """The answer to a change: the revision now, what changed, and by key what took effect at once, with a task's next
-    run, or waits for a restart. `masked_by` tells by key which higher layer's value counts instead."""
+    run, or waits for a restart. `masked_by` tells by key which higher layer's value counts instead; `unseen`, which
+    overrides came or went (`set`, `unset`) though the value in force stays."""
 
     revision: int
     changes: list[RecordedChange]
@@ -56,6 +58,7 @@ class Changed(msgspec.Struct, frozen=True):
     next_run: list[str]
     restart_needed: list[str]
     masked_by: dict[str, str]
+    unseen: dict[str, str]
     dry_run: bool
 
 
@@ -71,6 +74,13 @@ class _Proposal(msgspec.Struct, frozen=True):
 
 
 Told = Callable[[Revision], None]
+
+Permit = Callable[[Sequence[Override]], None]
+"""Raises Forbidden where whoever asks for a change may not have one of the overrides come, or go, to which it comes."""
+
+
+def anything(overrides: Sequence[Override]) -> None:
+    """The permit of the program itself."""
 
 
 class LiveConfig:
@@ -142,21 +152,22 @@ class LiveConfig:
         expected_revision: int | None = None,
         dry_run: bool = False,
         reason: str = "",
+        permit: Permit = anything,
     ) -> Changed:
         """Set keys, all or none; `volatile` until the next restart. InvalidParameters names what is bad of them,
-        VersionConflict a key that changed since the expected revision; a subscriber's veto comes as it is."""
+        VersionConflict a key that changed since the expected revision; a subscriber's veto comes as it is. What is set
+        so already stays as it was."""
 
         def propose() -> _Proposal:
-            persistent, held = self._persistent, self._volatile
-            for key, value in changes.items():
-                override = Override(_path(key), value, self.revision + 1, author, self._clock.now().wall)
-                if volatile:
-                    held = with_override(held, override)
-                else:
-                    persistent = with_override(persistent, override)
-            return self._proposal(persistent, held, author, reason, [_path(key) for key in changes])
+            overrides = self._volatile if volatile else self._persistent
+            for path, value in ((_path(key), value) for key, value in changes.items()):
+                if not is_same(said(overrides, path), value):
+                    new = Override(path, value, self.revision + 1, author, self._clock.now().wall)
+                    overrides = with_override(overrides, new)
+            both = (self._persistent, overrides) if volatile else (overrides, self._volatile)
+            return self._proposal(*both, author, reason, [_path(key) for key in changes])
 
-        return await self._change(propose, expected_revision, dry_run)
+        return await self._change(propose, permit, expected_revision, dry_run)
 
     async def unset(
         self,
@@ -167,19 +178,22 @@ class LiveConfig:
         expected_revision: int | None = None,
         dry_run: bool = False,
         reason: str = "",
+        permit: Permit = anything,
     ) -> Changed:
-        """Remove overrides, so that the layers below count: of both kinds, or only volatile or persistent ones."""
+        """Remove overrides, so that the layers below count: of both kinds, or only volatile or persistent ones.
+        InvalidParameters where there is no such key, and none that was set before there was none."""
 
         def propose() -> _Proposal:
             persistent, held = self._persistent, self._volatile
-            for key in keys:
-                held = held if volatile is False else without_override(held, _path(key))
-                persistent = persistent if volatile is True else without_override(persistent, _path(key))
+            for path in map(_path, keys):
+                self._check_known(path)
+                held = held if volatile is False else without_override(held, path)
+                persistent = persistent if volatile is True else without_override(persistent, path)
             return self._proposal(persistent, held, author, reason, [_path(key) for key in keys])
 
-        return await self._change(propose, expected_revision, dry_run)
+        return await self._change(propose, permit, expected_revision, dry_run)
 
-    async def rollback(self, number: int, *, author: str, dry_run: bool = False) -> Changed:
+    async def rollback(self, number: int, *, author: str, dry_run: bool = False, permit: Permit = anything) -> Changed:
         """Put back the overrides as they were at a revision. Files and environment stay; volatile overrides come back
         where the revision is of this start. NotFound where it is no longer kept."""
         past = await asyncio.wrap_future(self._store.revision(number))
@@ -188,24 +202,29 @@ class LiveConfig:
             held = self._volatile_at.get(number, ())
             return self._proposal(past.overrides, held, author, f"rolled back to revision {number}")
 
-        return await self._change(propose, None, dry_run)
+        return await self._change(propose, permit, None, dry_run)
 
-    async def restore_defaults(self, keys: Sequence[str] = (), *, author: str, dry_run: bool = False) -> Changed:
+    async def restore_defaults(
+        self, keys: Sequence[str] = (), *, author: str, dry_run: bool = False, permit: Permit = anything
+    ) -> Changed:
         """Put keys, or all of them, to their defaults: overrides go, and one with the default comes where a file or
-        the environment says otherwise. Tasks, and where the node lives, have no defaults and stay."""
+        the environment says otherwise. Tasks, and where the node lives, have no defaults and stay; InvalidParameters
+        where that is what was asked for."""
 
         def propose() -> _Proposal:
             paths = [_path(key) for key in keys]
+            defaults = _defaults(self.loaded, paths)
             persistent, held = self._persistent, self._volatile
-            now, revision = self._clock.now().wall, self.revision + 1
-            for path, default in _defaults(self.loaded):
-                if not paths or any(path[: len(wanted)] == wanted for wanted in paths):
-                    persistent, held = without_override(persistent, path), without_override(held, path)
-                    if value_at(with_overrides(self.loaded, persistent, held).merged.values, path) != default:
-                        persistent = with_override(persistent, Override(path, plain(default), revision, author, now))
+            for path in defaults:
+                persistent, held = without_override(persistent, path), without_override(held, path)
+            bare = with_overrides(self.loaded, persistent, held).merged.values
+            for path, default in defaults.items():
+                if not is_same(plain(value_at(bare, path)), default):
+                    new = Override(path, default, self.revision + 1, author, self._clock.now().wall)
+                    persistent = with_override(persistent, new)
             return self._proposal(persistent, held, author, "restored defaults", paths)
 
-        return await self._change(propose, None, dry_run)
+        return await self._change(propose, permit, None, dry_run)
 
     async def reload(self, author: str = "file", reason: str = "the files have changed") -> Changed:
         """Read the files anew. ConfigError, and nothing has changed, where they are worse than before."""
@@ -219,7 +238,7 @@ class LiveConfig:
                 raise ConfigError("\n".join(map(str, worse)), tuple(map(str, worse)))
             return _Proposal(loaded, self._persistent, self._volatile, author, reason)
 
-        return await self._change(propose, None, dry_run=False)
+        return await self._change(propose, anything, None, dry_run=False)
 
     # ── asking ──
 
@@ -253,13 +272,25 @@ class LiveConfig:
             raise InvalidParameters(f"{lines}. Nothing was changed", tuple(finding.key for finding in worse))
         return _Proposal(loaded, persistent, volatile, author, reason, touched)
 
-    async def _change(self, propose: Callable[[], _Proposal], expected: int | None, dry_run: bool) -> Changed:
-        """In a task of its own: whoever asked may go away, and the change is whole all the same."""
-        return await asyncio.shield(asyncio.ensure_future(self._change_whole(propose, expected, dry_run)))
+    def _check_known(self, path: tuple[str, ...]) -> None:
+        """InvalidParameters where neither the schema nor an override knows of a key."""
+        what = unknown(self.loaded, path)
+        if what and said([*self._persistent, *self._volatile], path) is ABSENT:
+            raise InvalidParameters(f"{what} Nothing was changed", (key_text(path),))
 
-    async def _change_whole(self, propose: Callable[[], _Proposal], expected: int | None, dry_run: bool) -> Changed:
+    async def _change(
+        self, propose: Callable[[], _Proposal], permit: Permit, expected: int | None, dry_run: bool
+    ) -> Changed:
+        """In a task of its own: whoever asked may go away, and the change is whole all the same."""
+        return await asyncio.shield(asyncio.ensure_future(self._change_whole(propose, permit, expected, dry_run)))
+
+    async def _change_whole(
+        self, propose: Callable[[], _Proposal], permit: Permit, expected: int | None, dry_run: bool
+    ) -> Changed:
         async with self._lock:
             proposal = propose()
+            came, went = self._moved(proposal)
+            permit([*came, *went])
             change = diff(self.loaded, proposal.loaded)
             if expected is not None:
                 await self._check_fresh(expected, [*proposal.touched, *(key.path for key in change.keys)])
@@ -268,6 +299,12 @@ class LiveConfig:
                 await self._each(self._subscribers, change, "abandon")
                 return self._answer(change, proposal, self.revision + 1, dry_run=True)
             return await self._commit(change, proposal)
+
+    def _moved(self, proposal: _Proposal) -> tuple[list[Override], list[Override]]:
+        """The overrides, persistent and volatile, that come and that go, key by key."""
+        came, went = moved(self._persistent, proposal.persistent)
+        held, left = moved(self._volatile, proposal.volatile)
+        return came + held, went + left
 
     async def _check_fresh(self, expected: int, paths: Sequence[KeyPath]) -> None:
         if expected > self.revision:
@@ -296,10 +333,10 @@ class LiveConfig:
 
     async def _commit(self, change: ConfigChange, proposal: _Proposal) -> Changed:
         """On disk first, then in force; nothing to write where nothing changes."""
-        same = (list(self._persistent), list(self._volatile)) == (list(proposal.persistent), list(proposal.volatile))
-        if not change and same:
+        answer = self._answer(change, proposal, self.revision + 1, dry_run=False)
+        if not change and not answer.unseen:
             self.loaded = proposal.loaded
-            return self._answer(change, proposal, self.revision, dry_run=False)
+            return msgspec.structs.replace(answer, revision=self.revision)
         recorded = [_recorded(key) for key in change.keys]
         revision = self._revision(proposal.author, proposal.reason, recorded, proposal)
         try:
@@ -313,7 +350,7 @@ class LiveConfig:
         await self._each(self._subscribers, change, "apply")
         for tell in self._listeners:
             tell(revision)
-        return self._answer(change, proposal, revision.number, dry_run=False)
+        return answer
 
     def _take(self, revision: Revision, volatile: Sequence[Override]) -> None:
         self.revision, self.hash = revision.number, revision.hash
@@ -332,6 +369,8 @@ class LiveConfig:
         by_time: dict[Applies, list[str]] = {applies: [] for applies in Applies}
         for key in change.keys:
             by_time[change.applies(key)].append(key.key)
+        came, went = self._moved(proposal)
+        unseen = {key_text(each.path): "unset" for each in went} | {key_text(each.path): "set" for each in came}
         return Changed(
             revision=revision,
             changes=[_recorded(key) for key in change.keys],
@@ -339,6 +378,7 @@ class LiveConfig:
             next_run=by_time[Applies.NEXT_RUN],
             restart_needed=by_time[Applies.RESTART],
             masked_by=_masks(proposal),
+            unseen={key: how for key, how in unseen.items() if not change.touches(key)},
             dry_run=dry_run,
         )
 
@@ -398,14 +438,21 @@ def _refuse_emptied(old: Loaded, new: Loaded) -> None:
         raise ConfigError(line, (line,))
 
 
-def _defaults(loaded: Loaded) -> list[tuple[tuple[str, ...], Any]]:
-    return [
-        ((name, key.name), value_at(loaded.layers[0].values, (name, key.name)))
+def _defaults(loaded: Loaded, wanted: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Any]:
+    """The defaults, as plain values, of the keys that are, or lie in, what is wanted (nothing: everything).
+    InvalidParameters where there is nothing to restore."""
+    every = {
+        (name, key.name): plain(value_at(loaded.layers[0].values, (name, key.name)))
         for name, kind in loaded.sections.items()
         if is_section(kind)
         for key in keys_of(kind).values()
         if not key.setting.place and not key.setting.early
-    ]
+    }
+    for path in wanted:
+        if not any(key[: len(path)] == path for key in every):
+            what = unknown(loaded, path) or f"{key_text(path)}: there is no default that could be restored."
+            raise InvalidParameters(f"{what} Nothing was changed", (key_text(path),))
+    return {key: value for key, value in every.items() if not wanted or any(key[: len(p)] == p for p in wanted)}
 
 
 def _masks(proposal: _Proposal) -> dict[str, str]:

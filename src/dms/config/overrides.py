@@ -1,12 +1,12 @@
 """Overrides: what was set at run time, over the files and the environment. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from dms.config.document import KeyPath
-from dms.config.layer import Layer, LayerName
+from dms.config.layer import Layer, LayerName, value_at
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -46,6 +46,39 @@ def without_override(overrides: Sequence[Override], path: tuple[str, ...]) -> li
     taken out of that."""
     kept = [override for override in overrides if override.path[: len(path)] != path]
     return [_without_part(override, path) for override in kept]
+
+
+def said(overrides: Sequence[Override], path: tuple[str, ...]) -> Any:
+    """What the overrides say at a path, ABSENT where they say nothing."""
+    return value_at(override_layer(LayerName.OVERRIDE, overrides).values, path)
+
+
+def moved(before: Sequence[Override], after: Sequence[Override]) -> tuple[list[Override], list[Override]]:
+    """What comes, and what goes, where one set of overrides takes the place of another: each key as an override of its
+    own, so that a part that stays is not told with what changes beside it.
+
+    >>> whole = Override(("tasks", "backup"), {"run": ["true"], "every": "5m"}, 3, "ana", 0)
+    >>> came, went = moved([whole], without_override([whole], ("tasks", "backup", "every")))
+    >>> came, [each.path for each in went]
+    ([], [('tasks', 'backup', 'every')])
+    """
+    stays = {id(override) for override in before} & {id(override) for override in after}
+    old = _by_key(override for override in before if id(override) not in stays)
+    new = _by_key(override for override in after if id(override) not in stays)
+    came = [each for path, each in new.items() if old.get(path) != each]
+    return came, [each for path, each in old.items() if new.get(path) != each]
+
+
+def _by_key(overrides: Iterable[Override]) -> dict[KeyPath, Override]:
+    return {each.path: each for override in overrides for each in _split(override)}
+
+
+def _split(override: Override) -> Iterator[Override]:
+    if not isinstance(override.value, Mapping) or not override.value:
+        yield override
+        return
+    for name, value in override.value.items():
+        yield from _split(msgspec.structs.replace(override, path=(*override.path, name), value=value))
 
 
 def _without_part(override: Override, path: tuple[str, ...]) -> Override:

@@ -64,6 +64,7 @@ class GeneralSection(Section, frozen=True):
             why="Inside the data folder, so that what a task drops lies neither in / nor where DMS was started.",
             example="/srv/work",
             applies=Applies.NEXT_RUN,
+            scope="exec:run",
         ),
     ]
     debug: Annotated[

@@ -43,7 +43,7 @@ class FileWatch:
         while not self._stopped.is_set():
             try:
                 self._watch()
-            except (OSError, RuntimeError):  # no more watches to be had, or a folder went or may not be entered
+            except (OSError, RuntimeError, UnicodeError):  # no more watches, or a folder that may not be watched
                 self._stopped.wait(POLL)
 
     def _watch(self) -> None:

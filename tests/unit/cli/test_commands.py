@@ -337,6 +337,29 @@ def test_whichever_way_it_is_taken_back_it_is_as_before(words: tuple[str, ...], 
     assert before == dms("config", "get", SLOTS).out
 
 
+def test_what_is_set_as_a_lower_layer_says_it_is_said_to_be_set_and_only_once(dms: Dms) -> None:
+    assert f"{SLOTS}: set; the value in force stays\nRevision 2. Undo: dms config rollback 1\n" == (
+        dms("config", "set", SLOTS, str(default_slots(dms))).out
+    )
+    assert "Nothing to change: it is so already (revision 2).\n" == (
+        dms("config", "set", SLOTS, str(default_slots(dms))).out
+    )
+    assert dms("config", "unset", SLOTS).out.startswith(
+        f"{SLOTS}: no longer set; the value in force stays\nRevision 3."
+    )
+
+
+def default_slots(dms: Dms) -> int:
+    return int(json.loads(dms("config", "get", SLOTS, "--json").out)["value"])
+
+
+@pytest.mark.parametrize("words", [("unset", "scheduler.max_slots"), ("restore-defaults", "tasks")])
+def test_what_can_not_be_taken_back_is_said(words: tuple[str, ...], dms: Dms) -> None:
+    refused = dms("config", *words)
+    assert (True, "") == (refused.status != 0, refused.out)
+    assert "Nothing was changed" in refused.err
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("2", 2), ("true", True), ('["a"]', ["a"]), ("5m", "5m"), ("NaN", "NaN"), ("", ""), ("[", "[")]
 )
@@ -346,7 +369,14 @@ def test_a_value_is_json_where_it_can_be_read_as_that(text: str, value: Any) -> 
 
 def test_no_rollback_is_offered_as_the_way_back_from_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     change = {"key": SLOTS, "before": 3, "after": 5}
-    changed = {"changes": [change], "restart_needed": [], "next_run": [], "masked_by": {}, "dry_run": False}
+    changed = {
+        "changes": [change],
+        "restart_needed": [],
+        "next_run": [],
+        "masked_by": {},
+        "unseen": {},
+        "dry_run": False,
+    }
     print_reloaded({**changed, "revision": 2})
     assert f"{SLOTS}: 3 -> 5, live now\nRevision 2. Undo: put the files back as they were\n" == capsys.readouterr().out
 

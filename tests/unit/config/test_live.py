@@ -10,6 +10,7 @@ import pytest
 from dms.config import Loaded
 from dms.config.change import ConfigChange
 from dms.config.live import LiveConfig
+from dms.config.overrides import Override
 from dms.config.store import Revision
 from dms.errors import ConfigError, Conflict, InvalidParameters, NotFound, StoreError, VersionConflict
 from dms.testing import FakeClock
@@ -270,6 +271,78 @@ async def test_nothing_new_is_no_revision(life: Life) -> None:
     assert (1, [], 1) == (answer.revision, [], len(life.store.all))
 
 
+async def test_what_is_set_so_already_stays_as_it_was(life: Life) -> None:
+    await life.set({"tasks.backup": {"run": ["true"], "every": "5m"}})
+    again: list[dict[str, Any]] = [
+        {"tasks.backup": {"every": "5m", "run": ["true"]}},
+        {"tasks.backup.every": "5m"},
+        {"tasks": {"backup": {"run": ["true"], "every": "5m"}}},
+    ]
+    for changes in again:
+        answer = await life.live.set(changes, author="bo")
+        assert (2, [], {}, 2) == (answer.revision, answer.changes, answer.unseen, len(life.store.all))
+    assert ["ana"] == [override.author for override in life.store.all[-1].overrides]
+
+
+async def test_setting_what_a_lower_layer_says_too_is_a_revision_that_says_so(life: Life) -> None:
+    answer = await life.set({SLOTS: 4})
+    assert (2, [], {SLOTS: "set"}, 4) == (answer.revision, answer.changes, answer.unseen, life.slots)
+    life.text = "scheduler: {max_running_tasks: 6}\n"
+    await life.live.reload()
+    assert 4 == life.slots
+    answer = await life.live.unset([SLOTS], author="ana")
+    assert (6, {}, [SLOTS]) == (life.slots, answer.unseen, answer.applied)
+
+
+async def test_no_longer_setting_what_a_lower_layer_says_too_is_a_revision_that_says_so(life: Life) -> None:
+    await life.set({SLOTS: 4})
+    answer = await life.live.unset([SLOTS], author="ana")
+    assert (3, [], {SLOTS: "unset"}) == (answer.revision, answer.changes, answer.unseen)
+
+
+async def test_a_number_in_the_place_of_a_truth_value_is_a_change(life: Life) -> None:
+    await life.set({"tasks.x": {"call": "math:sqrt", "args": [1, {"a": 1}]}})
+    answer = await life.set({"tasks.x.args": [True, {"a": 1.0}]})
+    assert ["tasks.x.args"] == [change.key for change in answer.changes]
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("scheduler.max_runing_tasks", "scheduler.max_runing_tasks: unknown key. Did you mean max_running_tasks?"),
+        ("schedular", "schedular: unknown key. Did you mean scheduler?"),
+        ("tasks.bakcup", "tasks.bakcup: unknown key. Did you mean backup?"),
+        ("tasks.backup.evry", "tasks.backup.evry: unknown key. Did you mean every?"),
+    ],
+)
+async def test_what_is_unknown_is_not_silently_unset_or_restored(loaded: Load, key: str, told: str) -> None:
+    life = await begun(loaded, 'tasks: {backup: {run: ["true"]}}\n')
+    for refused in (life.live.unset([SLOTS, key], author="ana"), life.live.restore_defaults([key], author="ana")):
+        with pytest.raises(InvalidParameters) as caught:
+            await refused
+        assert (f"{told} Nothing was changed", (key,)) == (str(caught.value), caught.value.fields)
+
+
+@pytest.mark.parametrize("key", ["general.data_dir", "tasks", "tasks.backup", "tasks.backup.timeout", f"{SLOTS}.x"])
+async def test_what_has_no_default_to_restore_is_said(loaded: Load, key: str) -> None:
+    life = await begun(loaded, 'tasks: {backup: {run: ["true"]}}\n')
+    with pytest.raises(InvalidParameters, match=f"^{key}: there is no default that could be restored"):
+        await life.live.restore_defaults([key], author="ana")
+
+
+@pytest.mark.parametrize("key", [SLOTS, "tasks.backup.timeout", "tasks.backup.retry.delay", "tasks.backup", "tasks"])
+async def test_what_is_known_and_not_set_may_be_unset(loaded: Load, key: str) -> None:
+    life = await begun(loaded, 'tasks: {backup: {run: ["true"]}}\n')
+    assert 1 == (await life.live.unset([key], author="ana")).revision
+
+
+async def test_a_stored_override_of_which_nobody_knows_any_more_can_be_unset(loaded: Load, life: Life) -> None:
+    life.store.all.append(Revision(9, 0, "ana", "", [], [Override(("gone", "key"), 1, 9, "ana", 0)], {}, "x"))
+    again = await begun(loaded, life.text, life.store)
+    await again.live.unset(["gone.key"], author="ana")
+    assert ([], []) == (again.store.all[-1].overrides, again.live.loaded.findings)
+
+
 async def test_changes_come_one_after_the_other(life: Life) -> None:
     await asyncio.gather(*(life.set({SLOTS: number}) for number in range(5, 15)))
     assert list(range(1, 12)) == [revision.number for revision in life.store.all]
@@ -357,8 +430,6 @@ async def test_a_bad_stored_override_counts_for_nothing_and_is_reported(loaded: 
 
 
 def _bad(life: Life) -> list[Any]:
-    from dms.config.overrides import Override
-
     return [Override(("scheduler", "max_running_tasks"), 0, 9, "ana", 0)]
 
 

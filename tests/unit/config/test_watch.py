@@ -70,6 +70,16 @@ def test_a_swapped_link_is_seen_again_and_again(tmp_path: Path, watch: Watch) ->
         until(notices, f"v{number}")
 
 
+def test_a_file_in_a_folder_whose_name_is_no_text_is_seen_by_looking(tmp_path: Path, watch: Watch) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")) / "dms.yaml"
+    path.parent.mkdir()
+    path.write_text("one")
+    notices = watch(path)
+    for content in ("two", "three"):
+        replaced(path, content)
+        until(notices, content)
+
+
 def test_a_file_that_is_emptied_and_written_in_pieces_comes_whole(tmp_path: Path, watch: Watch) -> None:
     """microsoft/service-fabric-traefik#31: a file that was read while it was half written."""
     path = tmp_path / "dms.yaml"
