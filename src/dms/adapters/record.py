@@ -46,6 +46,7 @@ class _Detail(msgspec.Struct, array_like=True, frozen=True, gc=False):
     error: str | None
     event: tuple[str, bytes, int] | None
     results: bytes | None
+    trace_id: str | None = None
 
 
 def number_of(execution_id: str) -> Number:
@@ -105,6 +106,7 @@ def execution_of(row: Row) -> Execution:
         detail.cause,
         detail.retry_at,
         detail.failures,
+        detail.trace_id,
     )
 
 
@@ -180,6 +182,7 @@ def _detail_of(execution: Execution) -> _Detail:
         None if execution.error is None else _text(execution.error[:LIMIT]),
         None if event is None else (event.topic, pack(event.payload), event.at),
         None if results is None else _pack_results(results),
+        execution.trace_id,
     )
 
 

@@ -94,6 +94,11 @@ class SqliteStore:
             raise self._closed()
         return self._reader
 
+    @property
+    def commits(self) -> int:
+        """How many transactions were committed since `load`."""
+        return 0 if self._writer is None else self._writer.commits
+
     def save(self, changes: Sequence[Change]) -> Future[None]:
         """Write the changes in one transaction, in the order of the calls; on disk when the future is done.
         The future fails with a StoreError, and then nothing of it was written. Cancelling it changes nothing."""

@@ -72,7 +72,7 @@ class Writer:
         self._queue: SimpleQueue[_Save | Retention | None] = SimpleQueue()
         self._lock = Lock()
         self._closed = False
-        self._logged_pages = 0
+        self.commits = self._logged_pages = 0
         self._restart_at = RESTART_PAGES
         connection.set_wal_hook(self._committed)
         self._thread = Thread(target=self._run, name="dms-store-writer", daemon=True)
@@ -176,6 +176,7 @@ class Writer:
         try:
             yield
             connection.execute("COMMIT")
+            self.commits += 1
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -122,6 +122,7 @@ class Attempts:
         self._fresh.clear()
 
     def _started(self, attempt: Attempt, now: Instant) -> None:
+        attempt.waited = now.boot - attempt.ready
         self._decisions.append(Start(attempt))
         timeout = attempt.task.timeout
         if timeout is not None:
@@ -216,7 +217,7 @@ class Attempts:
         if wait is None or attempt.entry.removed:
             return None
         again = Attempt(attempt.entry, self.next_id(), now.wall + wait, "retry", attempt.event, attempt.ticket)
-        again.run_id = attempt.run_id
+        again.run_id, again.link = attempt.run_id, attempt.traceparent or attempt.link
         again.attempt, again.failures = attempt.attempt + used, attempt.failures + used
         return again
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class Ticket(Protocol):
     """Through which whoever asked for a run is answered. The agenda hands it on and calls nothing of it; to everybody
-    else it is a `Handle`."""
+    else it is a `Handle`. Its `link`, if any, is the `traceparent` of the span within which it was asked for."""
 
     def accept(self, execution: Execution) -> None:
         """The run is taken on."""
@@ -35,11 +35,12 @@ class Ticket(Protocol):
 
 class Attempt:
     """An execution that is not over: what an executor needs to know, and what the agenda keeps about it. `ready` is the
-    boot time as of which it may start, `lane` whose slots it uses."""
+    boot time as of which it may start, `waited` how long it then took to start, `lane` whose slots it uses.
+    `trace_id` is of the trace that it begins, where its host wants one, `link` the `traceparent` of what led to it."""
 
     __slots__ = (
-        "attempt", "cause", "due", "ending", "entry", "event", "failures", "id", "in_store", "killed", "lane", "over",
-        "ready", "reason", "run_id", "started", "status", "task", "ticket",
+        "attempt", "cause", "due", "ending", "entry", "event", "failures", "id", "in_store", "killed", "lane", "link",
+        "over", "ready", "reason", "run_id", "started", "status", "task", "ticket", "trace_id", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -55,12 +56,19 @@ class Attempt:
         self.id = self.run_id = execution_id
         self.due, self.cause, self.event, self.ticket = due, cause, event, ticket
         self.attempt, self.failures = 1, 0
-        self.lane, self.ready = self.task.lane, 0
+        self.lane, self.ready, self.waited = self.task.lane, 0, 0
         self.status = Status.WAITING
         self.started: int | None = None
         self.ending: Status | None = None
         self.reason: str | None = None
         self.in_store = self.killed = self.over = False
+        self.trace_id: str | None = None
+        self.link: str = getattr(ticket, "link", "")
+
+    @property
+    def traceparent(self) -> str:
+        """Its span, the first of its trace, as others are told of it (see `dms.trace`); empty where it has none."""
+        return "" if self.trace_id is None else f"00-{self.trace_id}-{self.trace_id[16:]}-01"
 
     def execution(
         self,
@@ -72,7 +80,7 @@ class Attempt:
         """The attempt as others see it."""
         return Execution(
             self.id, self.run_id, self.task.name, self.entry.id, self.attempt, self.status, self.due, self.started,
-            ended, error, self.event, results, self.cause, retry_at, self.failures,
+            ended, error, self.event, results, self.cause, retry_at, self.failures, self.trace_id,
         )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution
 from dms.background_tasks.view import RunEvent, summary
 from dms.errors import NotFound
+from dms.trace import begin
 
 REMEMBERED = 1000
 """Executions of all tasks together that are remembered where there is no store."""
@@ -59,6 +60,7 @@ class Dispatcher:
         store: ExecutionStore | None,
         snapshot: Callable[[], Any] | None,
         log: LogSink,
+        traces: bool = False,
         history_limit: int,
         listeners: list[Listener],
         removed: Callable[[Remove], None],
@@ -66,7 +68,7 @@ class Dispatcher:
     ) -> None:
         self._agenda, self._executors, self._messages, self._store = agenda, executors, messages, store
         self._snapshot, self._sinks = snapshot, Sinks(log, messages.progressed)
-        self._history_limit, self.alert = history_limit, alert
+        self._traces, self._history_limit, self.alert = traces, history_limit, alert
         self._listeners = listeners
         self.progress: dict[str, Progress] = {}
         self.saving = 0
@@ -121,10 +123,13 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - a snapshot that raises, no thread to be had: the run's failure
             self._messages.delivered(attempt.id, Failed(f"it could not be started: {error_text(error)}"))
         if self._listeners:
-            self.tell(RunEvent("started", attempt.task.name, attempt.execution()))
+            started = attempt.execution()
+            self.tell(RunEvent("started", started.task, started, waited=attempt.waited, link=attempt.link))
 
     def _begin(self, attempt: Attempt) -> Running:
         task = attempt.task
+        if self._traces:
+            attempt.trace_id = begin().id
         run = Run(attempt, None if self._snapshot is None else self._snapshot(), self._sinks)
         executor = self._executors[task.calling.executor]
         return executor.start(attempt, run, arguments_of(task, run), self._messages.delivered)

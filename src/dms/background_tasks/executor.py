@@ -18,6 +18,7 @@ from dms.background_tasks.loop_thread import end_loop, run_until_stopped
 from dms.background_tasks.program import ProgramRun
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program
+from dms.trace import CURRENT, read_traceparent
 
 LONGEST_ERROR = 2_000
 """Characters of an error that are kept."""
@@ -65,14 +66,21 @@ class CoroutineExecutor:
 
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Call the function in a task of its own."""
-        task = asyncio.get_running_loop().create_task(_conduct(attempt, arguments, deliver))
+        task = asyncio.get_running_loop().create_task(_conduct(attempt, run, arguments, deliver))
         return _RunningCoroutine(task, run, attempt.id, deliver)
 
     def close(self) -> None:
         """Nothing to do: the loop is the caller's."""
 
 
-async def _conduct(attempt: Attempt, arguments: Arguments, deliver: Deliver) -> None:
+def _enter_trace(run: Run) -> None:
+    """What this thread, or this task of an event loop, does from now on is part of the run's trace."""
+    if run.traceparent:
+        CURRENT.set(read_traceparent(run.traceparent))
+
+
+async def _conduct(attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> None:
+    _enter_trace(run)
     try:
         outcome: Outcome = Succeeded(await attempt.task.target(*arguments.args, **arguments.kwargs))
     except asyncio.CancelledError:
@@ -252,6 +260,8 @@ def _logged(run: Run) -> Callable[[str, str], None]:
 def _environment(run: Run, event: bytes) -> dict[str, str]:
     """What a program is told about its run. An event too long for a variable is its standard input."""
     known = {"DMS_TASK": run.task, "DMS_EXECUTION": run.id, "DMS_ATTEMPT": str(run.attempt)}
+    if run.traceparent:
+        known["TRACEPARENT"] = run.traceparent
     if run.event is None:
         return known
     short = len(event) <= LONGEST_VARIABLE
@@ -267,6 +277,7 @@ def _json(payload: Any) -> bytes:
 
 
 def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:
+    _enter_trace(run)
     try:
         results = function(*arguments.args, **arguments.kwargs)
         if inspect.iscoroutine(results):

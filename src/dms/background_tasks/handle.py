@@ -16,12 +16,16 @@ class Handle:
     """A run on its way. `wait()` blocks a thread, `await handle` does not; both give the run's last execution once it
     has its final state (and is on disk, where it is durable).
 
-    Both raise Conflict where the run was refused, and ShuttingDown where the scheduler stopped before it ended.
+    Both raise Conflict where the run was refused, and ShuttingDown where the scheduler stopped before it ended. `link`
+    is the `traceparent` of the span within which it was asked for, if any.
     """
 
-    __slots__ = ("_accepted", "_callbacks", "_error", "_final", "_has_begun", "_lock", "_on_loop")
+    __slots__ = ("_accepted", "_callbacks", "_error", "_final", "_has_begun", "_lock", "_on_loop", "link")
 
-    def __init__(self, on_loop: Callable[[], bool], has_begun: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, on_loop: Callable[[], bool], has_begun: Callable[[], bool] = lambda: True, link: str = ""
+    ) -> None:
+        self.link = link
         self._on_loop, self._has_begun = on_loop, has_begun
         self._accepted: Execution | None = None
         self._final: Execution | None = None

@@ -22,11 +22,12 @@ def alert_to_logging(alert: Alert) -> None:
 
 class Host(NamedTuple):
     """Where runs log to, who hears of what wants a look, a name that tells this node's jitter from others', whether
-    coroutine tasks get a loop of their own, so that one that blocks stops nothing else, and whether the host itself
-    bounds the history in the store."""
+    coroutine tasks get a loop of their own, so that one that blocks stops nothing else, whether the host itself bounds
+    the history in the store, and whether each execution begins a trace."""
 
     log: LogSink = log_to_logging
     alert: Callable[[Alert], None] = alert_to_logging
     name: str = ""
     own_coroutine_loop: bool = False
     bounds_history: bool = False
+    traces: bool = False

@@ -91,6 +91,11 @@ class Run:
         return self._attempt.event
 
     @property
+    def traceparent(self) -> str:
+        """The span of its trace, to tell others of (W3C's Trace Context); empty where its scheduler keeps none."""
+        return self._attempt.traceparent
+
+    @property
     def log(self) -> RunLog:
         """Its log: each line carries the task and the execution."""
         return RunLog(self, self._sinks.log)

@@ -38,6 +38,7 @@ from dms.background_tasks.view import TaskView, view_of
 from dms.clock import SystemClock, boot_id
 from dms.errors import InvalidInput, Misuse, ShuttingDown
 from dms.instant import Clock, from_datetime, microseconds, to_datetime
+from dms.trace import CURRENT
 
 
 class Scheduler:
@@ -123,7 +124,9 @@ class Scheduler:
         none. The handle raises Conflict where its overlap policy does not let it run now."""
         self._check_open()
         task = self._registry.find(which)
-        handle = Handle(self._inbox.on_loop, lambda: self._begun)
+        within = CURRENT.get()
+        link = "" if within is None else within.traceparent
+        handle = Handle(self._inbox.on_loop, lambda: self._begun, link)
         self._inbox.post(Engine.fire, task, event, handle)
         if self._inbox.closed:
             handle.give_up()
@@ -334,6 +337,7 @@ class Scheduler:
             store=self._store,
             snapshot=self._snapshot,
             log=self._host.log,
+            traces=self._host.traces,
             history_limit=self._settings.history_limit,
             listeners=self._listeners,
             removed=self._removed,

@@ -91,7 +91,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
 
     `id` is START-COUNTER (the number of the process start, and a counter in it), unique in a store; attempts of one run
     share `run_id`. `cause` is what fired it: schedule, event, trigger, operator, retry, catch_up or crash.
-    `retry_at` is when the next attempt comes, if any.
+    `retry_at` is when the next attempt comes, if any; `trace_id` leads to its lines in the log and to its span.
     """
 
     id: str
@@ -109,6 +109,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     cause: str = "schedule"
     retry_at: int | None = None
     failures: int = 0
+    trace_id: str | None = None
 
     @property
     def due_at(self) -> datetime:

@@ -37,7 +37,8 @@ class TaskView(msgspec.Struct, frozen=True):
 
 class RunEvent(msgspec.Struct, frozen=True):
     """Something that happened to a run: `kind` is started, progress, ended (this attempt) or skipped (a fire; then
-    `execution` is None and `text` the reason)."""
+    `execution` is None and `text` the reason). `waited` is, of a start, the microseconds that it took once it might,
+    `link` the `traceparent` of what led to it."""
 
     kind: str
     task: str
@@ -45,6 +46,8 @@ class RunEvent(msgspec.Struct, frozen=True):
     text: str = ""
     progress: Progress | None = None
     final: bool = False
+    waited: int = 0
+    link: str = ""
 
 
 def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> TaskView:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dms.access.caller import Caller
-from dms.command.operation import Operation
+from dms.clock import monotonic
+from dms.command.operation import Operation, Operations
 from dms.command.parameters import decode_parameters
 from dms.errors import DmsError, Forbidden, NotFound, UnknownMethod, did_you_mean
+from dms.trace import CURRENT, Trace, begin, read_traceparent
 
 if TYPE_CHECKING:
     from dms.command.connection import Connection
@@ -36,10 +38,11 @@ class Command:
     """Somebody asking for something: the operation's name, its parameters, who asks, and what became of it.
 
     `node_id` names the node on which it is to run; None is the node that hears it. `connection` is where it came in,
-    None where there is no lasting one.
+    None where there is no lasting one. `trace` is its span once it runs, a part of the one that `_meta.traceparent` of
+    its parameters names; `took` is how many microseconds it ran, once it has ended.
     """
 
-    __slots__ = ("caller", "command", "connection", "error", "node_id", "params", "result", "state")
+    __slots__ = ("caller", "command", "connection", "error", "node_id", "params", "result", "state", "took", "trace")
 
     def __init__(
         self,
@@ -58,6 +61,8 @@ class Command:
         self.state = State.PENDING
         self.result: Any = None
         self.error: BaseException | None = None
+        self.trace: Trace | None = None
+        self.took = 0
 
     async def run(self, operations: Mapping[str, Operation]) -> Any:
         """Run it, once, and give its result, which is then also in `result`. What it raises is also in `error`:
@@ -67,7 +72,22 @@ class Command:
 
     def begin(self, operations: Mapping[str, Operation]) -> Coroutine[Any, Any, Any] | None:
         """Run it as far as it waits for nothing: gives None where that was all of it, and else what is still to be
-        awaited. It raises what `run` does."""
+        awaited. It raises what `run` does. All that it does is part of its trace."""
+        self.trace = begin(_parent(self.params))
+        outside = CURRENT.set(self.trace)
+        began = monotonic()
+        try:
+            waiting = self._begin(operations, began)
+        except BaseException:
+            self._over(operations, began)
+            raise
+        finally:
+            CURRENT.reset(outside)
+        if waiting is None:
+            self._over(operations, began)
+        return waiting
+
+    def _begin(self, operations: Mapping[str, Operation], began: int) -> Coroutine[Any, Any, Any] | None:
         try:
             operation, parameters = self._prepare(operations)
         except DmsError as error:
@@ -75,7 +95,7 @@ class Command:
             raise
         self.state = State.RUNNING
         if _waits(operation.handler):
-            return self._wait(operation, parameters)
+            return self._wait(operation, parameters, operations, began)
         try:
             self._succeeded(operation.handler(parameters, self))
         except BaseException as error:
@@ -83,13 +103,23 @@ class Command:
             raise
         return None
 
-    async def _wait(self, operation: Operation, parameters: msgspec.Struct) -> Any:
+    async def _wait(
+        self, operation: Operation, parameters: msgspec.Struct, operations: Mapping[str, Operation], began: int
+    ) -> Any:
+        CURRENT.set(self.trace)
         try:
             self._succeeded(await operation.handler(parameters, self))
         except BaseException as error:
             self._failed(error)
             raise
+        finally:
+            self._over(operations, began)
         return self.result
+
+    def _over(self, operations: Mapping[str, Operation], began: int) -> None:
+        self.took = monotonic() - began
+        if isinstance(operations, Operations) and operations.ended is not None:
+            operations.ended(self)
 
     def _succeeded(self, result: Any) -> None:
         self.result, self.state = result, State.SUCCEEDED
@@ -109,3 +139,8 @@ class Command:
         self.state = State.FAILED if isinstance(error, Exception) else State.CANCELLED
         if isinstance(error, Exception) and not isinstance(error, DmsError):
             _log.error("%s failed unforeseen", self.command, exc_info=error)
+
+
+def _parent(params: dict[str, Any] | list[Any]) -> Trace | None:
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return read_traceparent(meta.get("traceparent")) if isinstance(meta, dict) else None

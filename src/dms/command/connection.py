@@ -151,9 +151,12 @@ class Connection:
     def _text(self, request: Request, command: Command, error: BaseException | None) -> bytes | None:
         if error is None:
             return self._session.reply(request, command.result)
+        trace_id = None if command.trace is None else command.trace.id
         if not isinstance(error, asyncio.CancelledError):
-            return self._session.fail(request, error)
-        return self._session.fail(request, _stopping()) if self._stopping else self._session.cancelled(request)
+            return self._session.fail(request, error, trace_id)
+        if self._stopping:
+            return self._session.fail(request, _stopping(), trace_id)
+        return self._session.cancelled(request, trace_id)
 
     def _send(self, text: bytes | None) -> None:
         if text is not None and not self._gone:

@@ -24,7 +24,8 @@ class EventDocument(msgspec.Struct, frozen=True):
 
 
 class ExecutionDocument(msgspec.Struct, frozen=True):
-    """One attempt of one run. `retry_at` is when the next attempt comes, where one does."""
+    """One attempt of one run. `retry_at` is when the next attempt comes, where one does; `trace_id` is what its lines
+    in the log bear."""
 
     id: str
     run_id: str
@@ -40,6 +41,7 @@ class ExecutionDocument(msgspec.Struct, frozen=True):
     event: EventDocument | None
     results: Any
     retry_at: str | None
+    trace_id: str | None = None
 
     @classmethod
     def of(cls, execution: Execution) -> "ExecutionDocument":
@@ -59,6 +61,7 @@ class ExecutionDocument(msgspec.Struct, frozen=True):
             event=None if execution.event is None else EventDocument.of(execution.event),
             results=execution.results,
             retry_at=rfc3339(execution.retry_at),
+            trace_id=execution.trace_id,
         )
 
 

@@ -1,6 +1,6 @@
 """Operation: something that can be asked of a node. It exists once, whichever door it is asked through."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +41,15 @@ class Operation(msgspec.Struct, frozen=True):
     examples: tuple[dict[str, Any], ...] = ()
 
 
-def by_name(*families: Iterable[Operation]) -> Mapping[str, Operation]:
+class Operations(dict[str, Operation]):
+    """All that can be asked, by name. `ended` hears of every command that has ended, or was rejected."""
+
+    ended: Callable[["Command"], None] | None = None
+
+
+def by_name(*families: Iterable[Operation]) -> Operations:
     """Families of operations as one table. ValueError where two have one name."""
-    table: dict[str, Operation] = {}
+    table = Operations()
     for operation in (each for family in families for each in family):
         if operation.name in table:
             raise ValueError(f"two operations are called {operation.name}")

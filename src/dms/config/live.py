@@ -26,6 +26,7 @@ from dms.config.setting import Applies, is_section, keys_of
 from dms.config.store import ConfigStore, RecordedChange, Revision
 from dms.errors import ConfigError, InvalidParameters, VersionConflict
 from dms.instant import Clock
+from dms.trace import CURRENT, begin
 
 MOST_COMPARED = 200
 """Revisions that an expected one may lie back; beyond that it counts as stale."""
@@ -287,6 +288,7 @@ class LiveConfig:
     async def _change_whole(
         self, propose: Callable[[], _Proposal], permit: Permit, expected: int | None, dry_run: bool
     ) -> Changed:
+        CURRENT.set(begin(CURRENT.get()))
         async with self._lock:
             proposal = propose()
             came, went = self._moved(proposal)

@@ -16,6 +16,7 @@ class LogAdmission:
     def __init__(self, flood: FloodGuard, clock: Clock, tell: Callable[[HeldBack], None]) -> None:
         self._flood, self._clock, self._tell = flood, clock, tell
         self._lock = threading.Lock()
+        self.suppressed = 0
 
     def admits(self, level: str, fields: Mapping[str, Any]) -> bool:
         """Whether a line is to be written."""
@@ -24,6 +25,7 @@ class LogAdmission:
         logger = str(fields.get("logger", ""))
         with self._lock:
             admitted = level not in _HELD_BACK or self._flood.admits(logger, known, level, now)
+            self.suppressed += not admitted
             held_back = self._flood.held_back(now)
         for held in held_back:
             self._tell(held)

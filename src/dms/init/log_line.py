@@ -14,7 +14,7 @@ _COLOURS = {
     "success": 32, "failed": 31, "timed_out": 31, "abandoned": 31, "warning": 33, "error": 31, "debug": 2,
 }  # fmt: skip
 
-RESERVED = frozenset({"at", "level", "event", "logger", "task", "execution", "status", "took", "exception"})
+RESERVED = frozenset({"at", "level", "event", "logger", "task", "execution", "status", "took", "exception", "trace_id"})
 """Fields that have a place of their own in a line for people."""
 
 

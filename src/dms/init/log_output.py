@@ -25,6 +25,7 @@ class StreamOutput:
     def __init__(self, stream: TextIO, tell_lost: TellLost) -> None:
         self._stream, self._lock = stream, threading.Lock()
         self._tell_lost, self._lost = tell_lost, 0
+        self.lost_in_all = 0
         self._poll: select.poll | None = None
         try:
             descriptor = stream.fileno()
@@ -38,6 +39,7 @@ class StreamOutput:
         with self._lock:
             if not self._has_room():
                 self._lost += 1
+                self.lost_in_all += 1
                 return
             said, self._lost = self._tell_lost(self._lost) + "\n" if self._lost else "", 0
             try:
@@ -64,6 +66,7 @@ class FileOutput:
         self._file, self._clock, self._lock = file, clock, threading.Lock()
         self._tell_lost, self._troubled = tell_lost, troubled
         self._lost, self._again = 0, 0
+        self.lost_in_all = 0
         self._closed = False
 
     def write(self, line: str) -> None:
@@ -81,7 +84,7 @@ class FileOutput:
         if not self._lost:
             return self._try(f"{line}\n")
         if self._clock.now().boot < self._again:
-            self._lost += 1
+            self._count()
             return None
         return self._try(f"{self._tell_lost(self._lost)}\n{line}\n")
 
@@ -89,11 +92,15 @@ class FileOutput:
         try:
             self._file.write(lines)
         except OSError as error:
-            self._lost += 1
+            self._count()
             self._again = self._clock.now().boot + BETWEEN_TRIES
             return error
         self._lost = 0
         return None
+
+    def _count(self) -> None:
+        self._lost += 1
+        self.lost_in_all += 1
 
     def close(self) -> None:
         """Write nothing any more."""

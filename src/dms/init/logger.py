@@ -21,6 +21,7 @@ from dms.init.log_line import json_line, plain_fields, pretty_line
 from dms.init.log_output import FileOutput, StreamOutput
 from dms.init.log_stamp import Stamp
 from dms.instant import Clock
+from dms.trace import CURRENT
 
 # structlog imports rich where it is installed: 130 ms that a node never needs.
 _rich = sys.modules.get("rich")
@@ -57,7 +58,7 @@ def configure_logger(
     as_people_read = stream.isatty() if pretty is None else pretty
     log = NodeLog(stream, _pretty() if as_people_read else json_line, publish, clock or SystemClock(), flood)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *log.processors()],
+        processors=log.processors(),
         wrapper_class=log.bound_logger,
         logger_factory=lambda *_: log,
         cache_logger_on_first_use=True,
@@ -85,6 +86,7 @@ class NodeLog:
         self._admission = None if flood is None else LogAdmission(flood, clock, self._tell_held_back)
         self._stream = StreamOutput(stream, lambda count: line(self._lost("nobody read it", count)))
         self._file: FileOutput | None = None
+        self._lost_before = 0
         self.bound_logger: type[Logger] = type(
             "NodeLogger", (structlog.make_filtering_bound_logger(logging.DEBUG),), {}
         )
@@ -92,7 +94,7 @@ class NodeLog:
     def processors(self) -> list[structlog.typing.Processor]:
         """What becomes of a line's fields on their way to `msg`."""
         first = [] if self._admission is None else [self._admitted]
-        return [*first, self._stamp, structlog.processors.format_exc_info, self._published]
+        return [*first, self._stamp, structlog.processors.format_exc_info, _traced, self._published]
 
     def set_level(self, level: str) -> None:
         """Write what is at least so grave from now on. A logger's methods are its class's: so all follow, and a line
@@ -111,6 +113,19 @@ class NodeLog:
         self._file = None if file is None else FileOutput(file, self._clock, self._tell_lost, troubled)
         if before is not None:
             before.close()
+            self._lost_before += before.lost_in_all
+
+    @property
+    def suppressed(self) -> int:
+        """How many lines were held back, all told."""
+        return 0 if self._admission is None else self._admission.suppressed
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """How many lines could not be written, all told, by where they were to go: `stream` or `file`."""
+        file = self._file
+        in_files = self._lost_before + (0 if file is None else file.lost_in_all)
+        return {"stream": self._stream.lost_in_all, "file": in_files}
 
     def close(self) -> None:
         """Tell what was held back, and let go of the file."""
@@ -156,6 +171,14 @@ def get_logger(name: str = "dms") -> Logger:
     """The logger of that name; each of its lines says so."""
     logger: Logger = structlog.get_logger().bind(logger=name)
     return logger
+
+
+def _traced(_: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Each line that is written within a trace bears its ID."""
+    trace = CURRENT.get()
+    if trace is not None:
+        fields.setdefault("trace_id", trace.id)
+    return fields
 
 
 def _pretty() -> Callable[[Mapping[str, Any]], str]:

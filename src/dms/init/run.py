@@ -53,7 +53,9 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
         declared = tasks_from(live.loaded)
         if strict:
             _refuse([*live.loaded.findings, *declared.findings])
-        return asyncio.run(_serve(Foundation(live, declared, store, folder, identity.name, tokens), stream))
+        return asyncio.run(
+            _serve(Foundation(live, declared, store, folder, identity.name, tokens, identity.id), stream)
+        )
     finally:
         store.close()
         folder.release()

@@ -41,13 +41,24 @@ class RunEventLog:
             execution=execution.id,
             status=execution.status.value,
             took=_took(execution),
+            **_traced(execution),
         )
 
     def _progressed(self, execution: Execution, progress: Progress) -> None:
         now = self._clock.now().boot
         if now - self._progress_told.get(execution.id, 0) >= BETWEEN_PROGRESS:
             self._progress_told[execution.id] = now
-            self._logger.info(_how_far(progress), task=execution.task, execution=execution.id, status="running")
+            self._logger.info(
+                _how_far(progress),
+                task=execution.task,
+                execution=execution.id,
+                status="running",
+                **_traced(execution),
+            )
+
+
+def _traced(execution: Execution) -> dict[str, str]:
+    return {} if execution.trace_id is None else {"trace_id": execution.trace_id}
 
 
 def _what(event: RunEvent, execution: Execution) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from dms.command.config import config_operations, config_topic
 from dms.command.events import event_operations
 from dms.command.logs import logs_operations
 from dms.command.node import NodeInfo, node_operations
-from dms.command.operation import Operation, by_name
+from dms.command.operation import Operation, Operations, by_name
 from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
@@ -38,22 +39,26 @@ from dms.declared_tasks.live import ORIGIN, LiveTasks
 from dms.errors import Conflict
 from dms.health import Finding, Health
 from dms.init.configuring import Configuring, WorkFolder, make_folder
+from dms.init.exposition import exposition
 from dms.init.limits import limits_of
 from dms.init.live_log import LiveLog
 from dms.init.log_line import RESERVED
 from dms.init.logger import LEVELS, NodeLog, get_logger
+from dms.init.measuring import measure
 from dms.init.run_event_log import RunEventLog
 from dms.init.shutdown import CANCEL_SHARE, DRAIN_SHARE, Stage
 from dms.instant import SECOND, microseconds
 from dms.local.door import LocalDoor
+from dms.metrics import SOCKETS
 from dms.node_tasks import facts
 from dms.node_tasks.retention import retention_task
+from dms.trace import within
 from dms.websocket.registry import SocketRegistry
 
 
 class Foundation(NamedTuple):
     """What a node stands on, made before it: its configuration, the tasks that this declares, its store (open), the
-    data folder (held), its name and its tokens."""
+    data folder (held), its name and its tokens, and the ID that no other node has."""
 
     live: LiveConfig
     declared: Declared
@@ -61,6 +66,7 @@ class Foundation(NamedTuple):
     folder: DataFolder
     name: str
     tokens: Tokens
+    id: str
 
 
 class Node:
@@ -69,6 +75,7 @@ class Node:
     def __init__(self, on: Foundation, logs: Topic, log: NodeLog) -> None:
         config = on.live.config
         self.name, self.health, self.logger = on.name, Health(), get_logger("dms")
+        self._id = on.id
         self._live, self._declared, self._folder, self._store = on.live, on.declared, on.folder, on.store
         self._stop_timeout = microseconds(config.shutdown.timeout) / SECOND
         self._clock = SystemClock()
@@ -84,12 +91,13 @@ class Node:
             aging_quantum=config.scheduler.aging_quantum,
             poll_interval=config.scheduler.poll_interval,
             history_limit=config.scheduler.history_max_count,
-            host=Host(log=self._log_run, alert=self._alert, name=on.name, own_coroutine_loop=True, bounds_history=True),
+            host=Host(self._log_run, self._alert, on.name, own_coroutine_loop=True, bounds_history=True, traces=True),
         )
         own = [facts.facts_task(__version__), retention_task(self._store, self._clock)]
         for task in own:
             self.scheduler.add_task(task)
         self.scheduler.subscribe(RunEventLog(self.logger, self._clock, {task.name for task in own}).tell)
+        self._measuring = measure(self.scheduler, self._live, self._store, self.health, log)
         topic = config_topic(self._started)
         self._configuring = Configuring(self._live, self.logger, self.health, topic)
         self._live_tasks = LiveTasks(self.scheduler, self._declared)
@@ -101,10 +109,12 @@ class Node:
         self._tokens, self._sockets = on.tokens, SocketRegistry(lambda: limits_of(self._live.config).sockets)
         self._doors: list[str] = []
         self._door = LocalDoor(self._folder.path, self._operations(logs, topic))
+        self._measuring.metrics.observe(SOCKETS, lambda: {("socket",): self._door.peers})
 
     def _operations(self, logs: Topic, changes: Topic) -> Mapping[str, Operation]:
         runs = task_runs_topic(self.scheduler, self._clock, self._started)
-        operations: dict[str, Operation] = {}
+        operations = Operations()
+        operations.ended = self._measuring.command
 
         def known_scopes() -> frozenset[str]:
             return SCOPES.union(operation.scope for operation in operations.values())
@@ -137,6 +147,20 @@ class Node:
             config_hash=self._live.hash,
         )
 
+    def _resource(self) -> Mapping[str, str]:
+        """What this node is called by whoever collects figures, logs and traces of many."""
+        return {
+            "service.name": "dms",
+            "service.version": __version__,
+            "service.instance.id": self._id,
+            "host.name": socket.gethostname(),
+            "dms.config.hash": self._live.hash,
+        }
+
+    def exposition(self) -> bytes:
+        """The figures as Prometheus reads them, for `/metrics`."""
+        return exposition(self._measuring.metrics.read(), self._resource())
+
     def _facts(self) -> Mapping[str, Any]:
         """What the task that gathers them found last; nothing where it has not run yet, or failed."""
         last = self.scheduler.view(facts.NAME).last
@@ -155,6 +179,7 @@ class Node:
         self.scheduler.drop_undeclared("node")
         await self._configuring.record_start()
         self._watch_files()
+        self._measuring.start()
         await self._first_token()
         self._doors.append(f"socket {await self._door.start()}")
         self.health.ready(True)
@@ -211,6 +236,7 @@ class Node:
 
     async def _refuse(self) -> Sequence[str]:
         self.health.ready(False)
+        self._measuring.stop()
         if self._watch is not None:
             self._watch.stop()
         await self._configuring.stop()
@@ -241,7 +267,8 @@ class Node:
 
     def _log_run(self, run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
         told = {name if name not in _TAKEN else f"{name}_": value for name, value in fields.items()}
-        self.logger.log(LEVELS[level], event, task=run.task, execution=run.id, **told)
+        with within(run.traceparent):  # what reads a program's output is in a thread of its own
+            self.logger.log(LEVELS[level], event, task=run.task, execution=run.id, **told)
 
 
 _TAKEN = RESERVED | {"self", "method_name"}

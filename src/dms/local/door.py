@@ -37,6 +37,11 @@ class LocalDoor:
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
 
+    @property
+    def peers(self) -> int:
+        """How many are connected."""
+        return len(self._peers)
+
     async def start(self) -> Path:
         """Listen, and give the socket's path. FolderInUse where another node listens there; StoreError where the
         socket can't be made; Refused where the run-time folder for a long path is somebody else's."""

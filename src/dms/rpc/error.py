@@ -69,14 +69,19 @@ def error_object(reason: str, message: str, **data: Any) -> dict[str, Any]:
     }
 
 
-def error_from(error: BaseException) -> dict[str, Any]:
+def traced(trace_id: str | None) -> dict[str, str]:
+    """What an error object says of the trace that it belongs to; nothing where there is none."""
+    return {} if trace_id is None else {"trace_id": trace_id}
+
+
+def error_from(error: BaseException, trace_id: str | None = None) -> dict[str, Any]:
     """The error object of an exception. One that DMS did not raise on purpose may hold secrets: no word gets out."""
     if isinstance(error, RemoteError):
         return {"code": error.number, "message": str(error), "data": {"reason": error.reason, **error.data}}
     if not isinstance(error, DmsError):
-        return error_object(INTERNAL, "the node failed to do it; its log says why")
+        return error_object(INTERNAL, "the node failed to do it; its log says why", **traced(trace_id))
     data = {field: getattr(error, field) for field in _FIELDS if hasattr(error, field)}
-    return error_object(_known(type(error)), str(error), **data)
+    return error_object(_known(type(error)), str(error), **data, **traced(trace_id))
 
 
 def _known(kind: type[DmsError]) -> str:

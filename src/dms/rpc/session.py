@@ -2,7 +2,7 @@
 
 from typing import Any, TypeGuard
 
-from dms.rpc.error import CANCELLED, INVALID_REQUEST, PARSE_ERROR, TOO_LARGE, error_from, error_object
+from dms.rpc.error import CANCELLED, INVALID_REQUEST, PARSE_ERROR, TOO_LARGE, error_from, error_object, traced
 from dms.rpc.message import Answer, Batch, Cancellation, Id, Notification, Received, Reply, Request
 from dms.rpc.strict_json import decode, encode
 
@@ -107,13 +107,14 @@ class Session:
         """The answer to a request that was done."""
         return self._answer(request, b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(request.id), encode(result)))
 
-    def fail(self, request: Request, error: BaseException) -> bytes | None:
-        """The answer to a request that could not be done."""
-        return self._answer(request, _failure(request.id, error_from(error)))
+    def fail(self, request: Request, error: BaseException, trace_id: str | None = None) -> bytes | None:
+        """The answer to a request that could not be done; `trace_id` is where to look for more."""
+        return self._answer(request, _failure(request.id, error_from(error, trace_id)))
 
-    def cancelled(self, request: Request) -> bytes | None:
+    def cancelled(self, request: Request, trace_id: str | None = None) -> bytes | None:
         """The answer to a request that was cancelled."""
-        return self._answer(request, _failure(request.id, error_object(CANCELLED, "cancelled by the caller")))
+        error = error_object(CANCELLED, "cancelled by the caller", **traced(trace_id))
+        return self._answer(request, _failure(request.id, error))
 
     def notify(self, method: str, params: dict[str, Any]) -> bytes:
         """A message that wants no answer."""

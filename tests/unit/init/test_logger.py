@@ -13,6 +13,7 @@ from dms.init.flood import FloodGuard
 from dms.init.log_file import LogFile, LogFileSettings
 from dms.init.logger import configure_logger, get_logger
 from dms.instant import SECOND, Instant
+from dms.trace import begin, within
 
 
 class StoppedClock:
@@ -286,3 +287,13 @@ def test_a_guard_bears_events_that_are_no_text() -> None:
     get_logger().info({"one": 1})
     get_logger().bind(logger=7).info(8)
     assert [{"one": 1}, 8] == [line["event"] for line in log.lines]
+
+
+def test_a_line_within_a_trace_bears_its_id() -> None:
+    stream = io.StringIO()
+    configure_logger("info", stream, lambda _: None)
+    trace = begin()
+    get_logger("test").info("outside")
+    with within(trace.traceparent):
+        get_logger("test").info("inside")
+    assert [None, trace.id] == [json.loads(line).get("trace_id") for line in stream.getvalue().splitlines()]
