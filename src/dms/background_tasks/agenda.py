@@ -28,7 +28,7 @@ from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.store import Pause
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
-from dms.background_tasks.timetable import Timetable, timetable_of
+from dms.background_tasks.timetable import CalendarTimetable, Timetable, timetable_of
 from dms.background_tasks.trigger import Trigger
 from dms.instant import SECOND, Instant, microseconds
 
@@ -125,6 +125,36 @@ class Agenda:
     def resize(self, slots: int, now: Instant) -> None:
         """Let so many of the users' tasks run at once from now on."""
         self.attempts.resize(slots)
+
+    def age_by(self, quantum: int, now: Instant) -> None:
+        """Let whoever waits for a slot gain a step of priority each so many microseconds."""
+        self.attempts.age_by(quantum)
+
+    def go_by(self, zone: tzinfo, now: Instant) -> None:
+        """Another time zone counts for the triggers that name none: they begin anew, as changed ones do."""
+        if str(zone) == str(self._zone):
+            return
+        self._zone = zone
+        for entry in self.entries.values():
+            self._begin_in_zone(entry, now)
+
+    def _begin_in_zone(self, entry: Entry, now: Instant) -> None:
+        made = [(t, timetable_of(entry, t, self._zone, self._seed_of(entry, t))) for t in entry.task.triggers]
+        timed = [(trigger, timetable) for trigger, timetable in made if timetable is not None]
+        begun = {
+            before: timetable
+            for before, (trigger, timetable) in zip(entry.timetables, timed, strict=True)
+            if isinstance(timetable, CalendarTimetable) and getattr(trigger, "timezone", None) is None
+        }
+        if not begun:
+            return
+        for before, timetable in begun.items():
+            before.token = 0
+            timetable.begin_again(now, self._boot_id)
+            if entry.runs_by_itself:
+                self._plan(timetable)
+        entry.come_by(tuple(begun.get(timetable, timetable) for timetable in entry.timetables))
+        self._touch(entry)
 
     def _park(self, entry: Entry) -> None:
         """A task can't run for now: its marks are kept for the good one that comes again, and what waits of it still

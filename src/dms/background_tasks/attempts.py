@@ -95,6 +95,11 @@ class Attempts:
         """Let so many of the users' attempts run at once."""
         self._lanes[Lane.USER].resize(slots)
 
+    def age_by(self, quantum: int) -> None:
+        """Let whoever waits gain a step of priority each so many microseconds."""
+        for slots in self._lanes.values():
+            slots.age_by(quantum)
+
     def dispatch(self, now: Instant) -> None:
         """Give free slots to those who wait; what is durable starts once that is on disk."""
         if self.stopping:

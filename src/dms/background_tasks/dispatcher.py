@@ -179,6 +179,12 @@ class Dispatcher:
                 history = self._histories[execution.task] = deque(maxlen=self._history_limit)
             history.append(execution)
 
+    def keep(self, history_limit: int) -> None:
+        """Remember so many executions of each task from now on, where there is no store."""
+        self._history_limit = history_limit
+        for task, history in self._histories.items():
+            self._histories[task] = deque(history, maxlen=history_limit)
+
     def _accept(self, decision: Accept) -> None:
         attempt = self._agenda.attempts.get(decision.execution.id)
         decision.ticket.accept(decision.execution if attempt is None else attempt.execution())

@@ -13,6 +13,7 @@ from dms.background_tasks.history_bound import HistoryBound
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.polling import Poller
 from dms.background_tasks.run import Run
+from dms.background_tasks.settings import Settings
 from dms.background_tasks.task import Event, Task
 from dms.background_tasks.trigger import SubscribableChannel, is_polled
 from dms.background_tasks.view import RunEvent
@@ -157,9 +158,22 @@ class Engine:
         self._listen(task.id, [trigger.channel for trigger in task.event_triggers if trigger.channel is not None])
         self._poll(task)
 
-    def resize(self, slots: int, now: Instant) -> None:
-        """So many tasks run at once from now on."""
-        self.agenda.resize(slots, now)
+    def adjust(self, settings: Settings, now: Instant) -> None:
+        """What it is set to has changed."""
+        self.agenda.resize(settings.slots, now)
+        self.agenda.age_by(settings.aging_quantum, now)
+        self.agenda.go_by(settings.zone, now)
+        self.dispatcher.keep(settings.history_limit)
+        if self._history_bound is not None:
+            self._history_bound.max_count = settings.history_limit
+        self._poll_each(settings.poll_interval)
+
+    def _poll_each(self, interval: int) -> None:
+        """Ask third parties' triggers so often; one that is being waited for now too."""
+        if interval != self._poll_interval:
+            self._poll_interval = interval
+            for task_id in list(self._pollers):
+                self._poll(self.agenda.entries[task_id].task)
 
     def remove(self, task: Task, now: Instant) -> None:
         """A task is to be forgotten."""

@@ -17,7 +17,7 @@ class HistoryBound:
     happens at all. A store that can't do so now is asked again the next time; that it fails shows at the next save."""
 
     def __init__(self, store: ExecutionStore, max_count: int) -> None:
-        self._store, self._max_count = store, max_count
+        self._store, self.max_count = store, max_count
         self._due = 0
 
     def look(self, now: Instant) -> None:
@@ -25,4 +25,4 @@ class HistoryBound:
         if now.boot >= self._due:
             self._due = now.boot + BETWEEN
             with suppress(Exception):  # a third party's store that raises must not end the turn
-                self._store.retain(OLDEST, self._max_count, now.wall)
+                self._store.retain(OLDEST, self.max_count, now.wall)

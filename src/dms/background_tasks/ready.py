@@ -28,12 +28,14 @@ class Slots:
     def wait(self, attempt: Attempt) -> None:
         """It is `ready` and waits for a slot. Equal ones: first due, first."""
         self._order += 1
-        key = attempt.ready + attempt.task.priority * self._quantum
-        heappush(self._waiting, (key, attempt.due, self._order, attempt))
+        heappush(self._waiting, (self._key(attempt), attempt.due, self._order, attempt))
         if len(self._waiting) > self._clear_at:
             self._waiting = [item for item in self._waiting if not item[3].over]
             heapify(self._waiting)
             self._clear_at = 2 * len(self._waiting) + _KEPT
+
+    def _key(self, attempt: Attempt) -> int:
+        return attempt.ready + attempt.task.priority * self._quantum
 
     def next(self) -> Attempt | None:
         """The attempt that takes a free slot now, where there are both; it has the slot then."""
@@ -49,6 +51,12 @@ class Slots:
         of them have ended."""
         self.free += size - self.size
         self.size = size
+
+    def age_by(self, quantum: int) -> None:
+        """From now on one step of priority is worth so many microseconds, for those that wait already too."""
+        self._quantum = quantum
+        self._waiting = [(self._key(attempt), due, order, attempt) for _, due, order, attempt in self._waiting]
+        heapify(self._waiting)
 
     def release(self) -> None:
         """A slot is free again."""

@@ -30,7 +30,7 @@ from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.run import Run
-from dms.background_tasks.settings import Duration, check_slots, read_settings
+from dms.background_tasks.settings import Duration, changed_settings, usual_settings
 from dms.background_tasks.store import ExecutionStore, Query
 from dms.background_tasks.task import Execution, Task
 from dms.background_tasks.trigger import check_topic
@@ -67,8 +67,8 @@ class Scheduler:
         history_limit: int | None = None,
         host: Host | None = None,
     ) -> None:
-        lengths = aging_quantum, poll_interval
-        self._settings = read_settings(max_running_tasks, timezone, *lengths, history_limit, store is not None)
+        given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit
+        self._settings = changed_settings(usual_settings(store is not None), *given)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._host = host or Host()
         self._registry = Registry(numbered=store is None)
@@ -136,11 +136,20 @@ class Scheduler:
         """Something has happened: fire every task with `EventTrigger(topic)`. InvalidTrigger where it is no topic."""
         self._inbox.post(Engine.emit, check_topic(topic), payload)
 
-    def resize(self, max_running_tasks: int) -> None:
-        """Let so many tasks run at once; nothing that runs is cut. InvalidInput where it can't be so many."""
-        slots = check_slots(max_running_tasks)
-        self._settings = self._settings._replace(slots=slots)
-        self._inbox.post(Engine.resize, slots)
+    def adjust(
+        self,
+        max_running_tasks: int | None = None,
+        *,
+        timezone: str | tzinfo | None = None,
+        aging_quantum: Duration | None = None,
+        poll_interval: Duration | None = None,
+        history_limit: int | None = None,
+    ) -> None:
+        """Go by other settings from now on; those that are not given stay. Nothing that runs is cut; in another time
+        zone the triggers that name none begin anew. InvalidInput names the one that can't be, and nothing changes."""
+        given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit
+        self._settings = changed_settings(self._settings, *given)
+        self._inbox.post(Engine.adjust, self._settings)
 
     def drop_undeclared(self, origin: str) -> None:
         """Forget the tasks of that origin, other than code, which the store remembers and nobody has added since the

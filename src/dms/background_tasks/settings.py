@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dms.background_tasks.trigger import zone_of
 from dms.clock import host_zone
 from dms.errors import InvalidInput
-from dms.instant import microseconds
+from dms.instant import SECOND, microseconds
 
 Duration = timedelta | str | float
 
@@ -33,28 +33,30 @@ class Settings(NamedTuple):
     history_limit: int
 
 
-def read_settings(
-    max_running_tasks: int | None,
-    timezone: str | tzinfo | None,
-    aging_quantum: Duration,
-    poll_interval: Duration,
-    history_limit: int | None,
-    stored: bool,
-) -> Settings:
-    """The settings as `Scheduler` takes them. InvalidInput names the one that can't be."""
-    usual = KEPT_IN_STORE if stored else KEPT_IN_MEMORY
+def usual_settings(stored: bool) -> Settings:
+    """What counts where nothing is said; `stored` whether there is a store."""
     return Settings(
-        check_slots(_usual_slots() if max_running_tasks is None else max_running_tasks),
-        zone_of(timezone) or host_zone() or UTC,
-        microseconds(aging_quantum, "aging_quantum"),
-        max(SHORTEST_POLL, microseconds(poll_interval, "poll_interval")),
-        _count(usual if history_limit is None else history_limit, "history_limit", 1_000_000),
+        _usual_slots(), host_zone() or UTC, 60 * SECOND, SECOND, KEPT_IN_STORE if stored else KEPT_IN_MEMORY
     )
 
 
-def check_slots(max_running_tasks: int) -> int:
-    """How many tasks run at once, where it can be that many; InvalidInput where not."""
-    return _count(max_running_tasks, "max_running_tasks", 10_000)
+def changed_settings(
+    settings: Settings,
+    max_running_tasks: int | None,
+    timezone: str | tzinfo | None,
+    aging_quantum: Duration | None,
+    poll_interval: Duration | None,
+    history_limit: int | None,
+) -> Settings:
+    """The settings with those that are given. InvalidInput names the one that can't be."""
+    slots, zone, quantum, poll, kept = settings
+    return Settings(
+        slots if max_running_tasks is None else _count(max_running_tasks, "max_running_tasks", 10_000),
+        zone_of(timezone) or zone,
+        quantum if aging_quantum is None else microseconds(aging_quantum, "aging_quantum"),
+        poll if poll_interval is None else max(SHORTEST_POLL, microseconds(poll_interval, "poll_interval")),
+        kept if history_limit is None else _count(history_limit, "history_limit", 1_000_000),
+    )
 
 
 def _usual_slots() -> int:

@@ -132,6 +132,7 @@ class SchedulerSection(Section, frozen=True):
             why="The host's own zone; UTC (and a finding) where the host doesn't tell.",
             example="Europe/Helsinki",
             check=check_timezone,
+            applies=Applies.LIVE,
         ),
     ]
     aging_quantum: Annotated[
@@ -142,6 +143,7 @@ class SchedulerSection(Section, frozen=True):
             why="Urgent work goes first, and nothing starves.",
             example="30s",
             check=check_positive,
+            applies=Applies.LIVE,
         ),
     ]
     import_paths: Annotated[
@@ -187,6 +189,7 @@ class SchedulerSection(Section, frozen=True):
             why="Soon enough for people, and a sleeping machine hardly notices.",
             example="5s",
             check=check_positive,
+            applies=Applies.LIVE,
         ),
     ]
 

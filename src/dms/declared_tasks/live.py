@@ -8,6 +8,7 @@ from dms.background_tasks.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
 from dms.config import ConfigChange, ConfigFinding, Loaded
+from dms.config.schema import SchedulerSection
 from dms.declared_tasks.declared import Declared, tasks_from
 from dms.errors import ConfigError, Conflict, NotFound
 
@@ -19,10 +20,12 @@ _SURROUNDINGS = ("scheduler.import_paths", "general.work_dir")
 
 
 class _Plan(msgspec.Struct, frozen=True):
-    """What a change comes to: tasks to add, to update, names to remove, and the whole declaration then."""
+    """What a change comes to: tasks to add, to update, those of which only the moment is another one (in another time
+    zone), names to remove, and the whole declaration then."""
 
     add: list[Task]
     update: list[Task]
+    move: list[Task]
     remove: list[str]
     declared: Declared
 
@@ -51,7 +54,7 @@ class LiveTasks:
         """Build them. ConfigError where something is wrong that was not wrong before; Conflict where a name is taken by
         a task that the configuration does not declare."""
         self._plan = None
-        if not change.touches("tasks") and not any(change.touches(key) for key in _SURROUNDINGS):
+        if not any(change.touches(key) for key in ("tasks", "scheduler.timezone", *_SURROUNDINGS)):
             return
         declared = await in_thread(lambda: self._build(change.new))
         self._refuse_worse(declared)
@@ -61,8 +64,8 @@ class LiveTasks:
     async def apply(self, change: ConfigChange) -> None:
         """Give the scheduler what differs."""
         plan, self._plan = self._plan, None
-        if change.touches("scheduler.max_running_tasks"):
-            self._scheduler.resize(change.new.config.scheduler.max_running_tasks)
+        if change.touches("scheduler"):
+            self._adjust(change.new.config.scheduler)
         if plan is None:
             return
         for name in plan.remove:
@@ -71,11 +74,22 @@ class LiveTasks:
             self._scheduler.add_task(task)
         for task in plan.update:
             self._update(task)
+        for task in plan.move:
+            self._move(task)
         self._declared = plan.declared
 
     async def abandon(self, change: ConfigChange) -> None:
         """Forget what was built."""
         self._plan = None
+
+    def _adjust(self, to: SchedulerSection) -> None:
+        self._scheduler.adjust(
+            to.max_running_tasks,
+            timezone=to.timezone,
+            aging_quantum=to.aging_quantum,
+            poll_interval=to.poll_interval,
+            history_limit=to.history_max_count,
+        )
 
     def _remove(self, name: str) -> None:
         try:
@@ -90,6 +104,13 @@ class LiveTasks:
         except NotFound:
             self._scheduler.add_task(task)
 
+    def _move(self, task: Task) -> None:
+        """One that is over does not begin anew because its moment is another one in another time zone."""
+        try:
+            self._scheduler.update_task(task)
+        except NotFound:
+            pass
+
     def _refuse_worse(self, declared: Declared) -> None:
         known = {(each.code, each.path, each.message) for each in self._declared.findings}
         worse = [str(each) for each in declared.findings if (each.code, each.path, each.message) not in known]
@@ -101,9 +122,11 @@ class LiveTasks:
         after = {task.name: task for task in declared.tasks}
         everything = any(change.touches(key) for key in _SURROUNDINGS)
         touched = [name for name in after if name in before and (everything or self._touched(change, name))]
+        moved = [name for name in after if name in before and before[name].triggers != after[name].triggers]
         return _Plan(
             add=[task for name, task in after.items() if name not in before],
             update=[after[name] for name in touched if not self._taken_by(name)],
+            move=[after[name] for name in moved if name not in touched and not self._taken_by(name)],
             remove=[name for name in before if name not in after and not self._taken_by(name)],
             declared=declared,
         )

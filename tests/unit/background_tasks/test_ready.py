@@ -106,3 +106,14 @@ def test_fewer_slots_cut_nothing_and_more_are_free_at_once():
     assert (None, 1) == (slots.next(), slots.running)
     slots.resize(3)
     assert [True, True, False] == [slots.next() is not None for _ in range(3)]
+
+
+def test_another_worth_of_a_step_counts_for_those_that_wait_already() -> None:
+    slots = Slots(1, 10)
+    early, urgent = attempt(0), attempt(100, priority=-1)
+    slots.wait(early)
+    slots.wait(urgent)
+    assert [early, urgent] == slots.waiting()
+    slots.age_by(1_000)
+    assert [urgent, early] == slots.waiting()
+    assert urgent is slots.next()

@@ -1,6 +1,7 @@
 """What changes of a scheduler while it runs: how many tasks at once, and what a task is."""
 
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_more_slots_let_those_start_that_wait() -> None:
         handles = [scheduler.run_task(f"work{number}") for number in range(2)]
         assert began[0].wait(10)
         assert (1, 1) == (scheduler.running_tasks_count(), scheduler.waiting_count())
-        scheduler.resize(2)
+        scheduler.adjust(2)
         assert began[1].wait(10)
         assert 2 == scheduler.max_running_tasks
         go.set()
@@ -32,7 +33,55 @@ def test_more_slots_let_those_start_that_wait() -> None:
 @pytest.mark.parametrize("slots", [0, -1, 10_001, "3", True])
 def test_a_number_of_slots_that_can_not_be_is_refused(slots: int) -> None:
     with pytest.raises(InvalidInput, match="max_running_tasks"):
-        Scheduler(1).resize(slots)
+        Scheduler(1).adjust(slots)
+
+
+def test_what_is_not_given_stays() -> None:
+    scheduler = Scheduler(3)
+    scheduler.adjust(history_limit=2)
+    assert 3 == scheduler.max_running_tasks
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"history_limit": 0}, "history_limit"),
+        ({"timezone": "Mars"}, "timezone"),
+        ({"aging_quantum": "x"}, "aging_quantum"),
+    ],
+)
+def test_a_setting_that_can_not_be_is_named_and_changes_nothing(given: dict[str, Any], named: str) -> None:
+    scheduler = Scheduler(3)
+    with pytest.raises(InvalidInput, match=named):
+        scheduler.adjust(5, **given)
+    assert 3 == scheduler.max_running_tasks
+
+
+def test_so_many_executions_are_remembered_from_now_on() -> None:
+    with Scheduler(1, history_limit=3) as scheduler:
+        scheduler.add_task(dms.Task("work", lambda: None))
+        for _ in range(3):
+            scheduler.run_task("work").wait(10)
+        scheduler.adjust(history_limit=2)
+        assert 2 == len(scheduler.execution_history("work"))
+        scheduler.adjust(history_limit=4)
+        for _ in range(3):
+            scheduler.run_task("work").wait(10)
+        assert 4 == len(scheduler.execution_history("work"))
+
+
+def test_a_third_partys_trigger_is_asked_so_often_from_now_on() -> None:
+    class Ready:
+        def is_ready(self) -> bool:
+            return True
+
+        def reset(self) -> None: ...
+
+    ran = Event()
+    with Scheduler(1, poll_interval="1h") as scheduler:
+        scheduler.add_task(dms.Task("work", ran.set, triggers=[Ready()]))
+        scheduler.adjust(poll_interval="1ms")
+        assert ran.wait(10)
 
 
 def test_an_updated_task_runs_what_it_says_now_under_its_id() -> None:

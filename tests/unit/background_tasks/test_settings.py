@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.background_tasks.settings import SHORTEST_POLL, Settings, read_settings
+from dms.background_tasks.settings import SHORTEST_POLL, Settings, changed_settings, usual_settings
 from dms.errors import InvalidInput
 
 GIVEN: dict[str, Any] = {
@@ -15,36 +15,40 @@ GIVEN: dict[str, Any] = {
     "aging_quantum": "30s",
     "poll_interval": timedelta(seconds=2),
     "history_limit": 7,
-    "stored": False,
 }
 
 
+def settings(stored: bool = False, **given: Any) -> Settings:
+    return changed_settings(usual_settings(stored), **GIVEN | given)
+
+
 def test_settings_are_read_into_whole_values() -> None:
-    assert Settings(3, ZoneInfo("Europe/Helsinki"), 30_000_000, 2_000_000, 7) == read_settings(**GIVEN)
+    assert Settings(3, ZoneInfo("Europe/Helsinki"), 30_000_000, 2_000_000, 7) == settings()
 
 
 def test_a_store_keeps_more_than_memory_unless_a_number_is_given() -> None:
-    kept = [
-        read_settings(**GIVEN | {"history_limit": None, "stored": stored}).history_limit for stored in (False, True)
-    ]
-    assert [100, 1000] == kept
+    assert [100, 1000] == [settings(stored, history_limit=None).history_limit for stored in (False, True)]
+
+
+def test_what_is_not_given_stays_as_it_was() -> None:
+    assert settings() == changed_settings(settings(), None, None, None, None, None)
 
 
 def test_slots_that_are_not_given_follow_the_machine_and_are_at_least_four(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, slots in ((1, 4), (2, 4), (8, 16)):
         monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
-        assert slots == read_settings(**GIVEN | {"max_running_tasks": None}).slots
+        assert slots == settings(max_running_tasks=None).slots
 
 
 def test_a_zone_that_is_not_given_is_the_machines_or_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    assert ZoneInfo("Asia/Tokyo") == read_settings(**GIVEN | {"timezone": None}).zone
+    assert ZoneInfo("Asia/Tokyo") == settings(timezone=None).zone
     monkeypatch.setattr("dms.background_tasks.settings.host_zone", lambda: None)
-    assert UTC == read_settings(**GIVEN | {"timezone": None}).zone
+    assert UTC == settings(timezone=None).zone
 
 
 def test_third_parties_are_not_asked_without_a_pause() -> None:
-    assert SHORTEST_POLL == read_settings(**GIVEN | {"poll_interval": 0}).poll_interval
+    assert SHORTEST_POLL == settings(poll_interval=0).poll_interval
 
 
 @pytest.mark.parametrize(
@@ -62,5 +66,5 @@ def test_third_parties_are_not_asked_without_a_pause() -> None:
 )
 def test_a_setting_that_can_not_be_is_named(field: str, value: Any, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        read_settings(**GIVEN | {field: value})
+        settings(**{field: value})
     assert str(caught.value).startswith(message)

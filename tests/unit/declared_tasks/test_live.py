@@ -123,6 +123,42 @@ async def test_the_number_of_slots_follows(node: Node) -> None:
     assert 7 == node.scheduler.max_running_tasks
 
 
+async def test_another_time_zone_counts_at_once_for_what_names_none(node: Node) -> None:
+    await node.save("""
+tasks:
+  own: {run: ["true"], cron: "0 12 * * *", timezone: UTC}
+  check: {run: ["true"], every: 1h}
+  noon: {run: ["true"], cron: "0 12 * * *"}
+  boot: {run: ["true"], cron: "@reboot"}
+  both: {run: ["true"], cron: "0 18 * * *", every: 90m}
+  party: {run: ["true"], at: 2020-08-14T20:00}
+""")
+    node.clock.advance(timedelta(minutes=30))
+    assert (BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=10)) == (node.next("noon"), node.next("party"))
+    changed = await node.live.set({"scheduler.timezone": "Europe/Helsinki"}, author="ana")
+    assert ["scheduler.timezone"] == changed.applied
+    assert {
+        "own": BEGIN + timedelta(hours=2),
+        "check": BEGIN + timedelta(hours=1),
+        "noon": datetime(2020, 8, 15, 9, tzinfo=UTC),
+        "both": BEGIN + timedelta(minutes=90),
+        "party": datetime(2020, 8, 14, 17, tzinfo=UTC),
+    } == {name: node.next(name) for name in ("own", "check", "noon", "both", "party")}
+    node.clock.advance(timedelta(hours=2))
+    node.scheduler.wake()
+    assert datetime(2020, 8, 14, 13, tzinfo=UTC) == node.next("both")
+    node.clock.advance(timedelta(hours=2, minutes=5))
+    node.scheduler.wake()
+    assert datetime(2020, 8, 14, 15, tzinfo=UTC) == node.next("both")  # 18:00 in Helsinki
+
+
+async def test_a_one_time_task_that_is_over_stays_over_in_another_time_zone(node: Node) -> None:
+    await node.live.set({"tasks.once": {"run": ["true"], "at": "2020-08-14T20:00"}}, author="ana")
+    node.scheduler.remove_task("once")
+    await node.live.set({"scheduler.timezone": "Europe/Helsinki"}, author="ana")
+    assert ["backup", "check"] == node.names
+
+
 async def test_a_one_time_task_that_is_over_begins_anew_with_a_new_definition(node: Node) -> None:
     await node.live.set({"tasks.once": {"run": ["true"], "after": "1h"}}, author="ana")
     node.scheduler.remove_task("once")
