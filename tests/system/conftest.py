@@ -196,6 +196,11 @@ class Node:
         assert len(found) >= times, "the log ended without it:\n" + "\n".join(self.lines)
         return found[times - 1]
 
+    def tells(self, holds: Callable[[dict[str, Any]], bool], within: float) -> bool:
+        """Whether its log has such a line, or gets one within so many seconds."""
+        with self._news:
+            return self._news.wait_for(lambda: bool(self._found(holds)), within)
+
     def _found(self, holds: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         return [line for line in self.log if holds(line)]
 

@@ -2,10 +2,14 @@
 
 import json
 import signal
+import socket
+import sqlite3
 from time import monotonic
 from typing import Any
 
 import pytest
+
+from dms.errors import RemoteError
 
 TASKS = {
     "short": {"call": "functions:work", "kwargs": {"seconds": 0.5}},
@@ -131,7 +135,69 @@ def test_while_it_drains_it_answers_and_takes_nothing_new(nodes: Any) -> None:
     assert "not_ready" == node.ask("node.status")["state"]
     refused = node.dms("task", "run", "short")
     assert (4, "") == (refused.returncode, refused.stdout)
-    assert "it takes nothing new" in refused.stderr
+    assert "the node is stopping and takes nothing new; ask again once it is back" in refused.stderr
+    with pytest.raises(RemoteError) as told:
+        node.ask("config.set", changes={"general.debug": True})
+    assert ("shutting_down", True) == (told.value.reason, told.value.data["retryable"])
+
+
+def test_a_kill_after_the_first_stage_loses_nothing(nodes: Any) -> None:
+    """Another program holds the database, so that the end of a run can't be written until the stop has begun."""
+    node = started(nodes, "short", "obedient", timeout="30s")
+    on_disk = "what has happened is on disk"
+    holding = sqlite3.connect(node.data_dir / "dms.db", isolation_level=None)
+    try:
+        holding.execute("BEGIN IMMEDIATE")
+        while node.ask("task.get", name="short")["state"] == "running":
+            pass
+        node.signal(signal.SIGTERM)
+        node.wait_for(lambda line: line["event"] == "stopping")
+        assert not node.tells(lambda line: line["event"] == on_disk, within=0.3)
+    finally:
+        holding.close()
+    assert ["obedient"] == node.wait_for(lambda line: line["event"] == on_disk)["running"]
+    node.kill()
+    after = nodes.start()
+    assert "success" == after.history("short")[0]["status"]
+    assert "interrupted" == after.history("obedient")[0]["status"]
+
+
+def connected(node: Any, *messages: dict[str, Any]) -> socket.socket:
+    """Somebody at the node's socket who has said something, and reads nothing of the answers."""
+    peer = socket.socket(socket.AF_UNIX)
+    peer.connect(str(node.data_dir / "dms.sock"))
+    peer.sendall(b"".join(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n" for message in messages))
+    return peer
+
+
+def test_nobody_who_is_connected_holds_a_stop(nodes: Any) -> None:
+    """NousResearch/hermes-agent#58005: a stop waited without end for an open socket, so that the manager killed it."""
+    nodes.configure(tasks={**TASKS, "job": {"call": "functions:work", "kwargs": {"seconds": 1}}})
+    node = nodes.start("--set", "shutdown.timeout=6s")
+    idle = connected(node)
+    streaming = connected(node, {"id": 1, "method": "sub.open", "params": {"topic": "logs"}})
+    assert b'"result"' in streaming.recv(4096)
+    wish = {"method": "rpc.discover", "params": {}}
+    deaf = connected(node, *({"id": number, **wish} for number in range(60)))
+    with node.waiting_for("job") as caller:
+        began = monotonic()
+        node.signal(signal.SIGTERM)
+        out, _ = caller.communicate(timeout=10)
+    assert 0 == node.end()
+    assert monotonic() - began < 4
+    assert (0, "success") == (caller.returncode, json.loads(out)["status"])
+    assert b"session.closing" in idle.recv(4096)
+    for peer in (idle, streaming, deaf):
+        peer.close()
+    assert "success" == nodes.start().history("job")[0]["status"]
+
+
+def test_a_changed_timeout_counts_for_the_next_stop(nodes: Any) -> None:
+    node = started(nodes, "stubborn", timeout="1h")
+    node.ask("config.set", changes={"shutdown.timeout": "600ms"})
+    assert 70 == node.stop()
+    (stopping,) = [line for line in node.log if line["event"] == "stopping"]
+    assert "0.6s" == stopping["within"]
 
 
 def test_a_caller_that_waits_for_a_run_is_told_what_became_of_it(nodes: Any) -> None:

@@ -91,11 +91,11 @@ class NodeInAThread:
                     Task("tidy", print, lane=Lane.NODE),
                 ]
             )
-            self.door = LocalDoor(self.data_dir, await self._operations(), patience=5, grace=0.1)
+            self.door = LocalDoor(self.data_dir, await self._operations(), patience=5)
             self.socket = str(await self.door.start())
             self._up.set()
             await self._end.wait()
-            await self.door.stop()
+            await self.door.stop(0.1)
             self.let_go.set()
 
     async def _operations(self) -> Any:

@@ -468,7 +468,7 @@ class Agenda:
 
     def stop(self, now: Instant) -> None:
         """Nothing new starts from here on; what runs may finish, what waits stays in the store."""
-        self.attempts.stopping = True
+        self.attempts.stop(now)
 
     # ── answers ──
 

@@ -162,8 +162,13 @@ class Attempts:
             self._held.append(attempt)
             self.ledger.execution(attempt.execution())
 
+    def stop(self, now: Instant) -> None:
+        """Nothing starts any more; what a failing store has refused is tried once more, now."""
+        self.stopping = True
+        self._save_again(None, now)
+
     def _save_again(self, _: None, now: Instant) -> None:
-        if not self.ledger.failing:
+        if not self.ledger.failing or self.ledger.busy:
             return
         save = self.ledger.flush(again=True)
         if save is not None:

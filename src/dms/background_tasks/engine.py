@@ -29,7 +29,7 @@ KILLED_IN = SECOND // 2
 """How long what was killed at a stop may take to be gone, at most."""
 
 LAST_SAVE = 2 * SECOND
-"""How long the last commit of a stop may take."""
+"""How long the last commit of a stop may take, at most."""
 
 
 class Engine:
@@ -51,6 +51,7 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0
         self._quiet: asyncio.Event | None = None
+        self._settled: asyncio.Event | None = None
         self._recorded = asyncio.Event()
         self._turning = self._stopping = self._hurried = False
 
@@ -70,6 +71,8 @@ class Engine:
             self._set_timer(now)
         finally:
             self._turning = False
+        if self._settled is not None and not self.dispatcher.saving:
+            self._settled.set()
         if self._quiet is not None and self._is_quiet():
             self._quiet.set()
 
@@ -78,32 +81,47 @@ class Engine:
         if self.dispatcher.saving:
             await self._recorded.wait()
 
-    async def until_quiet(self, length: int) -> bool:
+    async def settle(self) -> bool:
+        """Start nothing new, and wait until all that has come until now is on disk; False where that was refused."""
+        self._settled = asyncio.Event()
+        self._inbox.post(Engine.stop)
+        await self._settled.wait()
+        return not self.agenda.attempts.ledger.failing
+
+    async def until_quiet(self, length: int | None = None) -> bool:
         """Wait until nothing runs and nothing is being saved, at most so many microseconds; whether it came to that."""
         if self._hurried:  # it was said before anybody waited
             self._hurried = False
             return self._is_quiet()
-        self._quiet = asyncio.Event()
+        quiet = self._quiet = asyncio.Event()
         self._inbox.wake()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet.wait(), length / SECOND)
-        self._quiet = None
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(quiet.wait(), None if length is None else length / SECOND)
+        finally:
+            if self._quiet is quiet:  # where it was cancelled, the next one may wait already
+                self._quiet = None
         return self._is_quiet()
 
     async def wind_down(self, drain: int, cancel: int) -> list[str]:
-        """Start nothing new; let what runs finish within `drain` microseconds, then tell it to end, and after `cancel`
-        kill what can be killed and give up the rest. The names of the tasks that were given up."""
+        """Start nothing new; let what runs finish within `drain` microseconds, then cut it off within about `cancel`.
+        The names of the tasks that were given up."""
         self._inbox.post(Engine.stop)
-        if not await self.until_quiet(drain):
-            self._inbox.post(Engine.cancel_running)
-            await self.until_quiet(cancel)
-        if not self.agenda.attempts.unfinished():
+        if await self.until_quiet(drain):
+            return []
+        return await self.cut_off(cancel, KILLED_IN, LAST_SAVE)
+
+    async def cut_off(self, cancel: int, killed: int, saved: int) -> list[str]:
+        """Tell what runs to end; after `cancel` microseconds kill what can be killed, after `killed` more give up the
+        rest, and wait for the record of that, at most `saved`. The names of the tasks that were given up."""
+        self._inbox.post(Engine.cancel_running)
+        if await self.until_quiet(cancel) or not self.agenda.attempts.unfinished():
             return []
         self.dispatcher.kill_all()
-        await self.until_quiet(min(KILLED_IN, cancel))
+        await self.until_quiet(min(killed, cancel))
         left = [attempt.task.name for attempt in self.agenda.attempts.unfinished()]
         self._inbox.post(Engine.abandon)
-        await self.until_quiet(LAST_SAVE)
+        await self.until_quiet(saved)
         return left
 
     def hurry(self) -> None:
@@ -211,7 +229,7 @@ class Engine:
         self.agenda.resume(_number_of(task), now)
 
     def stop(self, now: Instant) -> None:
-        """Nothing new is to start."""
+        """Nothing new is to start, and what a failing disk has refused is tried once more."""
         self._stopping = True
         self.agenda.stop(now)
 

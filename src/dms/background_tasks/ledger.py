@@ -116,6 +116,11 @@ class Ledger:
         """Its state needs no saving any more."""
         self._batch.entries.pop(entry, None)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is under way."""
+        return self._under_way is not None
+
     def flush(self, again: bool = False) -> Save | None:
         """The gathered changes as a batch that has to be saved; None where there are none, while another is under way,
         or while saves fail (unless `again`, which tries)."""

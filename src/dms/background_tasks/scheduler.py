@@ -78,7 +78,7 @@ class Scheduler:
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
         self._life = Lock()
-        self._begun = self._stopped = self._on_a_callers_loop = False
+        self._begun = self._stopped = self._closed = self._on_a_callers_loop = False
 
     # ── tasks ──
 
@@ -369,7 +369,32 @@ class Scheduler:
         finally:
             self._close(engine)
 
+    async def settle(self) -> bool:
+        """The first step of a stop in steps, on the running loop: take nothing new and start nothing new, and wait
+        until all that has come until now is on disk. False where the store has refused that."""
+        if self._engine is None or self._stopped:
+            return True
+        self._stopped = True
+        return await self._engine.settle()
+
+    async def drain(self) -> None:
+        """The second step: wait until nothing runs any more, or until `hurry`."""
+        if self._engine is not None and not self._closed:
+            await self._engine.until_quiet()
+
+    async def cut_off(self, within: Duration) -> list[str]:
+        """The last step: what runs is told to end, then killed, then given up, all `within` that length; what that came
+        to is on disk by then, or goes there as soon as the disk lets it. The names of the tasks that were given up."""
+        if self._engine is None or self._closed:
+            return []
+        length = microseconds(within, "within")
+        try:
+            return await self._engine.cut_off(length * 6 // 10, length * 2 // 10, length // 10)
+        finally:
+            self._close(self._engine)
+
     def _close(self, engine: Engine) -> None:
+        self._closed = True
         engine.close()
         self._tell_pending()
         for executor in self._executors.values():

@@ -11,9 +11,9 @@ import msgspec
 
 from dms.access.caller import Caller
 from dms.clock import monotonic
-from dms.command.operation import Operation, Operations
+from dms.command.operation import Effect, Operation, Operations
 from dms.command.parameters import decode_parameters
-from dms.errors import DmsError, Forbidden, NotFound, UnknownMethod, did_you_mean
+from dms.errors import DmsError, Forbidden, NotFound, ShuttingDown, UnknownMethod, did_you_mean
 from dms.trace import CURRENT, Trace, begin, read_traceparent
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Command:
 
     async def run(self, operations: Mapping[str, Operation]) -> Any:
         """Run it, once, and give its result, which is then also in `result`. What it raises is also in `error`:
-        UnknownMethod, InvalidParameters or Refused before it runs, and after that whatever the operation raises."""
+        UnknownMethod, Forbidden, InvalidParameters or ShuttingDown before it runs, and after that whatever the
+        operation raises."""
         waiting = self.begin(operations)
         return self.result if waiting is None else await waiting
 
@@ -132,6 +133,8 @@ class Command:
             raise Forbidden(f"{self.command} needs the scope {operation.scope}, which {self.caller.name} does not hold")
         if self.node_id is not None:
             raise NotFound(f"no node {self.node_id} can be reached from here: this node has joined no fleet")
+        if operation.effect is not Effect.READ and isinstance(operations, Operations) and operations.closed:
+            raise ShuttingDown("the node is stopping and takes nothing new; ask again once it is back")
         return operation, decode_parameters(operation.parameters, self.params)
 
     def _failed(self, error: BaseException) -> None:

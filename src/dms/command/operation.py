@@ -42,9 +42,11 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Operations(dict[str, Operation]):
-    """All that can be asked, by name. `ended` hears of every command that has ended, or was rejected."""
+    """All that can be asked, by name. `ended` hears of every command that has ended, or was rejected. Once they are
+    `closed`, since the node stops, those that only read are answered, so that people see how the stop goes."""
 
     ended: Callable[["Command"], None] | None = None
+    closed = False
 
 
 def by_name(*families: Iterable[Operation]) -> Operations:

@@ -241,6 +241,11 @@ class LiveConfig:
 
         return await self._change(propose, anything, None, dry_run=False)
 
+    async def settle(self) -> None:
+        """Wait until each change that has been asked for is in force or refused."""
+        async with self._lock:
+            return
+
     # ── asking ──
 
     async def history(self, limit: int = 20, before: int | None = None) -> list[Revision]:

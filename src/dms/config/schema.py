@@ -353,6 +353,7 @@ class ShutdownSection(Section, frozen=True):
             default=timedelta(seconds=9),
             why="Docker kills after 10 seconds.",
             example="60s",
+            applies=Applies.LIVE,
             check=check_positive,
         ),
     ]

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
+from types import FrameType
 from typing import TextIO
 
 from dms import __version__
@@ -23,7 +25,7 @@ from dms.init.flood import FloodGuard
 from dms.init.live_log import level_of
 from dms.init.logger import configure_logger
 from dms.init.service_manager import ServiceManager
-from dms.init.shutdown import Shutdown
+from dms.init.shutdown import CLEAN, Outside, Shutdown
 from dms.init.wiring import Foundation, Node, shown
 from dms.instant import SECOND, microseconds
 
@@ -36,7 +38,8 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     ConfigError where the configuration can't be used (with `strict`: where anything of it is wrong), StoreError where
     the data folder or the database can't, FolderInUse where another node has the folder.
     """
-    stream = _log_stream()
+    stream, manager = _log_stream(), ServiceManager(os.environ)
+    _end_on_a_signal(manager)
     arguments = [*settings, *([] if data_dir is None else [f"general.data_dir={data_dir}"])]
     read = partial(load, config_file, arguments=arguments, cached=True)
     loaded = read()
@@ -53,12 +56,23 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
         declared = tasks_from(live.loaded)
         if strict:
             _refuse([*live.loaded.findings, *declared.findings])
-        return asyncio.run(
-            _serve(Foundation(live, declared, store, folder, identity.name, tokens, identity.id), stream)
-        )
+        on = Foundation(live, declared, store, folder, identity.name, tokens, identity.id)
+        return asyncio.run(_serve(on, stream, manager))
     finally:
         store.close()
         folder.release()
+
+
+def _end_on_a_signal(manager: ServiceManager) -> None:
+    """Until there is a node to stop, a signal ends the process: nothing has begun that a kill would harm. Left to the
+    system it would do nothing in the first process of a container."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        manager.stopping(0, "stopping before the start")
+        raise SystemExit(CLEAN)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 def _refuse(findings: Sequence[ConfigFinding]) -> None:
@@ -86,22 +100,26 @@ def _log_stream() -> TextIO:
     return sys.stderr or open(os.devnull, "w")
 
 
-async def _serve(on: Foundation, stream: TextIO) -> int:
+async def _serve(on: Foundation, stream: TextIO, manager: ServiceManager) -> int:
     config, clock = on.live.config, SystemClock()
     logs = logs_topic(clock.now().wall)
     log = configure_logger(level_of(config), stream, logs.publish, clock, flood=FloodGuard())
     try:
-        return await _run(Node(on, logs, log), on, stream)
+        return await _run(Node(on, logs, log), on, stream, manager)
     finally:
         log.close()
 
 
-async def _run(node: Node, on: Foundation, stream: TextIO) -> int:
-    config = on.live.config
-    timeout = microseconds(config.shutdown.timeout) / SECOND
-    shutdown = Shutdown(timeout, node.logger, node.scheduler.hurry, node.running)
-    manager = ServiceManager(os.environ)
+async def _run(node: Node, on: Foundation, stream: TextIO, manager: ServiceManager) -> int:
+    outside = Outside(
+        timeout=lambda: microseconds(on.live.config.shutdown.timeout) / SECOND,
+        hurry=node.scheduler.hurry,
+        running=node.running,
+        tell=manager.stopping,
+    )
+    shutdown = Shutdown(node.logger, outside)
     shutdown.listen(stream.isatty(), partial(_reload, node, manager))
+    manager.starting()
     _greet(on.live.loaded, on.folder, on.name, stream)
     try:
         await node.start()
@@ -112,7 +130,6 @@ async def _run(node: Node, on: Foundation, stream: TextIO) -> int:
     manager.ready()
     manager.feed_while(node.scheduler.wake)
     await shutdown.requested()
-    manager.stopping(microseconds(config.shutdown.timeout))
     return await shutdown.run(node.stages())
 
 

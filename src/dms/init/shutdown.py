@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 from dms.init.logger import Logger
@@ -21,38 +22,72 @@ LATE = 70
 LAST_WORDS = 0.2
 """Seconds that the last line of the log may take."""
 
-DRAIN_SHARE = 1 / 2
-CANCEL_SHARE = 1 / 6
+TELL_EVERY = 1.0
+"""Seconds between two words about the stop to a service manager."""
+
+
+class Share(NamedTuple):
+    """A stage's own part of `shutdown.timeout`, at most so many seconds. No other stage can use it up."""
+
+    name: str
+    of_timeout: float
+    most: float = inf
+
+    def seconds(self, timeout: float) -> float:
+        """How long the stage may take."""
+        return min(self.of_timeout * timeout, self.most)
+
+
+SETTLE = Share("settle", 4 / 60)
+DRAIN = Share("drain", 30 / 60)
+CANCEL = Share("cancel", 10 / 60)
+DOORS = Share("doors", 4 / 60)
+STORE = Share("store", 6 / 60)
+TELEMETRY = Share("telemetry", 5 / 60, most=2.0)
+
+SHARES = (SETTLE, DRAIN, CANCEL, DOORS, STORE, TELEMETRY)
+"""All stages, in their order; what is left of the timeout is for the end of the process itself."""
+
+
+def _nothing_to_tell() -> str:
+    return ""
 
 
 class Stage(NamedTuple):
-    """A step of the stop: what it is called, and what it does; it gives what it had to leave behind."""
+    """A step of the stop: what it does within so many seconds; it gives the names of what it had to leave behind.
 
-    name: str
-    act: Callable[[], Awaitable[Sequence[str]]]
+    A stage that `only_waits` has done nothing wrong when its time is over. `doing` tells people what it does now.
+    """
+
+    share: Share
+    act: Callable[[float], Awaitable[Sequence[str]]]
+    doing: Callable[[], str] = _nothing_to_tell
+    only_waits: bool = False
+
+
+class Outside(NamedTuple):
+    """What a stop needs of the rest: `timeout` in seconds, as it is when the stop begins; `hurry`, which lets a stage
+    that waits for tasks wait no longer; the names of the tasks that are `running`; `tell`, which hears how many seconds
+    the stop may still take and what it does; `end`, which ends the process with an exit status."""
+
+    timeout: Callable[[], float]
+    hurry: Callable[[], None]
+    running: Callable[[], Sequence[str]]
+    tell: Callable[[float, str], None]
+    end: Callable[[int], None] = os._exit
 
 
 class Shutdown:
-    """Hears the signals and goes through the stages, once; all of it takes at most `timeout` seconds.
+    """Hears the signals and goes through the stages, once; all of it takes at most the timeout."""
 
-    `hurry` lets the stage that waits for tasks wait no longer; `running` names the tasks that run; `end` ends the
-    process with an exit status.
-    """
-
-    def __init__(
-        self,
-        timeout: float,
-        logger: Logger,
-        hurry: Callable[[], None],
-        running: Callable[[], Sequence[str]],
-        end: Callable[[int], None] = os._exit,
-    ) -> None:
-        self._timeout, self._logger, self._hurry = timeout, logger, hurry
-        self._running, self._end = running, end
+    def __init__(self, logger: Logger, outside: Outside) -> None:
+        self._logger, self._outside = logger, outside
         self._requested = asyncio.Event()
         self._asked = 0
-        self._at = "the start"
+        self._timeout = self._deadline = 0.0
+        self._at, self._doing = "the start", _nothing_to_tell
         self._last_resort: threading.Timer | None = None
+        self._telling: asyncio.TimerHandle | None = None
 
     def listen(self, on_terminal: bool, reload: Callable[[], None]) -> None:
         """From now on signals are heard, by the running loop. SIGHUP stops a node that runs on a terminal; elsewhere it
@@ -73,12 +108,12 @@ class Shutdown:
         self._asked += 1
         name = signal.Signals(number).name
         if self._asked == 1:
+            self._begin()
             self._logger.info("stopping", signal=name, within=f"{self._timeout:g}s")
             self._requested.set()
-            self._arm()
         elif self._asked == 2:
             self._logger.warning("stopping now; what runs is cancelled", signal=name)
-            self._hurry()
+            self._outside.hurry()
         else:
             self._end_at_once("a third signal")
 
@@ -92,44 +127,72 @@ class Shutdown:
         reload()
 
     async def run(self, stages: Sequence[Stage]) -> int:
-        """Go through the stages; the exit status. One that raises does not keep the next from being tried.
+        """Go through the stages; the exit status. One that fails or overruns its share does not keep the next from
+        being tried with its own.
 
         The last resort stays armed after that: a thread that a task left could hold the end of the interpreter.
         """
-        self._arm()
+        self._begin()
         left = [name for stage in stages for name in await self._stage(stage)]
-        self._at = "the end of the process"
+        self._at, self._doing = "the end of the process", _nothing_to_tell
+        self._tell()
+        if self._telling is not None:
+            self._telling.cancel()
         if left:
             self._logger.error("stopped late", left_behind=left)
             return LATE
         self._logger.info("stopped")
         return CLEAN
 
-    def _arm(self) -> None:
+    def _begin(self) -> None:
         """From now on the end comes within the timeout, also where a start still waits for something."""
         if self._last_resort is None:
+            self._timeout = min(self._outside.timeout(), threading.TIMEOUT_MAX)
+            self._deadline = asyncio.get_running_loop().time() + self._timeout
             why = "it took longer than shutdown.timeout"
             self._last_resort = threading.Timer(self._timeout, self._end_at_once, (why,))
             self._last_resort.daemon = True
             self._last_resort.start()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say now, and again and again, how long it may still take."""
+        if self._telling is not None:
+            self._telling.cancel()
+        loop = asyncio.get_running_loop()
+        self._telling = loop.call_later(TELL_EVERY, self._tell)
+        self._outside.tell(max(0.0, self._deadline - loop.time()), self._doing() or f"stopping: {self._at}")
 
     async def _stage(self, stage: Stage) -> Sequence[str]:
-        self._at = stage.name
+        """What the stage leaves behind; itself, where it fails or is cut off."""
+        name = self._at = stage.share.name
+        self._doing = stage.doing
+        self._tell()
+        seconds = stage.share.seconds(self._timeout)
+        acting = asyncio.ensure_future(stage.act(seconds))
+        await asyncio.wait([acting], timeout=seconds)
+        if not acting.done():
+            acting.cancel()  # and not waited for: what does not end when told to would take the time of the others
+            return [] if stage.only_waits else self._cut_off(name, seconds)
         try:
-            return await stage.act()
-        except Exception as error:
-            self._logger.exception("a stage of the stop failed", stage=stage.name, error=str(error))
-            return [stage.name]
+            return acting.result()
+        except (Exception, asyncio.CancelledError) as error:
+            self._logger.exception("a stage of the stop failed", stage=name, error=str(error))
+            return [name]
+
+    def _cut_off(self, name: str, seconds: float) -> Sequence[str]:
+        self._logger.error("a stage of the stop was cut off", stage=name, share=f"{seconds:.3g}s")
+        return [name]
 
     def _end_at_once(self, why: str) -> None:
         """End whatever the state of the rest; even a log that nobody reads does not keep it."""
         teller = threading.Thread(target=self._tell_late, args=(why,), daemon=True)
         teller.start()
         teller.join(LAST_WORDS)
-        self._end(LATE)
+        self._outside.end(LATE)
 
     def _tell_late(self, why: str) -> None:
-        tasks, threads = list(self._running()), _foreign_threads()
+        tasks, threads = list(self._outside.running()), _foreign_threads()
         self._logger.error("ended at once", why=why, stage=self._at, left_behind=tasks, threads=threads)
 
 

@@ -24,7 +24,7 @@ from dms.command.config import config_operations, config_topic
 from dms.command.events import event_operations
 from dms.command.logs import logs_operations
 from dms.command.node import NodeInfo, node_operations
-from dms.command.operation import Operation, Operations, by_name
+from dms.command.operation import Operations, by_name
 from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
@@ -46,8 +46,7 @@ from dms.init.log_line import RESERVED
 from dms.init.logger import LEVELS, NodeLog, get_logger
 from dms.init.measuring import measure
 from dms.init.run_event_log import RunEventLog
-from dms.init.shutdown import CANCEL_SHARE, DRAIN_SHARE, Stage
-from dms.instant import SECOND, microseconds
+from dms.init.shutdown import CANCEL, DOORS, DRAIN, SETTLE, STORE, Stage
 from dms.local.door import LocalDoor
 from dms.metrics import SOCKETS
 from dms.node_tasks import facts
@@ -77,7 +76,6 @@ class Node:
         self.name, self.health, self.logger = on.name, Health(), get_logger("dms")
         self._id = on.id
         self._live, self._declared, self._folder, self._store = on.live, on.declared, on.folder, on.store
-        self._stop_timeout = microseconds(config.shutdown.timeout) / SECOND
         self._clock = SystemClock()
         self._live_log = LiveLog(log, self.health, self._clock)
         self._live_log.start(config)
@@ -108,10 +106,11 @@ class Node:
         self._watch: FileWatch | None = None
         self._tokens, self._sockets = on.tokens, SocketRegistry(lambda: limits_of(self._live.config).sockets)
         self._doors: list[str] = []
-        self._door = LocalDoor(self._folder.path, self._operations(logs, topic))
+        self._operations = self._all_operations(logs, topic)
+        self._door = LocalDoor(self._folder.path, self._operations)
         self._measuring.metrics.observe(SOCKETS, lambda: {("socket",): self._door.peers})
 
-    def _operations(self, logs: Topic, changes: Topic) -> Mapping[str, Operation]:
+    def _all_operations(self, logs: Topic, changes: Topic) -> Operations:
         runs = task_runs_topic(self.scheduler, self._clock, self._started)
         operations = Operations()
         operations.ended = self._measuring.command
@@ -228,29 +227,50 @@ class Node:
     def stages(self) -> Sequence[Stage]:
         """How it stops, in this order."""
         return [
-            Stage("readiness", self._refuse),
-            Stage("tasks", self._stop_tasks),
-            Stage("doors", self._close_doors),
-            Stage("store", self._close_store),
+            Stage(SETTLE, self._settle),
+            Stage(DRAIN, self._drain, self._draining, only_waits=True),
+            Stage(CANCEL, self._cancel, self._cancelling),
+            Stage(DOORS, self._close_doors),
+            Stage(STORE, self._close_store),
         ]
 
-    async def _refuse(self) -> Sequence[str]:
+    async def _settle(self, within: float) -> Sequence[str]:
+        """Nothing starts by itself any more, and what has happened is on disk: from here on a kill loses nothing."""
         self.health.ready(False)
         self._measuring.stop()
         if self._watch is not None:
             self._watch.stop()
         await self._configuring.stop()
+        all_written = await self.scheduler.settle()
+        await self._live.settle()
+        if self._watch is None:
+            return []  # the start did not come so far that there could be anything to write
+        await asyncio.wrap_future(self._store.save([]))
+        if not all_written:
+            self.logger.error("the store did not take what has happened; a part of the history will be missing")
+            return ["unwritten history"]
+        self.logger.info("what has happened is on disk", running=list(self.running()))
         return []
 
-    async def _stop_tasks(self) -> Sequence[str]:
-        timeout = self._stop_timeout
-        return await self.scheduler.astop(drain=timeout * DRAIN_SHARE, cancel=timeout * CANCEL_SHARE)
-
-    async def _close_doors(self) -> Sequence[str]:
-        await self._door.stop()
+    async def _drain(self, within: float) -> Sequence[str]:
+        self._operations.closed = True
+        await self.scheduler.drain()
         return []
 
-    async def _close_store(self) -> Sequence[str]:
+    def _draining(self) -> str:
+        return f"draining {_listed(self.running())}"
+
+    async def _cancel(self, within: float) -> Sequence[str]:
+        return await self.scheduler.cut_off(within)
+
+    def _cancelling(self) -> str:
+        return f"cancelling {_listed(self.running())}"
+
+    async def _close_doors(self, within: float) -> Sequence[str]:
+        await self._door.stop(within / 2)
+        return []
+
+    async def _close_store(self, within: float) -> Sequence[str]:
         await in_thread(self._tokens.close)
         await in_thread(self._store.close)
         return []
@@ -273,6 +293,16 @@ class Node:
 
 _TAKEN = RESERVED | {"self", "method_name"}
 """Names that a run's own fields can't take: what the node says of a line is not for a task to say."""
+
+
+_LISTED = 10
+"""Tasks that a service manager is told by name."""
+
+
+def _listed(names: Sequence[str]) -> str:
+    count = f"{len(names)} task{'' if len(names) == 1 else 's'}"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{count}: {', '.join(names[:_LISTED])}{more}" if names else count
 
 
 def shown(path: Path) -> str:

@@ -18,7 +18,7 @@ MAX_PEERS = 64
 class LocalDoor:
     """The Unix socket of a node's data folder. `start` and `stop` run on the loop that its commands run on.
 
-    `patience` is how many seconds a peer that reads nothing is borne with, `grace` how many it gets at the stop.
+    `patience` is how many seconds a peer that reads nothing is borne with.
     """
 
     def __init__(
@@ -27,12 +27,10 @@ class LocalDoor:
         operations: Mapping[str, Operation],
         *,
         patience: float = 60,
-        grace: float = 0.5,
     ) -> None:
         self._data_dir = data_dir
         self._operations = operations
         self._patience = patience
-        self._grace = grace
         self._peers: set[PeerConnection] = set()
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
@@ -69,14 +67,15 @@ class LocalDoor:
             raise Overloaded(f"{MAX_PEERS} callers are connected already; close one, or try again later")
         self._peers.add(peer)
 
-    async def stop(self) -> None:
-        """Listen no longer, tell everybody why, and take the socket away. Safe where it was never started."""
+    async def stop(self, grace: float) -> None:
+        """Listen no longer, tell everybody why, give them so many seconds to read it, and take the socket away. Safe
+        where it was never started."""
         if self._server is None or self._path is None:
             return
         server, self._server = self._server, None
         await _accept_no_more(server)
         server.close()
-        await asyncio.gather(*(peer.stop(self._grace) for peer in tuple(self._peers)))
+        await asyncio.gather(*(peer.stop(grace) for peer in tuple(self._peers)))
         remove_socket(self._data_dir, self._path)
 
 

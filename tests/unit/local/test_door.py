@@ -92,10 +92,10 @@ async def operations() -> Operations:
 
 @pytest.fixture
 async def door(folder: Path, operations: Operations) -> AsyncIterator[LocalDoor]:
-    made = LocalDoor(folder, operations.table, patience=0.05, grace=0.05)
+    made = LocalDoor(folder, operations.table, patience=0.05)
     await made.start()
     yield made
-    await made.stop()
+    await made.stop(0.05)
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ async def test_at_the_stop_a_peer_is_told_why_and_the_socket_is_gone(
 ) -> None:
     peer.say(1, "wait")
     await operations.waiting.wait()
-    await door.stop()
+    await door.stop(0.05)
     assert "shutting_down" == (await peer.hear())["error"]["data"]["reason"]
     assert "session.closing" == (await peer.hear())["method"]
     assert b"" == await peer.until_closed()
@@ -216,7 +216,7 @@ async def test_a_peer_that_reads_nothing_does_not_hold_up_the_stop(peer: Peer, d
     for number in range(10):
         peer.say(number, "fill", size=4 * peer_connection.SEND_BUFFER)
     assert 0 <= (await peer.hear())["id"]
-    await asyncio.wait_for(door.stop(), 5)
+    await asyncio.wait_for(door.stop(0.05), 5)
 
 
 async def test_one_that_comes_while_the_door_closes_is_told_so(door: LocalDoor, folder: Path) -> None:
@@ -224,14 +224,14 @@ async def test_one_that_comes_while_the_door_closes_is_told_so(door: LocalDoor, 
         late.connect(str(folder / "dms.sock"))
         await asyncio.sleep(0)
         await asyncio.sleep(0)  # one turn to see it, one to accept it
-        await door.stop()
+        await door.stop(0.05)
         late.setblocking(False)
         assert b"the node is stopping" in late.recv(1000)
 
 
 async def test_a_stopped_door_can_be_stopped_again(door: LocalDoor) -> None:
-    await door.stop()
-    await door.stop()
+    await door.stop(0.05)
+    await door.stop(0.05)
 
 
 async def test_a_second_door_of_the_folder_is_refused_and_the_first_goes_on(
