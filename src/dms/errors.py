@@ -19,6 +19,7 @@
     │   └── HelloRequired        hello_required      a socket whose first message is no session.hello
     ├── Unsupported              unsupported         of a version or form that this node does not speak
     ├── TooLarge                 too_large           a message of more bytes than are taken
+    ├── TooSlow                  too_slow            a message that did not come whole in time
     ├── Overloaded               overloaded          too much at once from this caller; ask again later
     │   └── RateLimited          rate_limited        too often; knows after how many milliseconds it may be again
     ├── ShuttingDown             shutting_down       the node is stopping; ask again later
@@ -175,6 +176,12 @@ class TooLarge(DmsError):
     """A message of more bytes than are taken; nothing of it was done."""
 
     code = "too_large"
+
+
+class TooSlow(DmsError):
+    """A message that did not come whole in time; nothing of it was done."""
+
+    code = "too_slow"
 
 
 class Overloaded(DmsError):

@@ -33,6 +33,7 @@ STATUSES = {
     "unsupported": REFUSED,
     "rate_limited": REFUSED,
     "too_large": REFUSED,
+    "too_slow": REFUSED,
     "overloaded": REFUSED,
     "shutting_down": REFUSED,
     "folder_in_use": REFUSED,

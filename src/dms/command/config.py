@@ -27,6 +27,12 @@ class KeyParameters(msgspec.Struct, frozen=True):
     key: str
 
 
+class GetParameters(msgspec.Struct, frozen=True):
+    """A key or a section; None for everything."""
+
+    key: str | None = None
+
+
 class SetParameters(msgspec.Struct, frozen=True):
     """Values by key; whether only until the next restart; the revision that the caller saw; whether only to tell what
     would change; and why."""
@@ -122,8 +128,8 @@ def config_operations(live: LiveConfig) -> list[Operation]:
 
 
 def _reading(live: LiveConfig) -> list[Operation]:
-    def get_key(params: KeyParameters, command: Command) -> dict[str, Any]:
-        return get(live.loaded, params.key)
+    def get_key(params: GetParameters, command: Command) -> dict[str, Any]:
+        return {**get(live.loaded, params.key), "revision": live.revision}
 
     def explain_key(params: KeyParameters, command: Command) -> Explanation:
         return explain(live.loaded, params.key)
@@ -138,11 +144,11 @@ def _reading(live: LiveConfig) -> list[Operation]:
         return Operation(name, parameters, result, CONFIG_READ, Effect.READ, handler, summary, (example,))
 
     key = {"key": "scheduler.max_running_tasks"}
-    value = "Tells a key's or a section's value and where it comes from."
+    value = "Tells the value of a key, a section or everything, where it comes from, and the revision."
     why = "Tells what each layer says of a key, which is in force, and why the default is what it is."
     past, differs = "Tells the newest revisions.", "Tells what differs between two revisions."
     return [
-        reading("config.get", KeyParameters, dict[str, Any], get_key, value, key),
+        reading("config.get", GetParameters, dict[str, Any], get_key, value, key),
         reading("config.explain", KeyParameters, Explanation, explain_key, why, key),
         reading("config.history", RevisionsParameters, list[RevisionDocument], history, past, {"limit": 5}),
         reading("config.diff", DiffParameters, list[RecordedChange], diff, differs, {"from": 3}),

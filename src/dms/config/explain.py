@@ -40,11 +40,12 @@ class Explanation(msgspec.Struct, frozen=True):
     scope: str
 
 
-def get(loaded: Loaded, key: str) -> dict[str, Any]:
-    """A key or a section as plain values: `key`, `value`, `origin` (the layer; `several` for a section to which more
-    than one adds) and `place`; for a section also `origins`, by key. NotFound where there is no such key.
+def get(loaded: Loaded, key: str | None) -> dict[str, Any]:
+    """A key, a section or (None) everything, as plain values: `key`, `value`, `origin` (the layer; `several`
+    where more than one adds to it) and `place`; for a section also `origins`, by key. NotFound where there is no such
+    key.
     """
-    path = key_path(key)
+    path = () if key is None else key_path(key)
     value = _value(loaded, path)
     if not isinstance(value, dict) or not value:
         origin = loaded.merged.origin(path)

@@ -47,6 +47,7 @@ KINDS = {
     "rate_limited": Kind(-32006, retryable=True),
     TOO_LARGE: Kind(-32007),
     "timeout": Kind(-32008, retryable=True),
+    "too_slow": Kind(-32008, retryable=True),
     "overloaded": Kind(-32009, retryable=True),
     "shutting_down": Kind(-32010, retryable=True),
     "no_node": Kind(-32011, retryable=True),

@@ -66,6 +66,12 @@ def test_a_section_is_got_with_the_layer_of_each_of_its_keys(loaded: Load) -> No
     )
 
 
+def test_everything_is_told_where_no_key_is_named(loaded: Load) -> None:
+    told = get(loaded("scheduler:\n  history_max_count: 7"), None)
+    assert (None, 7, "several") == (told["key"], told["value"]["scheduler"]["history_max_count"], told["origin"])
+    assert ("main file", "default") == (told["origins"][KEY], told["origins"]["shutdown.timeout"])
+
+
 def test_a_section_of_one_layer_names_that_layer(loaded: Load) -> None:
     assert "default" == get(loaded(), "shutdown")["origin"]
 

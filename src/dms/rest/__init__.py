@@ -1,0 +1,1 @@
+"""REST: the operations as resources, beside health, metrics and their own description."""

@@ -1,0 +1,70 @@
+"""What the address of a request says: the parts of its path, and its query."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+
+from dms.access.bearer import TOKEN_IN_URL, shows_token
+from dms.errors import InvalidInput, InvalidParameters, did_you_mean
+
+_LONGEST_ID = 18
+"""Digits of a number that surely fits 64 bits."""
+
+
+_NO_NAME = re.compile(rb"%2f|%[01][0-9a-f]|%7f", re.IGNORECASE)
+
+
+def check_address(request: Request) -> None:
+    """InvalidInput where the address bears a token, or a name that would be taken for several: whoever puts a name
+    into a path must get what bears that name, or nothing."""
+    if shows_token(request.scope["query_string"].decode("latin-1")):
+        raise InvalidInput(TOKEN_IN_URL)
+    if _NO_NAME.search(request.scope.get("raw_path") or b""):
+        raise InvalidInput("the path holds a slash or a control character in a name; no name here has one")
+
+
+def types_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The type of each parameter, by the name that it goes by outside."""
+    return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+
+
+def path_parameters(types: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """The parts of the path as parameters. Digits where a name or an ID may stand are an ID."""
+    return {name: int(text) if _is_id(text, types.get(name)) else text for name, text in given.items()}
+
+
+def _is_id(text: str, kind: Any) -> bool:
+    return int in get_args(kind) and text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID
+
+
+def query_parameters(types: Mapping[str, Any], known: Collection[str], query: str) -> dict[str, Any]:
+    """The query as parameters, each of its own type; `?wait` alone means `?wait=true`. InvalidParameters names one
+    that is unknown, given twice, or not of its type: none is passed over, since it may be the one that matters."""
+    given: dict[str, Any] = {}
+    for name, text in parse_qsl(query, keep_blank_values=True):
+        if name not in known:
+            raise unknown(name, "query", known)
+        if name in given:
+            raise InvalidParameters(f"{name}: given twice in the query", (name,))
+        given[name] = _value(name, text, types[name])
+    return given
+
+
+def _value(name: str, text: str, kind: Any) -> Any:
+    if not text and bool in (kind, *get_args(kind)):
+        return True
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        problem = str(error)
+        raise InvalidParameters(f"{name}: {problem[:1].lower()}{problem[1:]} in the query", (name,)) from None
+
+
+def unknown(name: str, where: str, known: Collection[str]) -> InvalidParameters:
+    """What to raise of a parameter that is not known there."""
+    there_are = f"known: {', '.join(known)}" if known else "none is known"
+    return InvalidParameters(f"{name}: unknown in the {where} ({there_are}).{did_you_mean(name, known)}", (name,))
