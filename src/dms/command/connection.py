@@ -38,8 +38,8 @@ class Connection:
     """One peer: its commands under way and its subscriptions. All of it runs on one event loop.
 
     When the peer goes, nothing that has an effect is undone, but nobody waits for it any more. `own` are methods that
-    the door answers by itself, such as `session.refresh`; they need no scope. A new `caller` counts from the next
-    command on.
+    the door answers by itself, such as `session.refresh`; they need no scope. `admit` is asked before each command, and
+    raises where it comes too often. A new `caller` counts from the next command on.
     """
 
     def __init__(
@@ -50,12 +50,14 @@ class Connection:
         *,
         limits: Limits = DEFAULT_LIMITS,
         own: Mapping[str, OwnMethod] | None = None,
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
         self.caller = caller
         self._door = door
         self._operations = operations
         self._limits = limits
         self._own = own or {}
+        self._admit = admit
         self._session = Session(limits.message)
         self._commands: dict[object, asyncio.Task[Any]] = {}
         self._subscriptions: dict[str, asyncio.Task[None] | None] = {}
@@ -84,30 +86,34 @@ class Connection:
                     self._door.send(answer)
 
     def _request(self, request: Request) -> None:
-        if self._stopping:
-            self._send(self._session.fail(request, _stopping()))
-        elif request.method in self._own:
-            self._send(self._answer_by_itself(request))
-        elif len(self._commands) >= self._limits.in_flight:
-            problem = f"{self._limits.in_flight} commands of this connection are under way; wait for one of them"
-            self._send(self._session.fail(request, Overloaded(problem)))
-        else:
-            command = self._command(request)
-            self._start(request.id, command, partial(self._answer, request, command))
-
-    def _answer_by_itself(self, request: Request) -> bytes | None:
         try:
-            return self._session.reply(request, self._own[request.method](request.params))
+            if self._is_own(request):
+                return self._send(self._session.reply(request, self._own[request.method](request.params)))
         except DmsError as error:
-            return self._session.fail(request, error)
+            return self._send(self._session.fail(request, error))
+        command = self._command(request)
+        self._start(request.id, command, partial(self._answer, request, command))
 
     def _notification(self, notification: Notification) -> None:
-        """Nobody waits for it: beyond the limit it is dropped, and what it raises was logged where it mattered."""
-        if notification.method in self._own:
-            with suppress(DmsError):
+        """Nobody waits for it: beyond the limits it is dropped, and what it raises was logged where it mattered."""
+        with suppress(DmsError):
+            if self._is_own(notification):
                 self._own[notification.method](notification.params)
-        elif not self._stopping and len(self._commands) < self._limits.in_flight:
-            self._start(object(), self._command(notification), lambda _: None)
+            else:
+                self._start(object(), self._command(notification), lambda _: None)
+
+    def _is_own(self, call: Request | Notification) -> bool:
+        """Whether the door answers it. ShuttingDown, RateLimited or Overloaded where nobody does now."""
+        if self._stopping:
+            raise _stopping()
+        self._admit()
+        if call.method in self._own:
+            return True
+        if len(self._commands) >= self._limits.in_flight:
+            raise Overloaded(
+                f"{self._limits.in_flight} commands of this connection are under way; wait for one of them"
+            )
+        return False
 
     def _command(self, call: Request | Notification) -> Command:
         return Command(call.method, call.params, caller=self.caller, connection=self)

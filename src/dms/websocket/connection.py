@@ -23,7 +23,8 @@ from dms.command.connection import Connection
 from dms.command.limits import Limits
 from dms.command.operation import Operation
 from dms.command.parameters import decode_parameters
-from dms.errors import Conflict, DmsError, Forbidden, HelloRequired, Refused, Unauthenticated
+from dms.command.rate_limit import RateLimit
+from dms.errors import Conflict, DmsError, Forbidden, HelloRequired, RateLimited, Refused, Unauthenticated
 from dms.instant import Clock
 from dms.rpc.message import Params
 from dms.rpc.message import Request as Call
@@ -48,6 +49,9 @@ from dms.websocket.hello import (
 from dms.websocket.registry import SocketRegistry
 from dms.websocket.send_buffer import SendBuffer
 
+MOST_REFUSED = 1_000
+"""How often one socket may be told that it asks too often, without a pause, before it is hung up on."""
+
 _log = logging.getLogger("dms.websocket")
 _wire_log = logging.getLogger("dms.websocket.wire")
 _wire_log.setLevel(logging.WARNING)  # below that the library writes whole headers and frames, and so tokens
@@ -67,6 +71,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     authenticate: Authenticate
     guard: Guard
     limits: Callable[[], Limits]
+    rate: RateLimit
     registry: SocketRegistry
     node: Node
     clock: Clock
@@ -88,6 +93,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._client = Client()
         self._greeted = self._closing = self._flushing = False
         self._partial = bytearray()
+        self._refused = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
 
@@ -316,13 +322,30 @@ class WebSocketConnection(asyncio.Protocol):
             self._hello_timer.cancel()
         self._protocol.max_message_size = self._limits.message
         own = {HELLO: self._hello, REFRESH: self._refresh}
-        self._connection = Connection(self, self._endpoint.operations, caller, limits=self._limits, own=own)
+        self._connection = Connection(
+            self, self._endpoint.operations, caller, limits=self._limits, own=own, admit=self._admit
+        )
         self._expiry.watch(caller.expires)
         _log.debug("%s came in", self._who)
 
     def _enrol(self, caller: Caller) -> None:
         if caller.token_id is not None:
             self._endpoint.registry.admit(caller.token_id, self)
+
+    def _admit(self) -> None:
+        """RateLimited where its token asks too often; one that does not even listen to that is hung up on."""
+        assert self._connection is not None
+        token_id = self._connection.caller.token_id
+        if token_id is None:
+            return
+        try:
+            self._endpoint.rate.take(token_id, self._endpoint.clock.now().boot)
+        except RateLimited:
+            self._refused += 1
+            if self._refused > MOST_REFUSED:
+                self.close(CloseCode.FLOOD, "it asks again and again, and far too often")
+            raise
+        self._refused = 0
 
     def _forget(self, caller: Caller) -> None:
         if caller.token_id is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from dms.access.bearer import Authenticate
 from dms.command.limits import Limits
 from dms.command.operation import Operation
+from dms.command.rate_limit import RateLimit
 from dms.instant import Clock
 from dms.websocket.connection import Endpoint, ServerState, WebSocketConnection
 from dms.websocket.handshake import Guard
@@ -19,15 +20,16 @@ def websocket_protocol(
     authenticate: Authenticate,
     guard: Guard,
     limits: Callable[[], Limits],
+    rate: RateLimit,
     registry: SocketRegistry,
     *,
     node: Node,
     clock: Clock,
 ) -> type[asyncio.Protocol]:
     """The class to give to `uvicorn.Config(ws=…)`. `authenticate` tells whose token one is, `guard` what is wrong with
-    a request's headers, `limits` what holds for one that comes now, `registry` keeps the sockets of each token; `node`
-    is what a hello is answered with."""
-    endpoint = Endpoint(operations, authenticate, guard, limits, registry, node, clock)
+    a request's headers, `limits` what holds for one that comes now, `rate` how often its token may ask, `registry`
+    keeps the sockets of each token; `node` is what a hello is answered with."""
+    endpoint = Endpoint(operations, authenticate, guard, limits, rate, registry, node, clock)
 
     class Protocol(WebSocketConnection):
         def __init__(

@@ -17,6 +17,7 @@ from dms.access.caller import ADMIN, NODE_READ, Caller
 from dms.command.command import Command
 from dms.command.limits import Limits
 from dms.command.operation import Effect, Nothing, Operation, by_name
+from dms.command.rate_limit import RateLimit
 from dms.command.subscription import subscription_operations
 from dms.command.topic import Topic
 from dms.errors import Forbidden, Unauthenticated
@@ -239,13 +240,14 @@ async def open_door(operations: Operations, tokens: Tokens, clock: FakeClock) ->
     """Opens a door with limits of its own: `await open_door(patience=0.05)`."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def open_(guard: Any = lambda headers: None, **limits: Any) -> Door:
+        async def open_(guard: Any = lambda headers: None, rate: int = 0, **limits: Any) -> Door:
             registry = SocketRegistry(lambda: limits.get("sockets", Limits().sockets))
             protocol = websocket_protocol(
                 operations.table,
                 tokens,
                 guard,
                 lambda: Limits(**limits),
+                RateLimit(lambda: rate),
                 registry,
                 node=Node("brisk-otter", "1795574168686333"),
                 clock=clock,

@@ -109,3 +109,27 @@ async def test_one_that_goes_frees_what_waited_for_it(door: Any, operations: Any
     peer.wire.transport.abort()
     await asyncio.wait_for(operations.freed.wait(), 5)
     assert not operations.let_go.is_set()
+
+
+async def test_a_token_that_asks_too_often_is_told_when_to_come_again_and_then_may(open_door: Any, clock: Any) -> None:
+    peer = await (await open_door(rate=1)).enter()
+    for identifier in range(3):
+        await peer.say(identifier, "note")
+    answers = {answer["id"]: answer for answer in [await peer.hear() for _ in range(3)]}
+    assert ["ana", "ana"] == [answers[number]["result"] for number in (0, 1)]
+    assert (-32006, 1000) == (answers[2]["error"]["code"], answers[2]["error"]["data"]["retry_after_ms"])
+    clock.advance("1s")
+    assert "ana" == await peer.ask("note")
+
+
+async def test_each_message_of_a_batch_counts(open_door: Any) -> None:
+    peer = await (await open_door(rate=1)).enter()
+    await peer.wire.send(json.dumps([message(number, "note") for number in range(4)]))
+    assert 2 == sum("error" in answer for answer in await peer.hear())
+
+
+async def test_one_that_asks_on_and_on_is_hung_up_on(open_door: Any) -> None:
+    peer = await (await open_door(rate=1)).enter()
+    for identifier in range(0, 1_100, 50):
+        await peer.wire.send(json.dumps([message(identifier + number, "note") for number in range(50)]))
+    assert 4429 == (await peer.end())[0]
