@@ -52,7 +52,8 @@ tasks:
 
 
 class Node:
-    """`answer` gives 42, `hold` sets `begun` and runs until `let_go` is set, `filed` is declared in a file. `admin` may
+    """`answer` gives 42, `hold` sets `begun` and runs until `let_go` is set; `ended` is set
+    once an operation was waited for; `filed` is declared in a file. `admin` may
     do everything, `reader` may read tasks and the node, `dora` may not come in; `tokens` makes others."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,7 +61,7 @@ class Node:
         self.health = Health()
         self.health.ready(True)
         self.tokens = Tokens(folder, new_identity(), self.clock)
-        self.begun, self.let_go = asyncio.Event(), asyncio.Event()
+        self.begun, self.let_go, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.asked: list[Command] = []
         self.metrics = lambda: b"dms_up 1.0\n"
         self.scheduler = Scheduler(max_running_tasks=4, store=MemoryStore(), clock=self.clock)
@@ -111,7 +112,10 @@ class Node:
             return operation.handler(params, command)
 
         async def waited_for(params: Any, command: Command) -> Any:
-            return await told(params, command)
+            try:
+                return await told(params, command)
+            finally:
+                self.ended.set()
 
         handler = waited_for if iscoroutinefunction(operation.handler) else told
         return msgspec.structs.replace(operation, handler=handler)
