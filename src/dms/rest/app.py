@@ -16,6 +16,7 @@ from dms.errors import NotFound, did_you_mean
 from dms.health import Health
 from dms.rest.config import CONFIG
 from dms.rest.endpoint import Endpoint
+from dms.rest.entry import Admit, Entry
 from dms.rest.events import EVENTS
 from dms.rest.exchange import Answering, Exchange, by_method
 from dms.rest.health import live, ready
@@ -37,18 +38,21 @@ def rest_app(
     health: Health,
     metrics: Callable[[], bytes],
     version: str,
+    admit: Admit = lambda caller: None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> ASGIApp:
-    """The application. `authenticate` tells whose token one is, `metrics` gives the text of `/metrics`."""
+    """The application. `authenticate` tells whose token one is, `admit` whether its owner comes too often, `metrics`
+    gives the text of `/metrics`."""
+    entry = Entry(authenticate, admit, limits.in_flight)
     resources = _possible(operations)
     paths: dict[str, Mapping[str, Answering]] = {
-        each.path: {verb: Endpoint(method, operations, authenticate, limits) for verb, method in each.methods.items()}
+        each.path: {verb: Endpoint(method, operations, entry, limits) for verb, method in each.methods.items()}
         for each in resources
     }
     paths["/health/live"] = {"GET": live()}
     paths["/health/ready"] = {"GET": ready(health)}
-    paths["/metrics"] = {"GET": metrics_text(metrics, authenticate)}
-    paths["/openapi.json"] = {"GET": openapi(resources, operations, version, authenticate)}
+    paths["/metrics"] = {"GET": metrics_text(metrics, entry)}
+    paths["/openapi.json"] = {"GET": openapi(resources, operations, version, entry)}
     routes = [Route(path, Exchange(by_method(methods))) for path, methods in paths.items()]
     return Router(routes, redirect_slashes=False, default=Exchange(partial(_unknown, routes)))
 

@@ -9,7 +9,6 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from dms.access.bearer import Authenticate
 from dms.command.command import Command
 from dms.command.limits import Limits
 from dms.command.operation import Operation
@@ -19,7 +18,7 @@ from dms.rest.answer import answer, nothing
 from dms.rest.asking import ask
 from dms.rest.body import read_body, refuse_body
 from dms.rest.entity_tag import entity_tag, expected_revision, is_known
-from dms.rest.entry import caller_of
+from dms.rest.entry import Entry
 from dms.rest.problem import problem_from
 from dms.rest.resource import FIELDS, Method, Parameters
 
@@ -27,21 +26,21 @@ EXPECTED = "expected_revision"
 
 
 class Endpoint:
-    """Answers one method of a resource by a Command. `authenticate` tells who asks."""
+    """Answers one method of a resource by a Command."""
 
-    def __init__(
-        self, method: Method, operations: Mapping[str, Operation], authenticate: Authenticate, limits: Limits
-    ) -> None:
-        self._method, self._operations = method, operations
-        self._authenticate, self._limits = authenticate, limits
+    def __init__(self, method: Method, operations: Mapping[str, Operation], entry: Entry, limits: Limits) -> None:
+        self._method, self._operations, self._entry, self._limits = method, operations, entry, limits
         self._types = types_of(operations[method.operation].parameters)
 
     async def __call__(self, request: Request) -> Response:
         """The answer to a request. What keeps it from becoming a command is raised as a DmsError."""
-        caller = caller_of(request, self._authenticate)
-        given = await self._given(request)
-        parameters = self._method.shape(dict(given)) | _traced(request)
-        command = Command(self._method.operation, parameters, caller=caller)
+        caller = self._entry.caller_of(request)
+        with self._entry.place(caller):
+            given = await self._given(request)
+            parameters = self._method.shape(dict(given)) | _traced(request)
+            return await self._asked(request, given, Command(self._method.operation, parameters, caller=caller))
+
+    async def _asked(self, request: Request, given: Parameters, command: Command) -> Response:
         try:
             result = await ask(command, self._operations, request.receive)
         except ClientDisconnect:

@@ -5,20 +5,19 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dms.access.bearer import Authenticate
 from dms.access.caller import NODE_READ
 from dms.rest.answer import text
-from dms.rest.entry import caller_of, require
+from dms.rest.entry import Entry
 from dms.rest.exchange import Answering
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def metrics_text(exposition: Callable[[], bytes], authenticate: Authenticate) -> Answering:
+def metrics_text(exposition: Callable[[], bytes], entry: Entry) -> Answering:
     """What `exposition` gives, for one who holds the scope `node:read`."""
 
     async def answering(request: Request) -> Response:
-        require(caller_of(request, authenticate), NODE_READ, "/metrics")
+        entry.require(request, NODE_READ)
         return text(exposition(), MEDIA_TYPE)
 
     return answering

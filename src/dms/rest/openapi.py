@@ -11,13 +11,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dms.access.bearer import Authenticate
 from dms.access.caller import NODE_READ
 from dms.command.operation import Effect, Operation
 from dms.rest.answer import answer, nothing
 from dms.rest.endpoint import EXPECTED
 from dms.rest.entity_tag import is_known
-from dms.rest.entry import caller_of, require
+from dms.rest.entry import Entry
 from dms.rest.exchange import Answering
 from dms.rest.resource import FIELDS, Method, Resource
 
@@ -25,7 +24,7 @@ Schema = dict[str, Any]
 
 _TEMPLATE = "#/components/schemas/{name}"
 _IN_PATH = re.compile(r"{(\w+)}")
-_ALWAYS = (400, 401, 403, 404, 422, 500, 503)
+_ALWAYS = (400, 401, 403, 404, 422, 429, 500, 503)
 _WRITING = (409,)
 _WITH_BODY = (408, 413, 415)
 
@@ -47,7 +46,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def openapi(
-    resources: Sequence[Resource], operations: Mapping[str, Operation], version: str, authenticate: Authenticate
+    resources: Sequence[Resource], operations: Mapping[str, Operation], version: str, entry: Entry
 ) -> Answering:
     """The document, for one who holds the scope `node:read`; made when it is first asked for."""
 
@@ -57,7 +56,7 @@ def openapi(
         return described, f'"{hashlib.sha256(msgspec.json.encode(described)).hexdigest()[:16]}"'
 
     async def answering(request: Request) -> Response:
-        require(caller_of(request, authenticate), NODE_READ, "/openapi.json")
+        entry.require(request, NODE_READ)
         described, tag = document()
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if is_known(request.headers.get("if-none-match"), tag):

@@ -33,6 +33,7 @@ STATUSES = {
     "invalid_trigger": HTTPStatus.UNPROCESSABLE_ENTITY,
     "invalid_cron": HTTPStatus.UNPROCESSABLE_ENTITY,
     "invalid_duration": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "overloaded": HTTPStatus.TOO_MANY_REQUESTS,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
     "error": HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -42,7 +43,6 @@ STATUSES = {
     "store_too_new": HTTPStatus.INTERNAL_SERVER_ERROR,
     "no_node": HTTPStatus.BAD_GATEWAY,
     "store": HTTPStatus.SERVICE_UNAVAILABLE,
-    "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
     "shutting_down": HTTPStatus.SERVICE_UNAVAILABLE,
     "timeout": HTTPStatus.GATEWAY_TIMEOUT,
 }

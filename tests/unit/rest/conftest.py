@@ -52,9 +52,9 @@ tasks:
 
 
 class Node:
-    """`answer` gives 42, `hold` sets `begun` and runs until `let_go` is set; `ended` is set
-    once an operation was waited for; `filed` is declared in a file. `admin` may
-    do everything, `reader` may read tasks and the node, `dora` may not come in; `tokens` makes others."""
+    """`answer` gives 42, `hold` sets `begun` and runs until `let_go` is set, `filed` is declared in a file; `ended` is
+    set once an operation was waited for. `admin` may do everything, `reader` may read tasks and the node, `dora` may
+    not come in; `tokens` makes others."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = SystemClock()
@@ -144,12 +144,12 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 
 class Wire:
-    """An admin who asks for something without httpx in between, and leaves when `left` is set. Of its body
+    """Somebody who asks for something without httpx in between, and leaves when `left` is set. Of its body
     `body` comes; where there is `more`, that never does."""
 
-    def __init__(self, method: str, path: str, body: bytes = b"", *, more: bool = False) -> None:
+    def __init__(self, method: str, path: str, body: bytes = b"", *, more: bool = False, token: str = "admin") -> None:
         address, _, query = path.partition("?")
-        headers = [(b"authorization", b"Bearer admin"), (b"content-type", b"application/json")]
+        headers = [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json")]
         self.left = asyncio.Event()
         self.sent: list[Any] = []
         self._said = [{"type": "http.request", "body": body, "more_body": more}]

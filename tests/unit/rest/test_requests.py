@@ -1,12 +1,15 @@
 """Whatever a request may be: who asks, the address, the method, the body."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from dms.access.caller import Caller
 from dms.command.limits import Limits
+from dms.command.rate_limit import RateLimit
 
 TASKS = "/api/v1/tasks"
 JSON = {"Content-Type": "application/json"}
@@ -60,6 +63,41 @@ async def test_a_scope_that_is_wanting_is_403_and_named(
         f"needs the scope {scope}" in response.json()["detail"],
         node.asked,
     )
+
+
+async def test_one_that_asks_too_often_is_429_and_told_when_to_come_again(node: Any, wire: Any) -> None:
+    limit = RateLimit(lambda: 1)
+
+    def admit(caller: Caller) -> None:
+        limit.take(caller.name, 0)
+
+    app = node.app(admit=admit)
+    for path in (TASKS, "/metrics"):
+        allowed = wire("GET", path)
+        await allowed.ask(app)
+        assert 200 == allowed.status
+    for path in (TASKS, "/metrics", "/openapi.json"):
+        refused = wire("GET", path)
+        await refused.ask(app)
+        assert (429, "rate_limited", 1000) == (refused.status, refused.told["code"], refused.told["retry_after_ms"])
+    assert 1 == len(node.asked)
+
+
+async def test_one_with_too_much_under_way_is_429_and_the_others_are_not(node: Any, wire: Any) -> None:
+    app = node.app(limits=Limits(in_flight=1))
+    waiting = wire("POST", f"{TASKS}/hold/run?wait")
+    asking = asyncio.ensure_future(waiting.ask(app))
+    await node.begun.wait()
+    statuses = []
+    for token in ("admin", "reader"):
+        other = wire("GET", TASKS, token=token)
+        await other.ask(app)
+        statuses.append(other.status)
+    node.let_go.set()
+    await asking
+    again = wire("GET", TASKS)
+    await again.ask(app)
+    assert ([429, 200], 200, 200) == (statuses, waiting.status, again.status)
 
 
 @pytest.mark.parametrize("path", [TASKS, "/health/ready", "/metrics", "/nowhere"])
