@@ -1,4 +1,7 @@
-"""What every test shares: the option for the long forms, and how hard hypothesis tries."""
+"""What every test shares: the option for the long forms, how hard hypothesis tries, collectors of telemetry."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -28,3 +31,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def nightly(pytestconfig: pytest.Config) -> bool:
     """Whether this is the long form, for a test that merely tries harder in it."""
     return bool(pytestconfig.getoption("--nightly"))
+
+
+@pytest.fixture
+def collectors() -> Iterator[Callable[..., Any]]:
+    """Makes collectors of telemetry, by their manner, and closes them at the end."""
+    from collectors import Collector
+
+    made: list[Collector] = []
+
+    def make(manner: int | str = 200) -> Collector:
+        made.append(Collector(manner))
+        return made[-1]
+
+    yield make
+    for collector in made:
+        collector.close()

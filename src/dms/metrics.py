@@ -101,6 +101,13 @@ LOG_LOST = Instrument(
     "Lines of the log that could not be written, by where they were to go.",
     ("dms.log.output",),
 )
+EXPORT_LOST = Instrument(
+    "dms.export.lost",
+    Kind.COUNTER,
+    "{record}",
+    "Lines, spans and figures that a collector never got, by signal.",
+    ("dms.signal",),
+)
 CPU_TIME = Instrument(
     "process.cpu.time", Kind.COUNTER, "s", "Processor time of this process, without programs it ran.", ("cpu.mode",)
 )
@@ -113,7 +120,7 @@ UPTIME = Instrument("process.uptime", Kind.GAUGE, "s", "How long this process ha
 
 INSTRUMENTS = (
     EXECUTIONS, DURATION, LATENESS, WAIT, RUNNING, WAITING, SLOTS, COMMANDS, SOCKETS, REVISION, FINDINGS, COMMITS,
-    LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, CPU_TIME, MEMORY, THREADS, DESCRIPTORS, UPTIME,
+    LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS, DESCRIPTORS, UPTIME,
 )  # fmt: skip
 """All of them."""
 

@@ -98,6 +98,10 @@ class Registry:
             raise NotFound(f"there is no task with ID {which}")
         raise NotFound(f"there is no task called {which}.{did_you_mean(which, list(self._by_name))}")
 
+    def has(self, name: str) -> bool:
+        """Whether there is a task of that name."""
+        return name in self._by_name
+
     def all(self) -> list[Task]:
         """Every task, in the order in which they were added."""
         with self._lock:

@@ -119,6 +119,10 @@ class Scheduler:
         """The task of that ID or name; NotFound where there is none."""
         return self._registry.find(which)
 
+    def has_task(self, name: str) -> bool:
+        """Whether there is a task of that name."""
+        return self._registry.has(name)
+
     def run_task(self, which: int | str, event: Any = None) -> Handle:
         """Run a task now, on the path that a trigger takes; `event` reaches it as `run.event`. NotFound where there is
         none. The handle raises Conflict where its overlap policy does not let it run now."""

@@ -32,6 +32,29 @@ def check_a_second(length: timedelta) -> None:
         raise InvalidInput("less than a second is too short here; give a length of time such as 5s")
 
 
+def check_endpoint(address: str) -> None:
+    """InvalidInput unless it is the address of a collector, without anything secret in it."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not address.isascii() or not address.isprintable() or " " in address:
+        raise InvalidInput(f"{address!r} is no collector's address; give one such as http://localhost:4318")
+    if "@" in parts.netloc:
+        raise InvalidInput("a password has no place here; give it as OTEL_EXPORTER_OTLP_HEADERS in the environment")
+    if parts.query or parts.fragment:
+        raise InvalidInput("what follows ? or # has no place here; /v1/logs and the like are added to it")
+
+
+def check_flush_interval(length: timedelta) -> None:
+    """InvalidInput where a collector would be asked all the time, or hardly ever."""
+    if not timedelta(milliseconds=100) <= length <= timedelta(hours=1):
+        raise InvalidInput("give a length of time from 100ms to 1h")
+
+
 class GeneralSection(Section, frozen=True):
     """Where the node lives and what it is."""
 
@@ -338,6 +361,29 @@ class ObservabilitySection(Section, frozen=True):
             why="Long enough to look into what was told late.",
             unit="days",
             example="90",
+            applies=Applies.LIVE,
+        ),
+    ]
+    otlp_endpoint: Annotated[
+        str | None,
+        Setting(
+            "The OpenTelemetry collector that gets log, traces and metrics, by OTLP over HTTP; none: nobody does.",
+            default=None,
+            why="Nothing leaves the machine unless you say where to.",
+            example="http://localhost:4318",
+            check=check_endpoint,
+            applies=Applies.LIVE,
+            scope="admin",
+        ),
+    ]
+    flush_interval: Annotated[
+        timedelta,
+        Setting(
+            "How often the collector gets what has come; sooner where that is much.",
+            default=timedelta(seconds=10),
+            why="Soon enough to look at, and a small device's radio may rest in between.",
+            example="60s",
+            check=check_flush_interval,
             applies=Applies.LIVE,
         ),
     ]

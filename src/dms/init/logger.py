@@ -33,9 +33,14 @@ if _rich is not None:
     sys.modules["rich"] = _rich
 
 Publish = Callable[[dict[str, Any]], None]
+Forward = Callable[[Mapping[str, Any]], None]
 Logger = structlog.typing.FilteringBoundLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+SENDING = "dms-otlp"
+"""What the names of threads begin with that send lines of this log elsewhere. What libraries log there is not written:
+whoever sends says what fails, once, and no failure makes lines that are to be sent."""
 
 _DISABLED = "".format
 """What a level that is off calls: it takes whatever it is given and does nothing with it, in C; a function of Python's
@@ -87,6 +92,7 @@ class NodeLog:
         self._stream = StreamOutput(stream, lambda count: line(self._lost("nobody read it", count)))
         self._file: FileOutput | None = None
         self._lost_before = 0
+        self._forward: Forward | None = None
         self.bound_logger: type[Logger] = type(
             "NodeLogger", (structlog.make_filtering_bound_logger(logging.DEBUG),), {}
         )
@@ -114,6 +120,10 @@ class NodeLog:
         if before is not None:
             before.close()
             self._lost_before += before.lost_in_all
+
+    def set_forward(self, forward: Forward | None) -> None:
+        """Hand each line's plain fields on as well, on the thread that logs."""
+        self._forward = forward
 
     @property
     def suppressed(self) -> int:
@@ -149,9 +159,13 @@ class NodeLog:
         return fields
 
     def _published(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> tuple[Any, Any]:
-        plain = plain_fields(fields)
+        return (self._tell(plain_fields(fields)),), {}
+
+    def _tell(self, plain: dict[str, Any]) -> dict[str, Any]:
         self._publish(dict(plain))
-        return (plain,), {}
+        if self._forward is not None:
+            self._forward(plain)
+        return plain
 
     def _lost(self, why: str, count: int) -> Mapping[str, Any]:
         fields = {"event": f"lines of this log are missing here: {why}", "logger": "dms", "lines": count}
@@ -162,9 +176,7 @@ class NodeLog:
 
     def _tell_held_back(self, held: HeldBack) -> None:
         fields = {"event": f"suppressed {held.count}: {held.event}", "logger": held.logger, "suppressed": held.count}
-        plain = plain_fields(self._stamp(None, held.level, fields))
-        self._publish(dict(plain))
-        self.msg(plain)
+        self.msg(self._tell(plain_fields(self._stamp(None, held.level, fields))))
 
 
 def get_logger(name: str = "dms") -> Logger:
@@ -197,6 +209,8 @@ class _Bridge(logging.Handler):
     """Hands records of the standard library's logging on."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if (record.threadName or "").startswith(SENDING):
+            return
         level = next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "debug")
         try:
             told = record.getMessage()

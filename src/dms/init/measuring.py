@@ -9,7 +9,7 @@ from dms.background_tasks.view import RunEvent
 from dms.clock import monotonic
 from dms.command.command import Command
 from dms.config.live import LiveConfig
-from dms.errors import NotFound, UnknownMethod
+from dms.errors import UnknownMethod
 from dms.health import Health
 from dms.init import process_usage
 from dms.init.logger import NodeLog
@@ -77,15 +77,7 @@ class Measuring:
 
 def measure(scheduler: Scheduler, live: LiveConfig, store: SqliteStore, health: Health, log: NodeLog) -> Measuring:
     """Measure a node from now on: what happens, and at each reading how it is."""
-
-    def has_task(name: str) -> bool:
-        try:
-            scheduler.get_task(name)
-        except NotFound:
-            return False
-        return True
-
-    metrics = Metrics(has_task)
+    metrics = Metrics(scheduler.has_task)
     measuring = Measuring(metrics)
     scheduler.subscribe(measuring.run_event)
     metrics.observe(RUNNING, lambda: {(): scheduler.running_tasks_count()})

@@ -20,6 +20,7 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
 from dms.clock import SystemClock
+from dms.command.command import Command
 from dms.command.config import config_operations, config_topic
 from dms.command.events import event_operations
 from dms.command.logs import logs_operations
@@ -42,11 +43,12 @@ from dms.init.configuring import Configuring, WorkFolder, make_folder
 from dms.init.exposition import exposition
 from dms.init.limits import limits_of
 from dms.init.live_log import LiveLog
+from dms.init.live_telemetry import LiveTelemetry
 from dms.init.log_line import RESERVED
 from dms.init.logger import LEVELS, NodeLog, get_logger
 from dms.init.measuring import measure
 from dms.init.run_event_log import RunEventLog
-from dms.init.shutdown import CANCEL, DOORS, DRAIN, SETTLE, STORE, Stage
+from dms.init.shutdown import CANCEL, DOORS, DRAIN, SETTLE, STORE, TELEMETRY, Stage
 from dms.local.door import LocalDoor
 from dms.metrics import SOCKETS
 from dms.node_tasks import facts
@@ -96,13 +98,18 @@ class Node:
             self.scheduler.add_task(task)
         self.scheduler.subscribe(RunEventLog(self.logger, self._clock, {task.name for task in own}).tell)
         self._measuring = measure(self.scheduler, self._live, self._store, self.health, log)
+        self._telemetry = LiveTelemetry(log, self.health, self._measuring.metrics, self._resource, self._clock)
+        self._telemetry.start(config)
+        self.scheduler.subscribe(self._telemetry.run_event)
         topic = config_topic(self._started)
         self._configuring = Configuring(self._live, self.logger, self.health, topic)
         self._live_tasks = LiveTasks(self.scheduler, self._declared)
         self._live.subscribe(self._live_log)
+        self._live.subscribe(self._telemetry)
         self._live.subscribe(WorkFolder())
         self._live.subscribe(self._live_tasks)
         self._live.listen(self._told)
+        self._live.listen(self._telemetry.revision)
         self._watch: FileWatch | None = None
         self._tokens, self._sockets = on.tokens, SocketRegistry(lambda: limits_of(self._live.config).sockets)
         self._doors: list[str] = []
@@ -113,7 +120,7 @@ class Node:
     def _all_operations(self, logs: Topic, changes: Topic) -> Operations:
         runs = task_runs_topic(self.scheduler, self._clock, self._started)
         operations = Operations()
-        operations.ended = self._measuring.command
+        operations.ended = self._command_ended
 
         def known_scopes() -> frozenset[str]:
             return SCOPES.union(operation.scope for operation in operations.values())
@@ -130,6 +137,10 @@ class Node:
             rpc_operations(lambda: operations.values(), __version__),
         )
         return operations
+
+    def _command_ended(self, command: Command) -> None:
+        self._measuring.command(command)
+        self._telemetry.command(command)
 
     def _info(self) -> NodeInfo:
         file = self._live.loaded.file
@@ -232,6 +243,7 @@ class Node:
             Stage(CANCEL, self._cancel, self._cancelling),
             Stage(DOORS, self._close_doors),
             Stage(STORE, self._close_store),
+            Stage(TELEMETRY, self._flush_telemetry),
         ]
 
     async def _settle(self, within: float) -> Sequence[str]:
@@ -274,6 +286,9 @@ class Node:
         await in_thread(self._tokens.close)
         await in_thread(self._store.close)
         return []
+
+    async def _flush_telemetry(self, within: float) -> Sequence[str]:
+        return await self._telemetry.flush(within * 0.8)  # the rest is for saying what did not arrive
 
     def _found(self, finding: Finding) -> None:
         self.health.report(finding)
