@@ -40,6 +40,17 @@ def test_log_traces_and_figures_arrive_and_belong_together(nodes: Any, collector
     assert 0 == node.stop()
 
 
+def test_whatever_is_logged_arrives(nodes: Any, collectors: Any) -> None:
+    """An unserialisable field once lost the line (apache/airflow#62656)."""
+    collector = collectors()
+    nodes.configure(tasks={"talk": {"call": "functions:talk"}}, observability=observing(collector.endpoint))
+    node = nodes.start()
+    node.run("talk")
+    line = attributes(collector.log("odd").attributes)
+    assert ("<Odd>", str(2**80), "nan", "\\udcff") == (line["odd"], line["huge"], line["nan"], line["lone"])
+    collector.log("last")
+
+
 def test_it_says_which_node_it_is_and_with_which_configuration(nodes: Any, collectors: Any) -> None:
     collector = collectors()
     nodes.configure(observability=observing(collector.endpoint))
