@@ -24,6 +24,8 @@ from dms.rest.resource import FIELDS, Method, Parameters
 
 EXPECTED = "expected_revision"
 
+_CONDITIONS = ("If-Match", "If-None-Match", "If-Unmodified-Since")
+
 
 class Endpoint:
     """Answers one method of a resource by a Command."""
@@ -63,12 +65,14 @@ class Endpoint:
         return given
 
     def _expected(self, request: Request) -> Parameters:
-        tag = request.headers.get("if-match")
-        if tag is None or request.method in ("GET", "HEAD"):
+        """The revision on which the request builds. InvalidParameters where it has a condition that nobody here looks
+        at: passed over, the change would be made all the same."""
+        conditions = [name for name in _CONDITIONS if name.lower() in request.headers]
+        if request.method in ("GET", "HEAD") or not conditions:
             return {}
-        if not self._method.revised or EXPECTED not in self._types:
-            raise InvalidParameters("If-Match: this does not go by the configuration's revision; leave the header out")
-        return {EXPECTED: expected_revision(tag)}
+        if conditions != ["If-Match"] or not self._method.revised or EXPECTED not in self._types:
+            raise InvalidParameters(f"{', '.join(conditions)}: no such condition is looked at here; leave it out")
+        return {EXPECTED: expected_revision(request.headers["if-match"])}
 
     def _of_body(self, body: Any, given: Parameters) -> Parameters:
         if self._method.body != FIELDS:

@@ -80,6 +80,7 @@ async def test_a_volatile_value_says_so(ask: Any) -> None:
 
 
 async def test_a_change_that_builds_on_an_old_revision_is_412_and_changes_nothing(ask: Any) -> None:
+    """coddingtonbear/obsidian-local-rest-api#286, HarperFast/harper#1435."""
     tag = (await ask("GET", CONFIG)).headers["ETag"]
     assert 200 == (await ask("PATCH", CONFIG, json={SLOTS: 2}, headers={"If-Match": tag})).status_code
     for method, path, body in (("PATCH", CONFIG, {SLOTS: 1}), ("PUT", f"{CONFIG}/{SLOTS}", 1)):
@@ -101,10 +102,27 @@ async def test_what_is_no_revision_is_refused_and_not_passed_over(tag: str, ask:
     assert "If-Match" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("path", [f"{CONFIG}/rollback", "/api/v1/tasks/answer/run"])
-async def test_nor_is_a_revision_passed_over_where_it_can_t_be_looked_at(path: str, ask: Any, node: Any) -> None:
-    response = await ask("POST", path, headers={"If-Match": '"1"'})
-    assert (422, [], True) == (response.status_code, node.asked, "If-Match" in response.json()["detail"])
+@pytest.mark.parametrize(
+    ("method", "path", "header"),
+    [
+        ("POST", f"{CONFIG}/rollback", "If-Match"),
+        ("POST", "/api/v1/tasks/answer/run", "If-Match"),
+        ("PUT", f"{CONFIG}/{SLOTS}", "If-None-Match"),
+        ("DELETE", f"{CONFIG}/{SLOTS}", "If-Unmodified-Since"),
+    ],
+)
+async def test_nor_is_a_condition_passed_over_where_nobody_looks_at_it(
+    method: str, path: str, header: str, ask: Any, node: Any
+) -> None:
+    """HarperFast/harper#1435."""
+    response = await ask(method, path, headers={header: "*"})
+    assert (422, [], True) == (response.status_code, node.asked, header in response.json()["detail"])
+
+
+async def test_a_dry_run_that_is_misspelt_is_no_change(ask: Any) -> None:
+    """clerk/cli#200."""
+    response = await ask("PUT", f"{CONFIG}/{SLOTS}?dryrun=true", json=2)
+    assert (422, True, 3) == (response.status_code, "dry_run" in response.json()["detail"], await value(ask))
 
 
 async def test_putting_and_deleting_twice_is_as_once(ask: Any) -> None:

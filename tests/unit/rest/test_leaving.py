@@ -48,6 +48,7 @@ class SlowSubscriber:
 
 
 async def test_a_client_that_goes_away_cuts_no_change_in_half(node: Any, app: Any, wire: Any) -> None:
+    """divviup/janus#2604."""
     slow = SlowSubscriber()
     node.live.subscribe(slow)
     client = wire("POST", "/api/v1/tasks/filed/disable")
@@ -70,6 +71,8 @@ async def test_one_that_goes_away_within_its_body_has_asked_for_nothing(node: An
 async def test_an_operation_that_fails_unforeseen_is_logged_once_and_no_word_of_it_gets_out(
     node: Any, wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """actionhero/keryx#82, simpleidserver/SimpleIdServer#373."""
+
     def breaks(params: Any, command: Command) -> None:
         raise ZeroDivisionError("password=hunter2")
 

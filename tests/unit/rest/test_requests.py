@@ -103,6 +103,7 @@ async def test_one_with_too_much_under_way_is_429_and_the_others_are_not(node: A
 @pytest.mark.parametrize("path", [TASKS, "/health/ready", "/metrics", "/nowhere"])
 @pytest.mark.parametrize("query", ["token=dms_1_2", "a=1&access_token=dms_1_2", "AUTHORIZATION=dms_1_2", "token"])
 async def test_a_token_in_the_url_is_400_with_what_to_do_and_not_said_again(path: str, query: str, app: Any) -> None:
+    """nexus-research-lab/nexus#116, use-agent-os/agent-os#350."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
         response = await client.get(f"{path}?{query}", headers={"Authorization": "Bearer admin"})
     assert (400, True, False) == (
@@ -146,6 +147,7 @@ async def test_a_name_that_there_is_not_is_404_however_it_is_written(name: str, 
 
 @pytest.mark.parametrize("name", ["answer%2Frun", "answer%2frun", "x%2F..%2Fanswer", "answer%0A", "answer%00"])
 async def test_a_name_with_a_slash_or_a_control_character_means_nothing_else(name: str, ask: Any, node: Any) -> None:
+    """krakend/krakend-ce#915, cakephp/cakephp#19539."""
     for method in ("GET", "POST", "DELETE"):
         assert 400 == (await ask(method, f"{TASKS}/{name}")).status_code
     assert [] == node.asked
@@ -197,6 +199,7 @@ async def test_a_request_is_a_part_of_its_caller_s_trace_and_a_problem_names_it(
     ],
 )
 async def test_another_method_is_405_and_those_there_are_are_named(path: str, allowed: str, ask: Any) -> None:
+    """gorilla/mux#21, eeditiones/roaster#90."""
     wrong = await ask("TRACE", path)
     assert (405, allowed, "method_not_allowed") == (wrong.status_code, wrong.headers["Allow"], wrong.json()["code"])
     options = await ask("OPTIONS", path, token=None)
@@ -205,6 +208,7 @@ async def test_another_method_is_405_and_those_there_are_are_named(path: str, al
 
 @pytest.mark.parametrize("path", [TASKS, "/metrics", "/openapi.json", "/health/live", "/nowhere"])
 async def test_head_is_as_get_without_the_body(path: str, ask: Any) -> None:
+    """vmware-archive/healthcheck#29, pocketbase/pocketbase#4310."""
     head, get = await ask("HEAD", path), await ask("GET", path)
     assert (get.status_code, b"", get.headers) == (head.status_code, head.content, head.headers)
 
@@ -285,6 +289,7 @@ async def test_a_body_that_nobody_reads_is_refused(method: str, ask: Any, node: 
 
 
 async def test_a_body_that_is_too_large_is_413_and_not_read_to_its_end(node: Any) -> None:
+    """headroomlabs-ai/headroom#3326, tokio-rs/axum#853."""
     sent: list[int] = []
 
     async def chunks() -> AsyncIterator[bytes]:

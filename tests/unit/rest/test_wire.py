@@ -115,6 +115,7 @@ async def test_one_that_asks_before_it_sends_its_body_is_answered_first(client: 
 
 
 async def test_a_client_that_hangs_up_ends_its_wait(client: Client, node: Any) -> None:
+    """tomaka/rouille#142, modelcontextprotocol/rust-sdk#967."""
     client.ask(b"POST /api/v1/tasks/hold/run?wait")
     await node.begun.wait()
     client.writer.close()
