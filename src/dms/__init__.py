@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from dms.background_tasks.trigger import Trigger as Trigger
     from dms.background_tasks.view import RunEvent as RunEvent
     from dms.background_tasks.view import TaskView as TaskView
+    from dms.command.command import Command as Command
+    from dms.command.operation import Effect as Effect
+    from dms.command.operation import Operation as Operation
     from dms.config import Config as Config
     from dms.config import default_config as default_config
     from dms.config import find_config as find_config
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from dms.errors import ShuttingDown as ShuttingDown
     from dms.errors import StoreError as StoreError
     from dms.errors import WaitTimeout as WaitTimeout
+    from dms.plugins.context import NodeContext as NodeContext
 
 __version__ = "0.1.0"
 
@@ -68,6 +72,8 @@ _ROOMS = {
     ),
     "dms.background_tasks.trigger": ("EventTrigger", "OneTimeTrigger", "PeriodicTrigger", "Trigger"),
     "dms.background_tasks.view": ("RunEvent", "TaskView"),
+    "dms.command.command": ("Command",),
+    "dms.command.operation": ("Effect", "Operation"),
     "dms.config": (
         "Config", "default_config", "find_config", "get_config", "load_config", "remove_comments", "search_paths",
         "set_config",
@@ -76,6 +82,7 @@ _ROOMS = {
         "ConfigError", "Conflict", "DmsError", "InvalidCron", "InvalidInput", "InvalidTask", "InvalidTrigger", "Misuse",
         "NotFound", "ShuttingDown", "StoreError", "WaitTimeout",
     ),
+    "dms.plugins.context": ("NodeContext",),
 }  # fmt: skip
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 

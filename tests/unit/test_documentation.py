@@ -87,3 +87,10 @@ def test_the_map_of_the_largest_room_names_each_of_its_files_once() -> None:
     ]
     files = [path.stem for path in (ROOT / "src/dms/background_tasks").glob("*.py") if path.stem != "__init__"]
     assert sorted(files) == sorted(named)
+
+
+def test_the_walkthrough_of_plugins_shows_the_example_as_it_is() -> None:
+    page, example = (ROOT / "docs/guide/plugins.md").read_text(), ROOT / "examples/plugin"
+    shown = {found[1]: found[2] for found in FENCE.finditer(page)}
+    assert (example / "pyproject.toml").read_text() == shown["toml"]
+    assert (example / "src/dms_disk.py").read_text() == shown["python"]

@@ -13,7 +13,8 @@ RetryPolicy Backoff Overlap CatchUp Durability Program Handle Progress TaskView 
 ExecutionStore MemoryStore SqliteStore
 DmsError ConfigError Conflict InvalidInput InvalidCron InvalidTask InvalidTrigger Misuse NotFound ShuttingDown
 StoreError WaitTimeout
-Config load_config find_config get_config default_config remove_comments search_paths set_config""".split()
+Config load_config find_config get_config default_config remove_comments search_paths set_config
+NodeContext Operation Effect Command""".split()
 
 
 @pytest.mark.parametrize("name", NAMES)

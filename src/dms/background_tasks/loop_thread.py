@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -77,11 +79,11 @@ async def in_thread(call: Callable[[], Result]) -> Result:
 
     def work() -> None:
         try:
-            result = call()
+            settle: Callable[[], None] = partial(_succeed, future, call())
         except BaseException as error:  # noqa: BLE001 - it is raised where the call was asked for
-            loop.call_soon_threadsafe(_fail, future, error)
-        else:
-            loop.call_soon_threadsafe(_succeed, future, result)
+            settle = partial(_fail, future, error)
+        with suppress(RuntimeError):  # whoever asked may be gone, and the loop with them
+            loop.call_soon_threadsafe(settle)
 
     Thread(target=work, name="dms-call", daemon=True).start()
     return await future

@@ -228,6 +228,13 @@ class Scheduler:
         stored = self._store.executions(Query(name, self._settings.history_limit)).result()
         return [self._as_it_is(execution) for execution in stored]
 
+    def retain(self, max_age: Duration, max_count: int) -> "Future[int]":
+        """Let go of executions that ended longer ago than `max_age`, or beyond the newest `max_count` of their task,
+        but never of the last one of a task; gives how many. Misuse where there is no store."""
+        if self._store is None:
+            raise Misuse("without a store executions are remembered up to history_limit, and no longer")
+        return self._store.retain(microseconds(max_age, "max_age"), max_count, self._clock.now().wall)
+
     def _as_it_is(self, stored: Execution) -> Execution:
         """The store is told of starts and ends, and not of what lies between them."""
         attempt = None if self._engine is None else self._engine.agenda.attempts.get(stored.id)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -51,8 +52,12 @@ from dms.init.run_event_log import RunEventLog
 from dms.init.shutdown import CANCEL, DOORS, DRAIN, SETTLE, STORE, TELEMETRY, Stage
 from dms.local.door import LocalDoor
 from dms.metrics import SOCKETS
-from dms.node_tasks import facts
-from dms.node_tasks.retention import retention_task
+from dms.node_tasks import ORIGIN as NODE
+from dms.node_tasks import facts, node_tasks
+from dms.plugins.context import NodeContext
+from dms.plugins.registration import Registration
+from dms.plugins.taking import ORIGIN as PLUGIN
+from dms.plugins.taking import take_plugins
 from dms.trace import within
 from dms.websocket.registry import SocketRegistry
 
@@ -93,10 +98,10 @@ class Node:
             history_limit=config.scheduler.history_max_count,
             host=Host(self._log_run, self._alert, on.name, own_coroutine_loop=True, bounds_history=True, traces=True),
         )
-        own = [facts.facts_task(__version__), retention_task(self._store, self._clock)]
-        for task in own:
-            self.scheduler.add_task(task)
-        self.scheduler.subscribe(RunEventLog(self.logger, self._clock, {task.name for task in own}).tell)
+        self._operations = Operations()
+        self._registration = Registration(self.scheduler, self._operations)
+        own = self._registration.tasks(node_tasks(self._context("dms")), NODE, self.logger.error)
+        self.scheduler.subscribe(RunEventLog(self.logger, self._clock, own).tell)
         self._measuring = measure(self.scheduler, self._live, self._store, self.health, log)
         self._telemetry = LiveTelemetry(log, self.health, self._measuring.metrics, self._resource, self._clock)
         self._telemetry.start(config)
@@ -113,13 +118,25 @@ class Node:
         self._watch: FileWatch | None = None
         self._tokens, self._sockets = on.tokens, SocketRegistry(lambda: limits_of(self._live.config).sockets)
         self._doors: list[str] = []
-        self._operations = self._all_operations(logs, topic)
+        self._offer_own_operations(logs, topic)
         self._door = LocalDoor(self._folder.path, self._operations)
         self._measuring.metrics.observe(SOCKETS, lambda: {("socket",): self._door.peers})
 
-    def _all_operations(self, logs: Topic, changes: Topic) -> Operations:
+    def _context(self, distribution: str) -> NodeContext:
+        """What whoever brings tasks and operations gets."""
+        return NodeContext(
+            name=self.name,
+            version=__version__,
+            data_dir=self._folder.path,
+            clock=self._clock,
+            scheduler=self.scheduler,
+            config=lambda: self._live.config,
+            logger=get_logger(distribution),
+        )
+
+    def _offer_own_operations(self, logs: Topic, changes: Topic) -> None:
         runs = task_runs_topic(self.scheduler, self._clock, self._started)
-        operations = Operations()
+        operations = self._operations
         operations.ended = self._command_ended
 
         def known_scopes() -> frozenset[str]:
@@ -136,7 +153,6 @@ class Node:
             subscription_operations([runs, changes, logs]),
             rpc_operations(lambda: operations.values(), __version__),
         )
-        return operations
 
     def _command_ended(self, command: Command) -> None:
         self._measuring.command(command)
@@ -183,10 +199,13 @@ class Node:
         self._configuring.found([*self._live.loaded.findings, *self._declared.findings])
         for task in self._declared.tasks:
             self._declare(task)
+        has_all_plugins = await take_plugins(sys.path, self._context, self._registration, self._found)
         await self.scheduler.astart()
         if self._says_all_tasks():
             self.scheduler.drop_undeclared(ORIGIN)
-        self.scheduler.drop_undeclared("node")
+        if has_all_plugins:
+            self.scheduler.drop_undeclared(PLUGIN)
+        self.scheduler.drop_undeclared(NODE)
         await self._configuring.record_start()
         self._watch_files()
         self._measuring.start()

@@ -9,15 +9,16 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.task import Durability, Lane, Task
 from dms.background_tasks.trigger import PeriodicTrigger
 from dms.config import Config
+from dms.plugins.context import NodeContext
 
 NAME = "node-facts"
 
 
-def facts_task(version: str) -> Task:
+def facts_task(context: NodeContext) -> Task:
     """The task; its result is the facts."""
 
     def facts(run: Run) -> dict[str, Any]:
-        return gather(version, run.config)
+        return gather(context.version, run.config)
 
     return Task(
         NAME,
@@ -27,7 +28,6 @@ def facts_task(version: str) -> Task:
         timeout="30s",
         durability=Durability.NONE,
         lane=Lane.NODE,
-        origin="node",
     )
 
 

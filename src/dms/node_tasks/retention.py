@@ -3,20 +3,19 @@
 import asyncio
 
 from dms.background_tasks.run import Run
-from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Durability, Lane, Task
 from dms.background_tasks.trigger import PeriodicTrigger
-from dms.instant import Clock, microseconds
+from dms.plugins.context import NodeContext
 
 NAME = "node-retention"
 
 
-def retention_task(store: ExecutionStore, clock: Clock) -> Task:
+def retention_task(context: NodeContext) -> Task:
     """The task; its result is how many executions went."""
 
     async def retain(run: Run) -> int:
         kept = run.config.scheduler
-        gone = store.retain(microseconds(kept.history_max_age), kept.history_max_count, clock.now().wall)
+        gone = context.scheduler.retain(kept.history_max_age, kept.history_max_count)
         return await asyncio.wrap_future(gone)
 
     return Task(
@@ -27,5 +26,4 @@ def retention_task(store: ExecutionStore, clock: Clock) -> Task:
         timeout="30m",
         durability=Durability.NONE,
         lane=Lane.NODE,
-        origin="node",
     )

@@ -1,14 +1,18 @@
 import os
 import platform
 import socket
+from logging import getLogger
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Durability, Lane, Status
+from dms.clock import SystemClock
 from dms.config import default_config
 from dms.node_tasks.facts import facts_task, gather
+from dms.plugins.context import NodeContext
 
 
 def test_the_facts_are_what_this_machine_says() -> None:
@@ -41,10 +45,11 @@ def test_a_machine_that_does_not_tell_leaves_it_out(monkeypatch: pytest.MonkeyPa
     assert not {"distribution", "memory_mib"} & gather("0.1.0", default_config()).keys()
 
 
-def test_the_task_runs_at_the_start_in_the_nodes_lane_and_its_result_is_the_facts() -> None:
+def test_the_task_runs_at_the_start_in_the_nodes_lane_and_its_result_is_the_facts(tmp_path: Path) -> None:
     config = default_config()
     with Scheduler(snapshot=lambda: config) as scheduler:
-        task = scheduler.add_task(facts_task("0.1.0"))
+        context = NodeContext("heron", "0.1.0", tmp_path, SystemClock(), scheduler, lambda: config, getLogger())
+        task = scheduler.add_task(facts_task(context))
         execution = scheduler.run_task("node-facts").wait("10s")
     assert (Status.SUCCESS, "0.1.0") == (execution.status, execution.results["dms"])
-    assert (Lane.NODE, Durability.NONE, "node") == (task.lane, task.durability, task.origin)
+    assert (Lane.NODE, Durability.NONE) == (task.lane, task.durability)

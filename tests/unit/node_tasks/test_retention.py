@@ -1,5 +1,7 @@
 from concurrent.futures import Future
 from datetime import timedelta
+from logging import getLogger
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -7,11 +9,12 @@ import pytest
 from dms.adapters.memory import MemoryStore
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.store import PutExecution, Query
-from dms.background_tasks.task import Durability, Execution, Lane, Status
+from dms.background_tasks.task import Durability, Execution, Lane, Status, Task
 from dms.config import Config, default_config
 from dms.errors import StoreError
 from dms.instant import SECOND, Instant
 from dms.node_tasks.retention import retention_task
+from dms.plugins.context import NodeContext
 
 NOW = 1_000_000 * SECOND
 
@@ -31,6 +34,15 @@ def execution(number: int, ended: int) -> Execution:
     return Execution(f"1-{number}", f"1-{number}", "backup", 1, 1, Status.SUCCESS, ended, ended, ended)
 
 
+def retained(store: MemoryStore, config: Config, folder: Path, *kept: Execution) -> tuple[Execution, Task]:
+    """How a run of the task ends on a node with this store and what it keeps, and the task."""
+    with Scheduler(store=store, clock=StoppedClock(), snapshot=lambda: config) as scheduler:
+        context = NodeContext("heron", "0.1.0", folder, StoppedClock(), scheduler, lambda: config, getLogger())
+        task = scheduler.add_task(retention_task(context))
+        store.save([PutExecution(each) for each in kept]).result()
+        return scheduler.run_task("node-retention").wait("10s"), task
+
+
 @pytest.mark.parametrize(
     ("config", "kept"),
     [
@@ -39,27 +51,23 @@ def execution(number: int, ended: int) -> Execution:
         (keeping(100, timedelta(hours=2)), ["1-4", "1-3", "1-2"]),
     ],
 )
-def test_what_is_older_or_more_than_the_configuration_keeps_goes(config: Config, kept: list[str]) -> None:
-    store = MemoryStore()
-    store.load()
-    hours = {1: 10, 2: 1, 3: 0, 4: 0}
-    store.save([PutExecution(execution(n, NOW - hours[n] * 3600 * SECOND)) for n in hours]).result()
-    with Scheduler(snapshot=lambda: config) as scheduler:
-        task = scheduler.add_task(retention_task(store, StoppedClock()))
-        run = scheduler.run_task("node-retention").wait("10s")
+def test_what_is_older_or_more_than_the_configuration_keeps_goes(
+    config: Config, kept: list[str], tmp_path: Path
+) -> None:
+    store, hours = MemoryStore(), {1: 10, 2: 1, 3: 0, 4: 0}
+    executions = [execution(n, NOW - hours[n] * 3600 * SECOND) for n in hours]
+    run, task = retained(store, config, tmp_path, *executions)
     assert (Status.SUCCESS, 4 - len(kept)) == (run.status, run.results)
     assert kept == [each.id for each in store.executions(Query("backup", 10)).result()]
-    assert (Lane.NODE, Durability.NONE, "node") == (task.lane, task.durability, task.origin)
+    assert (Lane.NODE, Durability.NONE) == (task.lane, task.durability)
 
 
-def test_a_store_that_can_not_is_a_failed_run() -> None:
+def test_a_store_that_can_not_is_a_failed_run(tmp_path: Path) -> None:
     class Broken(MemoryStore):
         def retain(self, max_age: int, max_count: int, now: int) -> "Future[int]":
             future: Future[int] = Future()
             future.set_exception(StoreError("no room left"))
             return future
 
-    with Scheduler(snapshot=default_config) as scheduler:
-        scheduler.add_task(retention_task(Broken(), StoppedClock()))
-        run = scheduler.run_task("node-retention").wait("10s")
+    run, _ = retained(Broken(), default_config(), tmp_path)
     assert (Status.FAILED, True) == (run.status, "no room left" in str(run.error))

@@ -1,0 +1,46 @@
+"""Calls what an entry point names, in a thread and within a deadline: it may hang, raise, or give rubbish."""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from dms.background_tasks.loop_thread import in_thread
+from dms.plugins.context import NodeContext
+from dms.plugins.entry_point import EntryPoint
+
+PATIENCE = 5.0
+"""Seconds that the import and the call of one entry point may take."""
+
+MOST = 1_000
+"""Tasks or operations of one entry point."""
+
+
+class Unusable(Exception):
+    """What an entry point names can't be had; the message says why."""
+
+
+async def make(entry_point: EntryPoint, context: NodeContext, patience: float = PATIENCE) -> list[Any]:
+    """What it gives for this node. Unusable where it does not."""
+    try:
+        made = await asyncio.wait_for(in_thread(lambda: _make(entry_point, context)), patience)
+    except TimeoutError:
+        raise Unusable(f"it was not there within {patience:g} s; its import or its function hangs") from None
+    if isinstance(made, Unusable):
+        raise made
+    return made
+
+
+def _make(entry_point: EntryPoint, context: NodeContext) -> "list[Any] | Unusable":
+    """In the thread whatever is raised becomes a value: a SystemExit must not get any further."""
+    try:
+        factory = entry_point.load()
+        if not callable(factory):
+            return Unusable(f"it is a {type(factory).__name__}, and no function of a NodeContext")
+        made = factory(context)
+        if not isinstance(made, Iterable):
+            return Unusable(f"it gave a {type(made).__name__}, and no list")
+        found = list(islice(made, MOST + 1))
+    except BaseException as error:  # noqa: BLE001  somebody else's module may raise anything, SystemExit too
+        return Unusable(f"it raised {type(error).__name__}: {error}")
+    return found if len(found) <= MOST else Unusable(f"it gave more than {MOST}")

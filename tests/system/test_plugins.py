@@ -1,0 +1,122 @@
+"""Packages that bring tasks and operations, installed beside a real node."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dms.errors import RemoteError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/plugin"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the example is installed, as pip does it."""
+    target = tmp_path_factory.mktemp("site")
+    offline = ["--no-index", "--no-build-isolation", "--no-deps", "--disable-pip-version-check", "--quiet"]
+    words = [sys.executable, "-m", "pip", "install", *offline, "--target", target, EXAMPLE]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    if "No module named pip" in ended.stderr:
+        pytest.skip("this environment was made without pip")
+    assert 0 == ended.returncode, ended.stderr
+    return target
+
+
+def started(nodes: Any, site: Path) -> Any:
+    """A node that finds what is installed in a folder."""
+    others = os.environ.get("PYTHONPATH")
+    return nodes.start(PYTHONPATH=os.pathsep.join([str(site), *([others] if others else [])]))
+
+
+def brought(folder: Path, name: str, source: str, groups: str = "dms.tasks") -> None:
+    """Put a distribution into a folder by hand."""
+    (folder / f"{name}-1.0.dist-info").mkdir(parents=True)
+    (folder / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(
+        "".join(f"[{group}]\nall = {name}:{group.removeprefix('dms.')}\n" for group in groups.split())
+    )
+    (folder / f"{name}.py").write_text(source)
+
+
+def test_the_task_of_an_installed_package_runs_and_its_operation_answers(nodes: Any, installed: Path) -> None:
+    nodes.configure(tasks={"full": {"call": "functions:payload", "on": "disk.full"}})
+    node = started(nodes, installed)
+    node.wait_for_end_of("disk")
+    assert {"total", "free", "full"} == node.history("disk")[0]["results"].keys()
+    assert "well" == node.ask("node.status")["state"]
+    assert [True, False] == [node.ask("disk.get", limit=limit)["full"] for limit in (0, 100)]
+    described = {method["name"]: method for method in node.ask("rpc.discover")["methods"]}
+    assert ("node:read", ["limit"]) == (
+        described["disk.get"]["x-scope"],
+        [parameter["name"] for parameter in described["disk.get"]["params"]],
+    )
+    with pytest.raises(RemoteError, match="limit"):
+        node.ask("disk.get", limit="much")
+    assert 0 == node.stop()
+
+
+def test_once_it_is_uninstalled_its_task_and_its_operation_are_gone_and_the_history_stays(
+    nodes: Any, installed: Path
+) -> None:
+    nodes.configure(tasks={})
+    node = started(nodes, installed)
+    node.run("disk")
+    node.stop()
+    after = nodes.start()
+    assert "disk" not in [task["name"] for task in after.ask("task.list")]
+    with pytest.raises(RemoteError, match=r"there is no method disk\.get"):
+        after.ask("disk.get")
+    assert "success" == after.history("disk")[0]["status"]
+    assert "well" == after.ask("node.status")["state"]
+
+
+def test_a_pause_of_its_task_outlives_a_start_at_which_it_was_broken(nodes: Any) -> None:
+    nodes.configure(tasks={})
+    site = nodes.folder / "site"
+    good = "import dms\ndef tasks(node): return [dms.Task('theirs', print)]\n"
+    brought(site, "theirs", good)
+    node = started(nodes, site)
+    node.ask("task.pause", name="theirs", reason="not now")
+    node.stop()
+    (site / "theirs.py").write_text("raise OSError('no such device')")
+    broken = started(nodes, site)
+    assert "theirs" not in [task["name"] for task in broken.ask("task.list")]
+    broken.stop()
+    (site / "theirs.py").write_text(good)
+    mended = started(nodes, site)
+    assert "paused" == mended.ask("task.get", name="theirs")["state"]
+
+
+def test_packages_that_are_broken_in_every_way_are_named_and_the_node_works(nodes: Any) -> None:
+    site = nodes.folder / "site"
+    for name, source in {
+        "missing": "import nothing_of_this_name",
+        "exits": "raise SystemExit(1)",
+        "hangs": "import threading; threading.Event().wait()",
+        "rubbish": "def tasks(node): return {'a': 1}",
+        "steals": "import dms\ndef tasks(node): return [dms.Task('mine', print), dms.Task('node-facts', print)]",
+    }.items():
+        brought(site, name, source)
+    shadowing = (
+        "def operations(node):\n    return [dms.Operation('node.status', P, str, 'x', dms.Effect.READ, print, '')]"
+    )
+    brought(site, "shadows", f"import dms, msgspec\nclass P(msgspec.Struct): pass\n{shadowing}", "dms.operations")
+    nodes.configure(tasks={"mine": {"call": "functions:work"}})
+    node = started(nodes, site)
+    status = node.ask("node.status")
+    assert "degraded" == status["state"]
+    told = {finding["subject"].split()[0]: finding["message"] for finding in status["findings"]}
+    reasons = {
+        "missing": "ModuleNotFoundError",
+        "exits": "SystemExit",
+        "hangs": "it was not there within 5 s",
+        "rubbish": "it gave a str where a Task belongs",
+        "steals": "a task called mine is there already",
+        "shadows": "node.* is the node's own",
+    }
+    assert dict.fromkeys(reasons, True) == {name: reason in told[name] for name, reason in reasons.items()}
+    assert "success" == node.run("mine")["status"]
+    assert 0 == node.stop()
