@@ -29,6 +29,7 @@
     │   ├── FolderInUse          folder_in_use       another node holds the data folder
     │   ├── StoreBroken          store_broken        the file is not a database, or is damaged; it is left as it was
     │   └── StoreTooNew          store_too_new       written by a newer DMS; it is left as it was
+    ├── AddressInUse             address_in_use      somebody else listens at the address of the node's TCP door
     ├── NoNode                   no_node             no node answers at the data folder
     ├── RemoteError              (the node's code)   what a node answered, as the client raises it
     └── Misuse                   misuse              a call that can't be made there or then; also a RuntimeError
@@ -247,6 +248,12 @@ class StoreTooNew(StoreError):
     """A newer DMS wrote the file; nothing of it was touched."""
 
     code = "store_too_new"
+
+
+class AddressInUse(DmsError):
+    """Somebody else listens at the address of the node's TCP door; the message says which keys give it another one."""
+
+    code = "address_in_use"
 
 
 class NoNode(DmsError):

@@ -135,16 +135,23 @@ def talk_by_the_standard_library():
 
 class Node:
     """A `dms run` with this data folder and these words; `words` may name the configuration. Its log is read, unless
-    `stderr` is another place for it; `shell` is a script that starts it as "$@"."""
+    `stderr` is another place for it; `shell` is a script that starts it as "$@". Its TCP door is at any free port where
+    nothing else is said; a variable of `environment` that is None is not set."""
 
     def __init__(
-        self, data_dir: Path, *words: str, stderr: int = subprocess.PIPE, shell: str = 'exec "$@"', **environment: str
+        self,
+        data_dir: Path,
+        *words: str,
+        stderr: int = subprocess.PIPE,
+        shell: str = 'exec "$@"',
+        **environment: str | None,
     ) -> None:
         self.data_dir = data_dir
         self.command = [str(DMS)]
         given = {name: value for name, value in os.environ.items() if not name.startswith("DMS_")}
         self.environment = {**given, "DMS_GENERAL__DATA_DIR": str(data_dir), "HOME": str(data_dir.parent)}
-        self.environment |= {"JOURNAL": str(data_dir.parent / "journal"), **environment}
+        own = {"JOURNAL": str(data_dir.parent / "journal"), "DMS_REST__PORT": "0", **environment}
+        self.environment |= {name: value for name, value in own.items() if value is not None}
         self.lines: list[str] = []
         self._news = Condition()
         self._read_all = False

@@ -12,7 +12,7 @@ import pytest
 
 EXECUTION = {
     "id", "run_id", "task", "task_id", "attempt", "status", "cause", "due_at", "started_at", "ended_at", "error",
-    "event", "results", "retry_at",
+    "event", "results", "retry_at", "trace_id",
 }  # fmt: skip
 TASK = {
     "id", "name", "description", "state", "enabled", "priority", "triggers", "lane", "origin", "next_fire", "last",

@@ -222,9 +222,10 @@ def validate(file: str | None, as_json: bool) -> int:
     """What is wrong with a file, by default the one that a node would read; no node is asked."""
     from dms.config import validate as find_faults
     from dms.declared_tasks import check_tasks
+    from dms.http.opening import check_door
 
     path = file or _found()
-    findings = find_faults(path, checks=[check_tasks])
+    findings = find_faults(path, checks=[check_tasks, check_door])
     if as_json:
         print_json({"file": path, "findings": [_document(finding) for finding in findings]})
     else:

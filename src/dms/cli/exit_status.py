@@ -37,6 +37,7 @@ STATUSES = {
     "overloaded": REFUSED,
     "shutting_down": REFUSED,
     "folder_in_use": REFUSED,
+    "address_in_use": FAILED,
     "no_node": NO_NODE,
     "configuration": CONFIGURATION,
 }

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from dms.config.config import Sections
+from dms.config.config import Sections, plain
 from dms.config.document import Flaw, KeyPath
 from dms.config.finding import ConfigFinding
 from dms.config.layer import Layer, Origin
 from dms.config.leaf import read_text, read_value, shown
-from dms.config.setting import Key, Machine, Section, is_section, keys_of, section_of_map
+from dms.config.setting import Key, Machine, Section, closed_values, is_section, keys_of, section_of_map
 from dms.errors import InvalidInput, did_you_mean
 
 
@@ -28,7 +28,20 @@ def check_layer(layer: Layer, sections: Sections, machine: Machine, flaws: list[
     for flaw in flaws or []:
         checker.report_flaw(flaw)
     values = checker.sections(layer.values, sections)
-    return Checked(msgspec.structs.replace(layer, values=values), checker.findings, checker.lost)
+    closed = {path: closed_values(sections, path) for path in checker.lost}
+    for each in closed.values():
+        for name, keys in each.items():
+            values[name] = {**values.get(name, {}), **keys}
+    findings = [_told_closed(finding, closed.get(finding.path)) for finding in checker.findings]
+    return Checked(msgspec.structs.replace(layer, values=values), findings, checker.lost)
+
+
+def _told_closed(finding: ConfigFinding, closed: Mapping[str, Mapping[str, Any]] | None) -> ConfigFinding:
+    """The finding with what counts until it is mended, where that is not what a layer below says."""
+    if not closed:
+        return finding
+    told = [f"{name}.{key}: {shown(plain(value))}" for name, keys in closed.items() for key, value in keys.items()]
+    return msgspec.structs.replace(finding, message=f"{finding.message}. Until it is mended {', '.join(told)} counts")
 
 
 class _Checker:

@@ -10,6 +10,7 @@ import msgspec
 from dms.config.schema import (
     GeneralSection,
     ObservabilitySection,
+    RestSection,
     SchedulerSection,
     ShutdownSection,
     WebSocketSection,
@@ -27,6 +28,7 @@ class Config(msgspec.Struct, frozen=True):
 
     general: GeneralSection
     scheduler: SchedulerSection
+    rest: RestSection
     websocket: WebSocketSection
     observability: ObservabilitySection
     shutdown: ShutdownSection
@@ -36,6 +38,7 @@ class Config(msgspec.Struct, frozen=True):
 BUILT_IN: Sections = {
     "general": GeneralSection,
     "scheduler": SchedulerSection,
+    "rest": RestSection,
     "websocket": WebSocketSection,
     "observability": ObservabilitySection,
     "shutdown": ShutdownSection,

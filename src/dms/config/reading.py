@@ -16,7 +16,7 @@ from dms.config.finding import ConfigFinding
 from dms.config.layer import ABSENT, Layer, LayerName, Merged, Origin, merge, value_at
 from dms.config.outside import arguments_layer, environment_layer
 from dms.config.overrides import Override, override_layer
-from dms.config.setting import Machine, Setting, is_section, keys_of
+from dms.config.setting import Machine, Setting, closed_values, is_section, keys_of
 from dms.errors import ConfigError, Malformed
 
 SYSTEM_FOLDER = "/etc/dms"
@@ -87,7 +87,9 @@ class Reading:
 
     def _read(self, name: LayerName, path: Path, named: bool, cached: bool) -> None:
         document = self._document(name, path, named, cached)
-        if document is not None:
+        if document is None:
+            self.files.append(Layer(name, closed_values(self.sections, ()), str(path)))
+        else:
             folder = os.path.dirname(os.path.abspath(path))
             layer = Layer(name, document.values, str(path), document.marks, folder=folder)
             self.files.append(self._take(check_layer(layer, self.sections, self.machine, document.flaws)))

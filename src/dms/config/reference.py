@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from dms.config.config import BUILT_IN, plain
 from dms.config.leaf import shown
 from dms.config.setting import Applies, Key, Section, expectation, is_section, keys_of, section_of_map
@@ -57,10 +59,12 @@ A later layer counts over an earlier one. Maps merge key by key; everything else
 
 The node starts all the same and says `degraded`. A bad value is left out, so that the layer below counts for that key
 alone; of a key that stands twice the first counts; an unknown key does nothing; a file that can't be read at all counts
-as absent. Of a stored override that is bad the layer below counts, and it stays in the database. A task is parked, not
-run on a guess, where what it does or when it does it can't be read. The start is refused (exit status 78) where the
-node could end up in the wrong place, that is where `general.data_dir` is bad or can't be known, and with `--strict` for
-any finding. `dms config validate FILE` lists them all, each with its line and column.
+as absent. Of a stored override that is bad the layer below counts, and it stays in the database. The keys that say who
+can reach the node close instead: where one of them is bad, or stands twice, its closed value (told below) counts, and
+not what a layer below says; where a whole section or file can't be read, so does that of each but `rest.enabled`. A
+task is parked, not run on a guess, where what it does or when it does it can't be read. The start is refused (exit
+status 78) where the node could end up in the wrong place, that is where `general.data_dir` is bad or can't be known,
+and with `--strict` for any finding. `dms config validate FILE` lists them all, each with its line and column.
 
 While the node runs, whatever is bad is refused whole, and nothing changes: a set value, a batch, an edited file. A file
 that is suddenly empty or gone is refused too, since it is in the middle of being written more often than it is meant.
@@ -144,6 +148,8 @@ def _entries(section: type[Section], prefix: str) -> Iterator[str]:
         yield "\n" + _point(f"Takes {expectation(key.type)}{unit}; for example `{setting.example}`.")
         yield _point(_default(key))
         yield _point(f"A change takes effect {_APPLIES[setting.applies]}; it needs the scope `{setting.scope}`.")
+        if setting.closed is not UNSET:
+            yield _point(f"Where it is bad, `{shown(plain(setting.closed))}` counts, never what a layer below says.")
         if setting.place:
             yield _point("It says where the node lives: a bad value refuses the start.")
         if setting.early:

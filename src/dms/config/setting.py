@@ -40,7 +40,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     `default` is a value, or a function of the machine. A `place` key says where the node lives: a bad value refuses
     the start. An `early` key is read before any file and can't be set in one. `check` gets a value of the right type
-    and raises InvalidInput with what is wrong with it.
+    and raises InvalidInput with what is wrong with it. A `closed` value is what counts where the value that a layer
+    says is bad: never what a layer below says, which may be wider.
     """
 
     summary: str
@@ -52,6 +53,7 @@ class Setting(msgspec.Struct, frozen=True):
     scope: str = "config:write"
     place: bool = False
     early: bool = False
+    closed: Any = msgspec.UNSET
     check: Callable[[Any], None] | None = None
 
     def default_on(self, machine: Machine) -> Any:
@@ -116,6 +118,29 @@ def key_at(sections: Mapping[str, Any], path: Sequence[str | int]) -> Key | None
             found = keys_of(kind).get(str(part))
             kind = None if found is None else found.type
     return found
+
+
+def closed_values(sections: Mapping[str, Any], lost: Sequence[str | int]) -> dict[str, dict[str, Any]]:
+    """What counts by section and key where something bad stands at a path. Of a whole section or file that is lost
+    only those keys close whose default is closed: it need not have said anything of the others."""
+    return {
+        name: closed
+        for name, kind in sections.items()
+        if is_section(kind) and (closed := _closed_in(name, kind, tuple(lost)))
+    }
+
+
+def _closed_in(section: str, kind: type[Section], lost: tuple[str | int, ...]) -> dict[str, Any]:
+    return {
+        key.name: key.setting.closed
+        for key in keys_of(kind).values()
+        if key.setting.closed is not msgspec.UNSET
+        and (lost[:2] == (section, key.name) or (_holds(lost, section) and key.setting.closed == key.setting.default))
+    }
+
+
+def _holds(lost: tuple[str | int, ...], section: str) -> bool:
+    return lost in ((), (section,))
 
 
 def expectation(kind: Any) -> str:

@@ -21,6 +21,7 @@ from dms.command.logs import logs_topic
 from dms.config import ConfigFinding, Loaded, load, refusal
 from dms.config.live import LiveConfig
 from dms.declared_tasks import tasks_from
+from dms.http.opening import opening_of
 from dms.init.flood import FloodGuard
 from dms.init.live_log import level_of
 from dms.init.logger import configure_logger
@@ -44,7 +45,7 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     read = partial(load, config_file, arguments=arguments, cached=True)
     loaded = read()
     if strict:
-        _refuse([*loaded.findings, *tasks_from(loaded).findings])
+        _refuse([*loaded.findings, *tasks_from(loaded).findings, *opening_of(loaded).findings])
     folder = DataFolder(loaded.config.general.data_dir)
     folder.prepare()
     identity = _hold(folder)
@@ -55,7 +56,7 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
         live.start()
         declared = tasks_from(live.loaded)
         if strict:
-            _refuse([*live.loaded.findings, *declared.findings])
+            _refuse([*live.loaded.findings, *declared.findings, *opening_of(live.loaded).findings])
         on = Foundation(live, declared, store, folder, identity.name, tokens, identity.id)
         return asyncio.run(_serve(on, stream, manager))
     finally:

@@ -40,6 +40,8 @@ from dms.declared_tasks import Declared
 from dms.declared_tasks.live import ORIGIN, LiveTasks
 from dms.errors import Conflict
 from dms.health import Finding, Health
+from dms.http.guard import LiveGuard
+from dms.http.live import LiveDoor, Serving
 from dms.init.configuring import Configuring, WorkFolder, make_folder
 from dms.init.exposition import exposition
 from dms.init.limits import limits_of
@@ -120,7 +122,11 @@ class Node:
         self._doors: list[str] = []
         self._offer_own_operations(logs, topic)
         self._door = LocalDoor(self._folder.path, self._operations)
-        self._measuring.metrics.observe(SOCKETS, lambda: {("socket",): self._door.peers})
+        guard = LiveGuard(config.rest)
+        self._http = LiveDoor(partial(self._serving, guard), guard, self._clock)
+        self._live.subscribe(self._http)
+        self._measuring.metrics.observe(SOCKETS, self._peers)
+        self._refreshing: set[asyncio.Task[None]] = set()
 
     def _context(self, distribution: str) -> NodeContext:
         """What whoever brings tasks and operations gets."""
@@ -158,6 +164,24 @@ class Node:
         self._measuring.command(command)
         self._telemetry.command(command)
 
+    def _serving(self, guard: LiveGuard) -> Serving:
+        from dms.init.serving import serving  # with the first who comes by TCP
+
+        return serving(
+            self._operations,
+            self._tokens.authenticate,
+            guard,
+            self._sockets,
+            config=lambda: self._live.config,
+            node=(self.name, str(self._started)),
+            health=self.health,
+            metrics=self.exposition,
+            clock=self._clock,
+        )
+
+    def _peers(self) -> Mapping[tuple[str, ...], int]:
+        return {("socket",): self._door.peers, ("http",): self._http.peers}
+
     def _info(self) -> NodeInfo:
         file = self._live.loaded.file
         return NodeInfo(
@@ -167,7 +191,7 @@ class Node:
             started=self._started,
             data_dir=str(self._folder.path),
             config_file=None if file is None else os.path.abspath(file),
-            doors=list(self._doors),
+            doors=[*self._http.urls, *self._doors],
             facts=self._facts(),
             revision=self._live.revision,
             config_hash=self._live.hash,
@@ -193,10 +217,11 @@ class Node:
         return last.results if last is not None and isinstance(last.results, dict) else {}
 
     async def start(self) -> None:
-        """Open the store, recover, take the tasks in, open the door. StoreError where the store or the socket can't be
-        used, ConfigError where the working folder can't be made."""
+        """Open the store, recover, take the tasks in, open the doors. StoreError where the store or the socket can't be
+        used, ConfigError where the working folder can't be made, AddressInUse where somebody else has the port."""
+        self._http.claim(self._live.loaded)
         make_folder(self._live.config.general.work_dir)
-        self._configuring.found([*self._live.loaded.findings, *self._declared.findings])
+        self._configuring.found([*self._live.loaded.findings, *self._declared.findings, *self._http.findings])
         for task in self._declared.tasks:
             self._declare(task)
         has_all_plugins = await take_plugins(sys.path, self._context, self._registration, self._found)
@@ -211,6 +236,9 @@ class Node:
         self._measuring.start()
         await self._first_token()
         self._doors.append(f"socket {await self._door.start()}")
+        self._http.open()
+        for url in self._http.urls:
+            self.logger.info(f"listening at {url}")
         self.health.ready(True)
 
     def _says_all_tasks(self) -> bool:
@@ -227,7 +255,8 @@ class Node:
     def _watch_files(self) -> None:
         """From now on a saved file is taken."""
         loop = asyncio.get_running_loop()
-        self._watch = FileWatch(self._live.files, partial(loop.call_soon_threadsafe, self.reload))
+        reload = partial(loop.call_soon_threadsafe, self.reload)
+        self._watch = FileWatch(lambda: [*self._live.files(), *self._http.files()], reload)
         self._watch.start()
 
     def reload(self, then: Callable[[], None] = lambda: None) -> None:
@@ -235,11 +264,25 @@ class Node:
         if self._watch is None:  # it is still starting, and has just read them
             then()
         else:
-            self._configuring.reload_soon(then)
+            self._configuring.reload_soon(partial(self._refresh_soon, then))
+
+    def _refresh_soon(self, then: Callable[[], None]) -> None:
+        """What the configuration names may have changed with it: a certificate, an address."""
+        task = asyncio.get_running_loop().create_task(self._refresh())
+        self._refreshing.add(task)
+        task.add_done_callback(self._refreshing.discard)
+        task.add_done_callback(lambda _: then())
+
+    async def _refresh(self) -> None:
+        await self._http.refresh(self._live.loaded)
+        self._tell_findings()
 
     def _told(self, revision: Revision) -> None:
         self._configuring.changed(revision)
-        self._configuring.found([*self._live.loaded.findings, *self._live_tasks.findings])
+        self._tell_findings()
+
+    def _tell_findings(self) -> None:
+        self._configuring.found([*self._live.loaded.findings, *self._live_tasks.findings, *self._http.findings])
 
     def running(self) -> Sequence[str]:
         """The names of the tasks that run; nothing where that can't be told. From whatever thread."""
@@ -272,6 +315,8 @@ class Node:
         if self._watch is not None:
             self._watch.stop()
         await self._configuring.stop()
+        for task in self._refreshing:
+            task.cancel()
         all_written = await self.scheduler.settle()
         await self._live.settle()
         if self._watch is None:
@@ -298,7 +343,7 @@ class Node:
         return f"cancelling {_listed(self.running())}"
 
     async def _close_doors(self, within: float) -> Sequence[str]:
-        await self._door.stop(within / 2)
+        await asyncio.gather(self._door.stop(within / 2), self._http.stop(within / 2))
         return []
 
     async def _close_store(self, within: float) -> Sequence[str]:

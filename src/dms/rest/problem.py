@@ -23,6 +23,7 @@ STATUSES = {
     METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     "too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
+    "address_in_use": HTTPStatus.CONFLICT,
     "configuration": HTTPStatus.CONFLICT,
     "cursor_expired": HTTPStatus.GONE,
     "version_conflict": HTTPStatus.PRECONDITION_FAILED,

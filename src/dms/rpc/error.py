@@ -44,6 +44,7 @@ KINDS = {
     "forbidden": Kind(-32003),
     "not_found": Kind(-32004),
     "conflict": Kind(-32005),
+    "address_in_use": Kind(-32005),
     "rate_limited": Kind(-32006, retryable=True),
     TOO_LARGE: Kind(-32007),
     "timeout": Kind(-32008, retryable=True),

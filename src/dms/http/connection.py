@@ -1,0 +1,140 @@
+"""HttpConnection: one peer of the TCP door, as long as it speaks HTTP; whose requests end, or it is cut off."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from dms.http.guarded import Application
+from dms.instant import SECOND, Clock
+
+MAX_CONNECTIONS = 256
+"""Connections that may be open at once, WebSockets included."""
+
+REQUEST_WITHIN = 30.0
+"""Seconds that a request may take to come whole, from its first byte on; the first one of a connection from the accept
+on."""
+
+PATIENCE = 60.0
+"""Seconds with a peer that reads nothing of its answer."""
+
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+_log = logging.getLogger("dms.http")
+logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # below that it tells of its own life
+
+
+def http_config(application: Application, websocket: Callable[..., asyncio.Protocol]) -> Config:
+    """How uvicorn's protocol classes are to work: they only speak; sockets, signals and logs are ours."""
+    config = Config(
+        application,
+        http=HttpConnection,
+        ws=websocket,  # type: ignore[arg-type]
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        workers=1,
+    )
+    config.load()
+    return config
+
+
+class Connections(ServerState):
+    """The connections of a listener and their requests: `most` at once, each request whole within so many seconds;
+    `ending` once there are to be no more."""
+
+    def __init__(self, clock: Clock, *, most: int = MAX_CONNECTIONS, request_within: float = REQUEST_WITHIN) -> None:
+        self.most, self.request_within = most, request_within
+        self.ending = False
+        self._clock = clock
+        super().__init__()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """What each answer begins with; uvicorn would wake up every second for the time."""
+        return [(b"date", formatdate(self._clock.now().wall / SECOND, usegmt=True).encode())]
+
+    @default_headers.setter
+    def default_headers(self, _: Any) -> None:
+        pass
+
+
+class HttpConnection(H11Protocol):
+    """uvicorn's, with an end to what it would wait for without one."""
+
+    def __init__(self, config: Config, connections: Connections) -> None:
+        super().__init__(config, connections, {})
+        self._listener = connections
+        self._late: asyncio.TimerHandle | None = None
+        self._mute: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody has connected."""
+        super().connection_made(transport)
+        if self._listener.ending:  # it was accepted while the listener closed
+            transport.abort()
+        elif len(self.connections) > self._listener.most:
+            _log.warning("connections are refused: %d are open, as many as may be", self._listener.most)
+            transport.write(_BUSY)
+            transport.close()
+        else:
+            self._expect_request()
+
+    def data_received(self, data: bytes) -> None:
+        """A request, or a part of it."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._expect_request()
+        else:
+            self._request_has_come()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """It speaks another protocol from now on, and has another protocol's limits."""
+        self._request_has_come()
+        super().handle_websocket_upgrade(event)
+
+    def pause_writing(self) -> None:
+        """It reads more slowly than it is answered."""
+        super().pause_writing()
+        self._mute = self.loop.call_later(PATIENCE, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        super().resume_writing()
+        self._reads_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has gone."""
+        self._request_has_come()
+        self._reads_again()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def _reads_again(self) -> None:
+        if self._mute is not None:
+            self._mute.cancel()
+            self._mute = None
+
+    def _expect_request(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(self._listener.request_within, self._too_late)
+
+    def _request_has_come(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        _log.info("hung up on %s: its request was not whole in time", self.client)
+        self.transport.abort()

@@ -1,0 +1,129 @@
+"""Listener: one address where requests are heard, from its socket to the last of its connections."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dms.background_tasks.loop_thread import in_thread
+from dms.http.listening import Listening
+from dms.http.socket_address import BACKLOG, share, unbindable
+from dms.http.tls import show_certificate
+from dms.instant import Clock
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+
+    from dms.http.connection import Connections
+
+HANDSHAKE_WITHIN = 10.0
+"""Seconds that a TLS handshake may take."""
+
+_LOOK = 0.01
+"""Seconds between two looks whether everybody has gone, at the end only."""
+
+
+class Listener:
+    """Serves at a socket that is bound, through `tls` where that is given. All of it runs on the loop of the doors.
+
+    What it serves with, `load` gives in a thread once somebody has connected: that costs 100 ms and some megabytes, and
+    a node that nobody asks by TCP does without.
+    """
+
+    def __init__(
+        self,
+        listening: Listening,
+        bound: socket.socket,
+        tls: ssl.SSLContext | None,
+        load: Callable[[], "Config"],
+        clock: Clock,
+    ) -> None:
+        self.listening, self.tls, self.socket = listening, tls, bound
+        self.port: int = bound.getsockname()[1]
+        self._load, self._clock = load, clock
+        self._beginning: asyncio.Task[None] | None = None
+        self._server: asyncio.Server | None = None
+        self._connections: Connections | None = None
+
+    @property
+    def url(self) -> str:
+        """The address as a client writes it."""
+        return self.listening.url(self.port)
+
+    @property
+    def peers(self) -> int:
+        """How many are connected."""
+        return 0 if self._connections is None else len(self._connections.connections)
+
+    def open(self) -> None:
+        """Let people in. AddressInUse where somebody else has come to listen there."""
+        try:
+            self.socket.listen(BACKLOG)
+        except OSError as error:
+            raise unbindable(error, self.listening.address, self.port) from None
+        asyncio.get_running_loop().add_reader(self.socket, self._knocked)
+
+    def _knocked(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.socket)
+        self._beginning = loop.create_task(self._begin())
+        self._beginning.add_done_callback(lambda task: task.cancelled() or task.result())
+
+    async def _begin(self) -> None:
+        config = await in_thread(self._load)
+        from dms.http.connection import Connections, HttpConnection
+
+        connections = self._connections = Connections(self._clock)
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: HttpConnection(config, connections),
+            sock=self.socket,
+            ssl=self.tls,
+            ssl_handshake_timeout=HANDSHAKE_WITHIN if self.tls else None,
+            backlog=BACKLOG,
+        )
+
+    def shut(self) -> None:
+        """Accept nobody any more; who is in may stay until `leave`."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+        if self._connections is not None:
+            self._connections.ending = True
+        if self._server is not None:
+            self._server.close()
+        elif self.socket.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self.socket)
+        self.socket.close()
+
+    async def leave(self, within: float) -> None:
+        """See everybody out: sockets are told that it ends, requests are answered. Who is not gone after so many
+        seconds is cut off."""
+        if self._connections is None:
+            return
+        for connection in tuple(self._connections.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(within):
+                while self._connections.connections or self._connections.tasks:  # noqa: ASYNC110 — nothing tells of it
+                    await asyncio.sleep(_LOOK)
+        except TimeoutError:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        assert self._connections is not None
+        for task in tuple(self._connections.tasks):
+            task.cancel()
+        for connection in tuple(self._connections.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:  # a WebSocket looks to its own end
+                transport.abort()
+
+    def show(self, listening: Listening) -> None:
+        """Take the certificate from these files, as they are now. ConfigError where it can't be used."""
+        if self.tls is not None:
+            show_certificate(self.tls, listening)
+        self.listening = listening
+
+    def alone(self) -> None:
+        """Share its port with no other socket of ours any more."""
+        share(self.socket, False)

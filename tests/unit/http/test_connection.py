@@ -1,0 +1,114 @@
+"""Peers that would hold a connection for ever, and how the door speaks HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Serve = Callable[..., Any]
+GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+SOON = 0.05
+"""Seconds after which a request is too late in these tests."""
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"",
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nab",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab",
+    ],
+)
+async def test_a_request_that_never_ends_ends_with_its_connection(serve: Serve, part: bytes) -> None:
+    server = await serve(request_within=SOON)
+    peer = await server.connect()
+    peer.say(part)
+    assert b"" == await peer.rest()
+    assert not server.connections.connections
+
+
+async def test_a_byte_now_and_then_does_not_put_the_end_off(serve: Serve) -> None:
+    peer = await (await serve(request_within=SOON)).connect()
+    ended = asyncio.create_task(peer.rest())
+    peer.say(b"GET / HTTP/1.1\r\nx: ")
+    async with asyncio.timeout(5):
+        while not ended.done():
+            peer.say(b"x")
+            await asyncio.sleep(SOON / 5)
+    assert b"" == await ended
+
+
+async def test_the_second_request_of_a_connection_must_end_too(serve: Serve) -> None:
+    peer = await (await serve(request_within=SOON)).connect()
+    peer.say(GET)
+    await peer.hear()
+    peer.say(GET[:9])
+    assert b"" == await peer.rest()
+
+
+async def test_an_answer_may_take_longer_than_a_request(serve: Serve) -> None:
+    let_go = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await let_go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    server = await serve(slow, request_within=SOON)
+    peer, late = await server.connect(), await server.connect()
+    peer.say(GET)
+    assert b"" == await late.rest()
+    let_go.set()
+    assert (await peer.hear()).endswith(b"hello")
+
+
+async def test_beyond_as_many_connections_as_may_be_one_is_told_so(serve: Serve) -> None:
+    server = await serve(most=2)
+    first, second = await server.connect(), await server.connect()
+    for peer in (first, second):
+        peer.say(GET)
+        await peer.hear()
+    assert (await (await server.connect()).rest()).startswith(b"HTTP/1.1 503 ")
+    first.say(GET)
+    assert (await first.hear()).endswith(b"hello")
+
+
+async def test_one_that_comes_while_the_listener_closes_is_hung_up_on(serve: Serve) -> None:
+    server = await serve()
+    server.connections.ending = True
+    assert b"" == await (await server.connect()).rest()
+
+
+async def test_an_answer_tells_the_time_and_nothing_of_the_server(serve: Serve, said: Any) -> None:
+    head, _, body = (await said((await serve()).url)).partition(b"\r\n\r\n")
+    assert b"hello" == body
+    assert (
+        b"date: Thu, 01 Jan 2026 00:00:00 GMT\r\ncontent-length: 5\r\nConnection: close" == head.partition(b"\r\n")[2]
+    )
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"not http\r\n\r\n",
+        b"\r\n",
+    ],
+    ids=["no host", "two hosts", "no header", "two lengths", "no http", "an empty line"],
+)
+async def test_what_is_not_http_gets_a_400_and_the_connection_ends(serve: Serve, said: Any, request_: bytes) -> None:
+    assert (await said((await serve()).url, request_)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_header_without_an_end_is_not_kept(serve: Serve) -> None:
+    server = await serve()
+    peer = await server.connect()
+    peer.say(b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 600_000)
+    assert b" 200 " not in await peer.rest()
+    assert not server.connections.connections
