@@ -81,5 +81,6 @@ def read_traceparent(text: object) -> Trace | None:
     found = (_VERSION_00(text) or _LATER(text)) if isinstance(text, str) else None
     if found is None:
         return None
-    trace_id, span_id, flags = (int(part, 16) for part in found.groups())
-    return Trace(trace_id, span_id, sampled=bool(flags & _SAMPLED)) if trace_id and span_id else None
+    trace, span, flags = found.groups()
+    trace_id, span_id, sampled = int(trace, 16), int(span, 16), bool(int(flags, 16) & _SAMPLED)
+    return Trace(trace_id, span_id, sampled=sampled) if trace_id and span_id else None

@@ -31,6 +31,7 @@ from dms.rpc.message import Request as Call
 from dms.rpc.session import Session
 from dms.websocket.close_code import CloseCode, close_code, close_reason
 from dms.websocket.expiry import Expiry, has_passed
+from dms.websocket.frame import text_frame
 from dms.websocket.handshake import Guard, choose_subprotocol, objection, rejection
 from dms.websocket.heartbeat import Heartbeat
 from dms.websocket.hello import (
@@ -93,6 +94,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._client = Client()
         self._greeted = self._closing = self._flushing = False
         self._partial = bytearray()
+        self._outgoing: list[bytes] = []
         self._refused = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
@@ -172,7 +174,8 @@ class WebSocketConnection(asyncio.Protocol):
     def send(self, text: bytes) -> None:
         """A message for it; nothing more is said to one that is being hung up on, or whose wire has broken."""
         if self._protocol.state is State.OPEN and not self._closing and not self._transport.is_closing():
-            self._protocol.send_text(text)
+            self._outgoing += self._protocol.data_to_send()
+            self._outgoing.append(text_frame(text))
             self._flush_soon()
 
     async def drained(self) -> None:
@@ -193,7 +196,8 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flushing = False
-        if chunks := self._protocol.data_to_send():
+        if chunks := self._outgoing + self._protocol.data_to_send():
+            self._outgoing = []
             ends = chunks[-1] == SEND_EOF
             self._buffer.write(b"".join(chunks))
             if ends:
