@@ -1,6 +1,5 @@
 """Where a node keeps the revisions of its configuration: in its one SQLite file, or in memory."""
 
-from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -98,11 +97,11 @@ class MemoryConfigStore:
     """A ConfigStore for tests and for programs that want no file; values come back in the form that a file gives."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._rows: dict[int, Row] = {}
 
     def newest(self) -> Revision | None:
         """The newest revision, None where there is none."""
-        return _revision_of(self._rows[-1]) if self._rows else None
+        return _revision_of(self._rows[max(self._rows)]) if self._rows else None
 
     def save(self, revision: Revision) -> Future[None]:
         """Keep a revision; StoreError where its number is taken or it holds what has no plain form."""
@@ -110,20 +109,22 @@ class MemoryConfigStore:
             row = _row_of(revision)
         except StoreError as error:
             return _failed(error)
-        if any(kept[0] == revision.number for kept in self._rows):
+        if revision.number in self._rows:
             return _failed(StoreError(f"there is a revision {revision.number} already"))
-        self._rows = sorted([*self._rows, row])[-KEPT:]
+        self._rows[revision.number] = row
+        if len(self._rows) > KEPT:
+            del self._rows[next(iter(self._rows))]
         return _done(None)
 
     def revisions(self, limit: int, before: int | None) -> Future[list[Revision]]:
         """The newest first, at most `limit`, older than the number `before`."""
-        found = [row for row in reversed(self._rows) if before is None or row[0] < before]
-        return _done([_revision_of(row) for row in found[: max(limit, 0)]])
+        found = sorted((number for number in self._rows if before is None or number < before), reverse=True)
+        return _done([_revision_of(self._rows[number]) for number in found[: max(limit, 0)]])
 
     def revision(self, number: int) -> Future[Revision]:
         """One revision. NotFound where it is no longer kept, or never was."""
-        found: Sequence[Row] = [row for row in self._rows if row[0] == number]
-        return _done(_revision_of(found[0])) if found else _failed(_not_kept(number))
+        row = self._rows.get(number)
+        return _failed(_not_kept(number)) if row is None else _done(_revision_of(row))
 
 
 def _row_of(revision: Revision) -> Row:

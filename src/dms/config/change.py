@@ -5,10 +5,9 @@ from typing import Any
 
 import msgspec
 
-from dms.config.config import plain
 from dms.config.document import KeyPath
 from dms.config.finding import key_path, key_text
-from dms.config.layer import ABSENT
+from dms.config.layer import ABSENT, is_same
 from dms.config.reading import Loaded
 from dms.config.setting import Applies, key_at
 
@@ -49,31 +48,18 @@ class ConfigChange(msgspec.Struct, frozen=True):
 
 def diff(old: Loaded, new: Loaded) -> ConfigChange:
     """What has changed, key by key; an entry that came or went is one change."""
-    before, after = plain(old.merged.values), plain(new.merged.values)
-    return ConfigChange(old, new, tuple(differences(before, after)))
+    return ConfigChange(old, new, tuple(differences(old.effective, new.effective)))
 
 
 def differences(before: Any, after: Any, path: KeyPath = ()) -> Iterator[KeyChange]:
     """Where two plain values differ, key by key."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in [*before, *(name for name in after if name not in before)]:
-            yield from differences(before.get(name, ABSENT), after.get(name, ABSENT), (*path, name))
+            one, other = before.get(name, ABSENT), after.get(name, ABSENT)
+            if one is not other:
+                yield from differences(one, other, (*path, name))
     elif not is_same(before, after):
         yield KeyChange(path, before, after)
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two plain values are the same, which 1, 1.0 and true are not to whoever gets them as an argument."""
-    if one is other or one != other:
-        return one is other
-    return type(one) is type(other) and (type(one) in _PLAIN or _text(one) == _text(other))
-
-
-_PLAIN = (str, int, bool, float)
-
-
-def _text(value: Any) -> bytes:
-    return msgspec.json.encode(value, order="sorted")
 
 
 def _overlap(one: KeyPath, other: KeyPath) -> bool:

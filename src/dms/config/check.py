@@ -93,7 +93,7 @@ class _Checker:
             raise InvalidInput("says where the node lives; change it in the file or at the start, and restart the node")
         if value is None and key.optional:
             return None
-        read = self._kind(value, key.type, path)
+        read = self._kind(value, key.type, path) if key.nested else self._value(value, key.type)
         if key.setting.check is not None:
             key.setting.check(read)
         return read
@@ -101,10 +101,10 @@ class _Checker:
     def _kind(self, value: Any, kind: Any, path: KeyPath) -> Any:
         """A value by its type: a section, many sections by name, or a leaf."""
         inner = section_of_map(kind)
+        if inner is None and not is_section(kind):
+            return self._value(value, kind)
         if isinstance(value, str) and not self.layer.name.has_types:
             value = read_text(value, kind)
-        if inner is None and not is_section(kind):
-            return read_value(value, kind, self.layer.folder, self.machine)
         if value is None:
             raise _LeftOut
         if not isinstance(value, Mapping):
@@ -112,6 +112,11 @@ class _Checker:
         if inner is None:
             return self._section(value, kind, path)
         return self._each(value, path, value, lambda name, fields, at: self._entry(fields, inner, at))
+
+    def _value(self, value: Any, kind: Any) -> Any:
+        if isinstance(value, str) and not self.layer.name.has_types:
+            value = read_text(value, kind)
+        return read_value(value, kind, self.layer.folder, self.machine)
 
     def _entry(self, fields: Any, section: type[Section], path: KeyPath) -> dict[str, Any]:
         """One of many by name; one that says nothing is there all the same."""

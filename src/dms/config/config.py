@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from dms.config.layer import ABSENT
 from dms.config.schema import (
     GeneralSection,
     ObservabilitySection,
@@ -21,6 +22,8 @@ from dms.instant import duration_text
 
 Sections = Mapping[str, Any]
 """Sections by name: a Section class, or `dict[str, Section]` for a map of many by name."""
+
+Values = Mapping[str, Any]
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -61,6 +64,32 @@ def build_config(values: Mapping[str, Any], sections: Sections, machine: Machine
     return _class_for(sections)(**built)
 
 
+def rebuild_config(old: Config, known: Values, values: Values, sections: Sections, machine: Machine) -> Config:
+    """The snapshot of values, where `old` is that of the known ones: what is the same object in both is shared."""
+    built = {
+        name: _rebuilt(kind, getattr(old, name), known.get(name, {}), values.get(name, {}), machine)
+        for name, kind in sections.items()
+        if values.get(name) is not known.get(name)
+    }
+    return msgspec.structs.replace(old, **built)
+
+
+def _rebuilt(kind: Any, old: Any, known: Values, values: Values, machine: Machine) -> Any:
+    inner = section_of_map(kind)
+    if inner is None:
+        if values.keys() != known.keys():
+            return build_section(kind, values, machine)
+        changed = {name: value for name, value in values.items() if value is not known[name]}
+        keys = keys_of(kind)
+        return msgspec.structs.replace(
+            old, **{name: _build(keys[name].type, changed[name], machine) for name in changed}
+        )
+    return {
+        name: old[name] if known.get(name) is fields else build_section(inner, fields, machine)
+        for name, fields in values.items()
+    }
+
+
 def build_section(kind: type[Section], values: Mapping[str, Any], machine: Machine) -> Section:
     """A section of checked values; what they leave out takes its default."""
     fields = {}
@@ -68,12 +97,14 @@ def build_section(kind: type[Section], values: Mapping[str, Any], machine: Machi
         value = values.get(key.name)
         if value is None and key.name not in values:
             value = key.setting.default_on(machine)
-        fields[key.name] = _build(key.type, value, machine)
+        fields[key.name] = _build(key.type, value, machine) if key.nested else value
     return kind(**fields)
 
 
 def plain(value: Any) -> Any:
     """A value as JSON can carry it, spelt as in the configuration."""
+    if type(value) in _PLAIN:
+        return value
     match value:
         case timedelta():
             return duration_text(value)
@@ -88,6 +119,22 @@ def plain(value: Any) -> Any:
         case list() | tuple():
             return [plain(inner) for inner in value]
     return value
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+def plain_again(old: Any, known: Any, value: Any) -> Any:
+    """A value as `plain` gives it, where `old` is what it gave for the known one: what is the same object in both is
+    shared."""
+    if value is known:
+        return old
+    if isinstance(value, dict) and isinstance(known, dict):
+        return {
+            name: old[name] if known.get(name, ABSENT) is inner else plain_again(old.get(name), known.get(name), inner)
+            for name, inner in value.items()
+        }
+    return plain(value)
 
 
 def _path_text(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Layers of settings, what they come to, and where each value comes from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -23,7 +23,7 @@ class LayerName(StrEnum):
     @property
     def rank(self) -> int:
         """Its place among the layers: a greater one counts over a smaller one."""
-        return list(LayerName).index(self)
+        return _RANKS[self]
 
     @property
     def has_types(self) -> bool:
@@ -34,6 +34,9 @@ class LayerName(StrEnum):
     def is_override(self) -> bool:
         """Whether it was set at run time."""
         return self in (LayerName.OVERRIDE, LayerName.VOLATILE)
+
+
+_RANKS = {name: rank for rank, name in enumerate(LayerName)}
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -107,29 +110,79 @@ def merge(layers: Sequence[Layer]) -> Merged:
     >>> merge([low, high]).values
     {'a': {'x': 1, 'y': []}}
     """
-    values: Mapping[str, Any] = {}
+    values: dict[str, Any] = {}
     for layer in layers:
         values = _laid_over(values, layer.values)
     return Merged(values, tuple(layers))
 
 
-def _laid_over(low: Mapping[str, Any], high: Mapping[str, Any]) -> Mapping[str, Any]:
+def merge_again(before: Merged, layers: Sequence[Layer], names: Collection[str]) -> Merged:
+    """What layers come to that differ from those before at these top-level names only; all else is shared.
+
+    >>> low = Layer(LayerName.DEFAULT, {"a": {"x": 1}, "b": {"y": 2}})
+    >>> merge_again(merge([low]), [low, Layer(LayerName.FILE, {"a": {"x": 3}})], ["a"]).values
+    {'a': {'x': 3}, 'b': {'y': 2}}
+    """
+    values = dict(before.values)
+    for name in names:
+        value = _merged_at(layers, name)
+        if value is ABSENT:
+            values.pop(name, None)
+        else:
+            values[name] = value
+    return Merged(values, tuple(layers))
+
+
+def _merged_at(layers: Sequence[Layer], name: str) -> Any:
+    merged = ABSENT
+    for layer in layers:
+        value = layer.values.get(name, ABSENT)
+        if isinstance(merged, dict) and isinstance(value, dict):
+            merged = _laid_over(merged, value)
+        elif value is not ABSENT:
+            merged = value
+    return merged
+
+
+def _laid_over(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(low)
     for key, value in high.items():
         below = merged.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _laid_over(below, value) if both else value  # type: ignore[arg-type]
+        merged[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
 def value_at(values: Any, path: KeyPath) -> Any:
     """The value at a path in nested maps and lists, or ABSENT."""
     for part in path:
-        held = part in values if isinstance(values, Mapping) else _has_index(values, part)
+        held = part in values if isinstance(values, dict) else _has_index(values, part)
         if not held:
             return ABSENT
         values = values[part]
     return values
+
+
+def leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The paths of the values in nested maps; none where there is nothing."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from leaves(inner, (*path, name))
+    elif value is not ABSENT:
+        yield path
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same, which 1, 1.0 and true are not to whoever gets them as an argument."""
+    if one is other or one != other:
+        return one is other
+    return type(one) is type(other) and (type(one) in _PLAIN or _text(one) == _text(other))
+
+
+_PLAIN = (str, int, bool, float)
+
+
+def _text(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="sorted")
 
 
 def _has_index(values: Any, part: str | int) -> bool:

@@ -7,18 +7,19 @@ set, unset, roll back, files read anew ──► compose ──► permit ──
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from dms.config.change import ConfigChange, KeyChange, diff, differences, is_same
+from dms.config.change import ConfigChange, KeyChange, diff, differences
 from dms.config.config import Config, plain
 from dms.config.document import KeyPath
 from dms.config.explain import unknown
 from dms.config.file import FILENAME, SUFFIXES
 from dms.config.finding import ConfigFinding, key_path, key_text
-from dms.config.layer import ABSENT, LayerName, value_at
+from dms.config.layer import ABSENT, LayerName, is_same, leaves, value_at
 from dms.config.machine import working_directory
 from dms.config.overrides import Override, moved, said, with_override, without_override
 from dms.config.reading import Loaded, folders_to_search, with_overrides
@@ -29,7 +30,8 @@ from dms.instant import Clock
 from dms.trace import CURRENT, begin
 
 MOST_COMPARED = 200
-"""Revisions that an expected one may lie back; beyond that it counts as stale."""
+"""Revisions that an expected one may lie back, beyond which it counts as stale; volatile overrides come back from so
+many."""
 
 
 class Subscriber(Protocol):
@@ -64,7 +66,9 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class _Proposal(msgspec.Struct, frozen=True):
-    """A change that somebody wants: the configuration it would come to, and the overrides then."""
+    """A change that somebody wants: the configuration it would come to, and the overrides then; which of them, key by
+    key, would come and which would go. `touched` are the keys that were named, to be said (where at all) in one layer.
+    """
 
     loaded: Loaded
     persistent: Sequence[Override]
@@ -72,6 +76,9 @@ class _Proposal(msgspec.Struct, frozen=True):
     author: str
     reason: str
     touched: Sequence[KeyPath] = ()
+    into: LayerName = LayerName.OVERRIDE
+    came: Sequence[Override] = ()
+    went: Sequence[Override] = ()
 
 
 Told = Callable[[Revision], None]
@@ -129,13 +136,13 @@ class LiveConfig:
         if newest is not None:
             self._persistent, self.revision = newest.overrides, newest.number
             self.loaded = with_overrides(self.loaded, self._persistent, ())
-        self.hash = _hash(_effective(self.loaded))
+        self.hash = _hash(self.loaded.effective)
         self._volatile_at[self.revision] = ()
 
     async def record_start(self) -> None:
         """Where the effective configuration is not what it was before the start, that is a revision; to be called once
         the store takes them. StoreError where it can't be kept: then it is none, and the next one holds it too."""
-        newest, effective = self._newest, _effective(self.loaded)
+        newest, effective = self._newest, self.loaded.effective
         if newest is None or newest.hash != self.hash:
             changes = _recorded_between(newest.effective if newest else {}, effective)
             revision = self._revision("start", "read at the start", changes)
@@ -161,12 +168,14 @@ class LiveConfig:
 
         def propose() -> _Proposal:
             overrides = self._volatile if volatile else self._persistent
-            for path, value in ((_path(key), value) for key, value in changes.items()):
+            paths = {_path(key): value for key, value in changes.items()}
+            for path, value in sorted(paths.items(), key=lambda item: len(item[0])):  # a part stands over the whole
                 if not is_same(said(overrides, path), value):
                     new = Override(path, value, self.revision + 1, author, self._clock.now().wall)
                     overrides = with_override(overrides, new)
             both = (self._persistent, overrides) if volatile else (overrides, self._volatile)
-            return self._proposal(*both, author, reason, [_path(key) for key in changes])
+            into = LayerName.VOLATILE if volatile else LayerName.OVERRIDE
+            return self._proposal(*both, author, reason, list(paths), into)
 
         return await self._change(propose, permit, expected_revision, dry_run)
 
@@ -218,7 +227,7 @@ class LiveConfig:
             persistent, held = self._persistent, self._volatile
             for path in defaults:
                 persistent, held = without_override(persistent, path), without_override(held, path)
-            bare = with_overrides(self.loaded, persistent, held).merged.values
+            bare = with_overrides(self.loaded, persistent, held, {name for name, _ in defaults}).merged.values
             for path, default in defaults.items():
                 if not is_same(plain(value_at(bare, path)), default):
                     new = Override(path, default, self.revision + 1, author, self._clock.now().wall)
@@ -254,8 +263,8 @@ class LiveConfig:
 
     async def diff(self, from_: int | None = None, to: int | None = None) -> list[RecordedChange]:
         """What differs between two revisions; without the first from the defaults, without the second to now."""
-        before = _effective_defaults(self.loaded) if from_ is None else (await self._past(from_)).effective
-        after = _effective(self.loaded) if to is None else (await self._past(to)).effective
+        before = plain(self.loaded.layers[0].values) if from_ is None else (await self._past(from_)).effective
+        after = self.loaded.effective if to is None else (await self._past(to)).effective
         return _recorded_between(before, after)
 
     async def _past(self, number: int) -> Revision:
@@ -270,13 +279,17 @@ class LiveConfig:
         author: str,
         reason: str,
         touched: Sequence[KeyPath] = (),
+        into: LayerName = LayerName.OVERRIDE,
     ) -> _Proposal:
-        loaded = with_overrides(self.loaded, persistent, volatile)
+        came, went = self._moved(persistent, volatile)
+        if not came and not went:
+            persistent, volatile = self._persistent, self._volatile
+        loaded = with_overrides(self.loaded, persistent, volatile, {each.path[0] for each in (*came, *went)})
         worse = _worse(self.loaded, loaded)
         if worse:
             lines = "\n".join(f"{finding.key}: {finding.message}" for finding in worse)
             raise InvalidParameters(f"{lines}. Nothing was changed", tuple(finding.key for finding in worse))
-        return _Proposal(loaded, persistent, volatile, author, reason, touched)
+        return _Proposal(loaded, persistent, volatile, author, reason, touched, into, came, went)
 
     def _check_known(self, path: tuple[str, ...]) -> None:
         """InvalidParameters where neither the schema nor an override knows of a key."""
@@ -296,8 +309,7 @@ class LiveConfig:
         CURRENT.set(begin(CURRENT.get()))
         async with self._lock:
             proposal = propose()
-            came, went = self._moved(proposal)
-            permit([*came, *went])
+            permit([*proposal.came, *proposal.went])
             change = diff(self.loaded, proposal.loaded)
             if expected is not None:
                 await self._check_fresh(expected, [*proposal.touched, *(key.path for key in change.keys)])
@@ -307,10 +319,12 @@ class LiveConfig:
                 return self._answer(change, proposal, self.revision + 1, dry_run=True)
             return await self._commit(change, proposal)
 
-    def _moved(self, proposal: _Proposal) -> tuple[list[Override], list[Override]]:
-        """The overrides, persistent and volatile, that come and that go, key by key."""
-        came, went = moved(self._persistent, proposal.persistent)
-        held, left = moved(self._volatile, proposal.volatile)
+    def _moved(
+        self, persistent: Sequence[Override], volatile: Sequence[Override]
+    ) -> tuple[list[Override], list[Override]]:
+        """The overrides of both kinds that come and that go, key by key, where these take the place of those there."""
+        came, went = moved(self._persistent, persistent)
+        held, left = moved(self._volatile, volatile)
         return came + held, went + left
 
     async def _check_fresh(self, expected: int, paths: Sequence[KeyPath]) -> None:
@@ -344,10 +358,9 @@ class LiveConfig:
         if not change and not answer.unseen:
             self.loaded = proposal.loaded
             return msgspec.structs.replace(answer, revision=self.revision)
-        recorded = [_recorded(key) for key in change.keys]
-        revision = self._revision(proposal.author, proposal.reason, recorded, proposal)
+        revision = self._revision(proposal.author, proposal.reason, answer.changes, proposal)
         try:
-            await asyncio.wrap_future(self._store.save(revision))
+            await _done(self._store.save(revision))
         except BaseException:
             await self._each(self._subscribers, change, "abandon")
             raise
@@ -362,32 +375,35 @@ class LiveConfig:
     def _take(self, revision: Revision, volatile: Sequence[Override]) -> None:
         self.revision, self.hash = revision.number, revision.hash
         self._volatile_at[revision.number] = volatile
+        self._volatile_at.pop(revision.number - MOST_COMPARED, None)
 
     def _revision(
         self, author: str, reason: str, changes: list[RecordedChange], proposal: _Proposal | None = None
     ) -> Revision:
         loaded = self.loaded if proposal is None else proposal.loaded
         persistent = self._persistent if proposal is None else proposal.persistent
-        effective = _effective(loaded)
-        now = self._clock.now().wall
+        effective, now = dict(loaded.effective), self._clock.now().wall
         return Revision(self.revision + 1, now, author, reason, changes, list(persistent), effective, _hash(effective))
 
     def _answer(self, change: ConfigChange, proposal: _Proposal, revision: int, *, dry_run: bool) -> Changed:
-        by_time: dict[Applies, list[str]] = {applies: [] for applies in Applies}
-        for key in change.keys:
-            by_time[change.applies(key)].append(key.key)
-        came, went = self._moved(proposal)
-        unseen = {key_text(each.path): "unset" for each in went} | {key_text(each.path): "set" for each in came}
+        keys = {key.key: change.applies(key) for key in change.keys}
+        unseen = {key_text(each.path): "unset" for each in proposal.went}
+        unseen |= {key_text(each.path): "set" for each in proposal.came}
         return Changed(
             revision=revision,
             changes=[_recorded(key) for key in change.keys],
-            applied=by_time[Applies.LIVE],
-            next_run=by_time[Applies.NEXT_RUN],
-            restart_needed=by_time[Applies.RESTART],
+            applied=[key for key, applies in keys.items() if applies is Applies.LIVE],
+            next_run=[key for key, applies in keys.items() if applies is Applies.NEXT_RUN],
+            restart_needed=[key for key, applies in keys.items() if applies is Applies.RESTART],
             masked_by=_masks(proposal),
-            unseen={key: how for key, how in unseen.items() if not change.touches(key)},
+            unseen={key: how for key, how in unseen.items() if key not in keys and not change.touches(key)},
             dry_run=dry_run,
         )
+
+
+async def _done(future: "Future[None]") -> None:
+    """Wait for a future of another thread; one that is done costs no turn of the loop."""
+    return future.result() if future.done() else await asyncio.wrap_future(future)
 
 
 def _path(key: str) -> tuple[str, ...]:
@@ -395,15 +411,6 @@ def _path(key: str) -> tuple[str, ...]:
     if not all(path):
         raise InvalidParameters(f"{key!r} is not a key such as scheduler.max_running_tasks", (key,))
     return tuple(map(str, path))
-
-
-def _effective(loaded: Loaded) -> dict[str, Any]:
-    """All that is in force, as plain values: what anybody says, and the defaults."""
-    return dict(plain(loaded.merged.values))
-
-
-def _effective_defaults(loaded: Loaded) -> dict[str, Any]:
-    return dict(plain(loaded.layers[0].values))
 
 
 def _hash(effective: Mapping[str, Any]) -> str:
@@ -463,11 +470,12 @@ def _defaults(loaded: Loaded, wanted: Sequence[tuple[str, ...]]) -> dict[tuple[s
 
 
 def _masks(proposal: _Proposal) -> dict[str, str]:
-    """Which of the keys that were set are masked, and by what."""
+    """Which of the keys that were said are masked, and by what."""
     masked = {}
-    for path in proposal.touched:
-        above = [layer for layer in proposal.loaded.layers if value_at(layer.values, path) is not ABSENT]
-        mine = [layer for layer in above if layer.name.is_override and path in layer.sources]
-        if mine and above[-1] not in mine:
-            masked[key_text(path)] = str(above[-1].origin(path))
+    for layer in [layer for layer in proposal.loaded.layers if layer.name is proposal.into]:
+        for path in proposal.touched:
+            for leaf in leaves(value_at(layer.values, path), path):
+                above = proposal.loaded.merged.layer_of(leaf)
+                if above is not None and above is not layer:
+                    masked[key_text(leaf)] = str(above.origin(leaf))
     return masked

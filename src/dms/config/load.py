@@ -72,7 +72,7 @@ def set_config(key: str, value: Any, *, on_error: Literal["refuse", "default"] =
 
 def _with(loaded: Loaded, path: tuple[str, ...], value: Any) -> tuple[Loaded, list[Override]]:
     overrides = with_override(_overrides, Override(path, value, 0, "set_config", 0))
-    proposed = with_overrides(loaded, (), overrides)
+    proposed = with_overrides(loaded, (), overrides, {path[0]})
     bad = [finding for finding in proposed.findings if finding.origin.layer is LayerName.VOLATILE]
     if bad:
         raise InvalidInput("\n".join(f"{finding.key}: {finding.message}" for finding in bad))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from dms.config.document import KeyPath
-from dms.config.layer import Layer, LayerName, value_at
+from dms.config.layer import Layer, LayerName, is_same, value_at
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -55,18 +55,23 @@ def said(overrides: Sequence[Override], path: tuple[str, ...]) -> Any:
 
 def moved(before: Sequence[Override], after: Sequence[Override]) -> tuple[list[Override], list[Override]]:
     """What comes, and what goes, where one set of overrides takes the place of another: each key as an override of its
-    own, so that a part that stays is not told with what changes beside it.
+    own, so that a part that stays is not told with what changes beside it. Who said what is the same is no matter.
 
     >>> whole = Override(("tasks", "backup"), {"run": ["true"], "every": "5m"}, 3, "ana", 0)
     >>> came, went = moved([whole], without_override([whole], ("tasks", "backup", "every")))
     >>> came, [each.path for each in went]
     ([], [('tasks', 'backup', 'every')])
     """
+    if before is after:
+        return [], []
     stays = {id(override) for override in before} & {id(override) for override in after}
     old = _by_key(override for override in before if id(override) not in stays)
     new = _by_key(override for override in after if id(override) not in stays)
-    came = [each for path, each in new.items() if old.get(path) != each]
-    return came, [each for path, each in old.items() if new.get(path) != each]
+    return _not_in(new, old), _not_in(old, new)
+
+
+def _not_in(some: Mapping[KeyPath, Override], others: Mapping[KeyPath, Override]) -> list[Override]:
+    return [each for path, each in some.items() if path not in others or not is_same(others[path].value, each.value)]
 
 
 def _by_key(overrides: Iterable[Override]) -> dict[KeyPath, Override]:

@@ -1,7 +1,7 @@
 """One pass over the layers, from the outermost, which say where to look, to the file and the defaults."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,19 @@ import msgspec
 
 from dms.config.cache import recall, remember
 from dms.config.check import Checked, check_layer
-from dms.config.config import Config, Sections, build_config, default_values
+from dms.config.config import (
+    Config,
+    Sections,
+    build_config,
+    default_values,
+    plain,
+    plain_again,
+    rebuild_config,
+)
 from dms.config.document import Document, KeyPath
 from dms.config.file import FILENAME, drop_ins, find_config, read_bytes, read_document
 from dms.config.finding import ConfigFinding
-from dms.config.layer import ABSENT, Layer, LayerName, Merged, Origin, merge, value_at
+from dms.config.layer import ABSENT, Layer, LayerName, Merged, Origin, merge, merge_again, value_at
 from dms.config.outside import arguments_layer, environment_layer
 from dms.config.overrides import Override, override_layer
 from dms.config.setting import Machine, Setting, closed_values, is_section, keys_of
@@ -25,12 +33,13 @@ _USER_DIR: KeyPath = ("general", "user_dir")
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A configuration, and how it came about: its layers (lowest first, good values only), what they come to, the
-    findings, the main file where there is one, and what the defaults depended on."""
+    """A configuration, and how it came about: its layers (lowest first, good values only), what they come to, that as
+    plain values (`effective`), the findings, the main file where there is one, and what the defaults depended on."""
 
     config: Config
     layers: tuple[Layer, ...]
     merged: Merged
+    effective: Mapping[str, Any]
     findings: list[ConfigFinding]
     file: Path | None
     sections: Sections
@@ -173,27 +182,58 @@ def compose(
     layers: Sequence[Layer], findings: Sequence[ConfigFinding], file: Path | None, sections: Sections, machine: Machine
 ) -> Loaded:
     """Checked layers over the defaults, in the order of their ranks."""
-    above = sorted(layers, key=lambda layer: layer.name.rank)
-    every = (Layer(LayerName.DEFAULT, default_values(sections, machine)), *above)
+    every = (Layer(LayerName.DEFAULT, default_values(sections, machine)), *_ranked(layers))
     merged = merge(every)
     config = build_config(merged.values, sections, machine)
-    return Loaded(config, every, merged, [*findings, *_timezone_finding(merged, machine)], file, sections, machine)
+    known = [*findings, *_timezone_finding(merged, machine)]
+    return Loaded(config, every, merged, plain(merged.values), known, file, sections, machine)
 
 
-def with_overrides(loaded: Loaded, persistent: Sequence[Override], volatile: Sequence[Override]) -> Loaded:
-    """A configuration with these overrides in the place of those that it has."""
-    findings = [finding for finding in loaded.findings if not _of_overrides(finding) and finding.code != _NO_TIMEZONE]
-    layers = [layer for layer in loaded.layers[1:] if not layer.name.is_override]
+def with_overrides(
+    loaded: Loaded, persistent: Sequence[Override], volatile: Sequence[Override], names: Collection[str] | None = None
+) -> Loaded:
+    """A configuration with these overrides in the place of those that it has. Where they differ in the sections `names`
+    only, no other section is looked at, and all that stays is shared."""
+    if names is None:
+        paths: list[KeyPath] = [each.path for each in (*persistent, *volatile)]
+        paths += [finding.path for finding in loaded.findings if finding.path]
+        names = {*loaded.sections, *(str(path[0]) for path in paths)}
+    findings = [finding for finding in loaded.findings if not _of_overrides(finding, names)]
+    above = [layer for layer in loaded.layers[1:] if not layer.name.is_override]
     for name, overrides in ((LayerName.OVERRIDE, persistent), (LayerName.VOLATILE, volatile)):
         if overrides:
-            checked = check_layer(override_layer(name, overrides), loaded.sections, loaded.machine)
-            layers.append(checked.layer)
+            checked = _checked_again(loaded, override_layer(name, overrides), names)
+            above.append(checked.layer)
             findings += checked.findings
-    return compose(layers, findings, loaded.file, loaded.sections, loaded.machine)
+    layers = (loaded.layers[0], *_ranked(above))
+    merged, known = merge_again(loaded.merged, layers, names), loaded.merged.values
+    return msgspec.structs.replace(
+        loaded,
+        config=rebuild_config(loaded.config, known, merged.values, loaded.sections, loaded.machine),
+        layers=layers,
+        merged=merged,
+        effective=plain_again(loaded.effective, known, merged.values),
+        findings=[*findings, *_timezone_finding(merged, loaded.machine)],
+    )
 
 
-def _of_overrides(finding: ConfigFinding) -> bool:
-    return finding.origin.layer.is_override
+def _checked_again(loaded: Loaded, layer: Layer, names: Collection[str]) -> Checked:
+    """A layer checked in these sections only; the rest of it is as it was checked before."""
+    here = {name: value for name, value in layer.values.items() if name in names}
+    checked = check_layer(Layer(layer.name, here, layer.source, {}, layer.sources), loaded.sections, loaded.machine)
+    before = next((each.values for each in loaded.layers if each.name is layer.name), {})
+    kept = {name: value for name, value in before.items() if name not in names}
+    whole = Layer(layer.name, {**kept, **checked.layer.values}, layer.source, {}, layer.sources)
+    return Checked(whole, checked.findings, checked.lost)
+
+
+def _ranked(layers: Sequence[Layer]) -> list[Layer]:
+    return sorted(layers, key=lambda layer: layer.name.rank)
+
+
+def _of_overrides(finding: ConfigFinding, names: Collection[str]) -> bool:
+    """Whether it is found anew where the overrides of these sections are looked at."""
+    return finding.code == _NO_TIMEZONE or (finding.origin.layer.is_override and finding.path[0] in names)
 
 
 _NO_TIMEZONE = "no_timezone"

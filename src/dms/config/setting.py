@@ -68,12 +68,14 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A field of a section: its name, its type without None, whether None is allowed, its Setting."""
+    """A field of a section: its name, its type without None, whether None is allowed, its Setting, and whether it holds
+    keys of its own: a section, or a map of many."""
 
     name: str
     type: Any
     optional: bool
     setting: Setting
+    nested: bool
 
 
 @cache
@@ -90,7 +92,8 @@ def _key(name: str, hint: Any) -> Key:
     kept = [option for option in options if option is not NoneType]
     bounds = [extra for extra in extras if isinstance(extra, msgspec.Meta)]
     kind = kept[0] if len(kept) == 1 else bare
-    return Key(name, Annotated[kind, *bounds] if bounds else kind, len(kept) < len(options), setting)
+    nested = is_section(kind) or section_of_map(kind) is not None
+    return Key(name, Annotated[kind, *bounds] if bounds else kind, len(kept) < len(options), setting, nested)
 
 
 def is_section(kind: Any) -> bool:

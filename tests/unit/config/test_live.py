@@ -300,6 +300,18 @@ async def test_no_longer_setting_what_a_lower_layer_says_too_is_a_revision_that_
     assert (3, [], {SLOTS: "unset"}) == (answer.revision, answer.changes, answer.unseen)
 
 
+async def test_of_what_is_set_at_once_a_part_stands_over_the_whole_whatever_comes_first(life: Life) -> None:
+    for changes in ({"tasks.x": {"run": ["whole"]}, "tasks.x.run": ["part"]}, {"tasks.y.run": ["part"], "tasks.y": {}}):
+        await life.set(changes)
+    assert [["part"], ["part"]] == [task.run for task in life.live.config.tasks.values()]
+
+
+async def test_a_volatile_override_masks_a_persistent_one_key_by_key_which_the_answer_says(life: Life) -> None:
+    await life.set({"general.host_city": "Oulu"}, volatile=True)
+    answer = await life.set({"general": {"host_city": "Vaasa", "host_country": "FI"}})
+    assert {"general.host_city": "ana, revision 2"} == answer.masked_by
+
+
 async def test_a_number_in_the_place_of_a_truth_value_is_a_change(life: Life) -> None:
     await life.set({"tasks.x": {"call": "math:sqrt", "args": [1, {"a": 1}]}})
     answer = await life.set({"tasks.x.args": [True, {"a": 1.0}]})
