@@ -28,5 +28,9 @@ token = Token("00000000", "contest", hashlib.sha256(b"contest").hexdigest(), ("n
 folder = Path(tempfile.mkdtemp())
 write_identity(folder, msgspec.structs.replace(new_identity(), tokens=(token,)))
 os.chdir(folder)
-sys.argv = ["dms", "run", "--data-dir", str(folder), "--set", f"rest.port={os.environ['PORT']}"]
+settings = [
+    f"general.data_dir={folder}", f"rest.port={os.environ['PORT']}",
+    "rest.max_rate=0", "rest.max_connections=10000", "websocket.max_sockets=10000",
+]
+sys.argv = ["dms", "run", *(word for setting in settings for word in ("--set", setting))]
 main()

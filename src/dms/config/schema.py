@@ -324,6 +324,18 @@ class RestSection(Section, frozen=True):
             closed=False,
         ),
     ]
+    max_connections: Annotated[
+        int,
+        Meta(ge=1, le=100_000),
+        Setting(
+            "How many connections may be open at once, WebSockets included.",
+            default=256,
+            why="More than a fleet of dashboards, and few enough for the files that a process may open.",
+            unit="connections",
+            example="32",
+            applies=Applies.LIVE,
+        ),
+    ]
     max_rate: Annotated[
         int,
         Meta(ge=0, le=1_000_000),

@@ -14,9 +14,6 @@ from uvicorn.server import ServerState
 from dms.http.guarded import Application
 from dms.instant import SECOND, Clock
 
-MAX_CONNECTIONS = 256
-"""Connections that may be open at once, WebSockets included."""
-
 REQUEST_WITHIN = 30.0
 """Seconds that a request may take to come whole, from its first byte on; the first one of a connection from the accept
 on."""
@@ -49,10 +46,10 @@ def http_config(application: Application, websocket: Callable[..., asyncio.Proto
 
 
 class Connections(ServerState):
-    """The connections of a listener and their requests: `most` at once, each request whole within so many seconds;
+    """The connections of a listener and their requests: `most()` at once, each request whole within so many seconds;
     `ending` once there are to be no more."""
 
-    def __init__(self, clock: Clock, *, most: int = MAX_CONNECTIONS, request_within: float = REQUEST_WITHIN) -> None:
+    def __init__(self, clock: Clock, most: Callable[[], int], request_within: float = REQUEST_WITHIN) -> None:
         self.most, self.request_within = most, request_within
         self.ending = False
         self._clock = clock
@@ -82,8 +79,8 @@ class HttpConnection(H11Protocol):
         super().connection_made(transport)
         if self._listener.ending:  # it was accepted while the listener closed
             transport.abort()
-        elif len(self.connections) > self._listener.most:
-            _log.warning("connections are refused: %d are open, as many as may be", self._listener.most)
+        elif len(self.connections) > (most := self._listener.most()):
+            _log.warning("connections are refused: %d are open, as many as may be", most)
             transport.write(_BUSY)
             transport.close()
         else:

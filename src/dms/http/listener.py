@@ -25,7 +25,8 @@ _LOOK = 0.01
 
 
 class Listener:
-    """Serves at a socket that is bound, through `tls` where that is given. All of it runs on the loop of the doors.
+    """Serves at a socket that is bound, through `tls` where that is given, `most()` peers at once. All of it runs on
+    the loop of the doors.
 
     What it serves with, `load` gives in a thread once somebody has connected: that costs 100 ms and some megabytes, and
     a node that nobody asks by TCP does without.
@@ -38,10 +39,11 @@ class Listener:
         tls: ssl.SSLContext | None,
         load: Callable[[], "Config"],
         clock: Clock,
+        most: Callable[[], int],
     ) -> None:
         self.listening, self.tls, self.socket = listening, tls, bound
         self.port: int = bound.getsockname()[1]
-        self._load, self._clock = load, clock
+        self._load, self._clock, self._most = load, clock, most
         self._beginning: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._connections: Connections | None = None
@@ -74,7 +76,7 @@ class Listener:
         config = await in_thread(self._load)
         from dms.http.connection import Connections, HttpConnection
 
-        connections = self._connections = Connections(self._clock)
+        connections = self._connections = Connections(self._clock, self._most)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: HttpConnection(config, connections),
             sock=self.socket,

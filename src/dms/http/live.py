@@ -41,15 +41,15 @@ class LiveDoor:
 
     At the start it opens to this machine alone instead, or not at all, and that is a finding until `refresh` finds that
     it can. A port that is taken then is AddressInUse, since a node that nobody reaches by its port is worse than none.
-    `serving` is called once, in a thread.
+    `serving` is called once, in a thread; `most` tells how many peers may be connected at once.
     """
 
     name = "http"
 
-    def __init__(self, serving: Callable[[], Serving], guard: LiveGuard, clock: Clock) -> None:
+    def __init__(self, serving: Callable[[], Serving], guard: LiveGuard, clock: Clock, most: Callable[[], int]) -> None:
         self.findings: Sequence[ConfigFinding] = ()
         self._load = cache(lambda: _config(serving(), guard))
-        self._guard, self._clock = guard, clock
+        self._guard, self._clock, self._most = guard, clock, most
         self._listener: Listener | None = None
         self._next: _Next | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -84,7 +84,7 @@ class LiveDoor:
             self._listener = self._listener_at(opening.listening, bound, opening.tls)
 
     def _listener_at(self, listening: Listening, bound: socket, tls: SSLContext | None) -> Listener:
-        return Listener(listening, bound, tls, self._load, self._clock)
+        return Listener(listening, bound, tls, self._load, self._clock, self._most)
 
     def open(self) -> None:
         """Let people in at the address that was claimed."""

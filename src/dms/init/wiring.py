@@ -123,7 +123,9 @@ class Node:
         self._offer_own_operations(logs, topic)
         self._door = LocalDoor(self._folder.path, self._operations)
         guard = LiveGuard(config.rest)
-        self._http = LiveDoor(partial(self._serving, guard), guard, self._clock)
+        self._http = LiveDoor(
+            partial(self._serving, guard), guard, self._clock, lambda: self._live.config.rest.max_connections
+        )
         self._live.subscribe(self._http)
         self._measuring.metrics.observe(SOCKETS, self._peers)
         self._refreshing: set[asyncio.Task[None]] = set()

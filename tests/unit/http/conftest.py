@@ -122,7 +122,7 @@ class Life:
         self.live.start()
         self.veto = Veto()
         guard = LiveGuard(loaded.config.rest)
-        self.door = LiveDoor(lambda: Serving(hello, NoSocket), guard, SystemClock())
+        self.door = LiveDoor(lambda: Serving(hello, NoSocket), guard, SystemClock(), lambda: 256)
         self.live.subscribe(self.door)
         self.live.subscribe(self.veto)
 
@@ -227,8 +227,8 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
     """Serves an application (else one that says hello) with these limits."""
     async with AsyncExitStack() as stack:
 
-        async def serve_(application: Any = hello, **limits: Any) -> Server:
-            config, connections = http_config(application, NoSocket), Connections(FakeClock(), **limits)
+        async def serve_(application: Any = hello, most: int = 256, **limits: Any) -> Server:
+            config, connections = http_config(application, NoSocket), Connections(FakeClock(), lambda: most, **limits)
             loop = asyncio.get_running_loop()
             listening = await loop.create_server(lambda: HttpConnection(config, connections), "127.0.0.1", 0)
             server = Server(await stack.enter_async_context(listening), connections)
