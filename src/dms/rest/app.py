@@ -1,7 +1,7 @@
 """The ASGI application: every resource of which the node has the operations, and what stands beside them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from dms.rest.logs import LOGS
 from dms.rest.metrics import metrics_text
 from dms.rest.node import NODE
 from dms.rest.openapi import openapi
+from dms.rest.operations import others
 from dms.rest.resource import Resource
 from dms.rest.tasks import TASKS
 from dms.rest.tokens import TOKENS
@@ -41,10 +42,10 @@ def rest_app(
     admit: Admit = lambda caller: None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> ASGIApp:
-    """The application. `authenticate` tells whose token one is, `admit` whether its owner comes too often, `metrics`
-    gives the text of `/metrics`."""
+    """The application, over the operations that there are by now. `authenticate` tells whose token one is, `admit`
+    whether its owner comes too often, `metrics` gives the text of `/metrics`."""
     entry = Entry(authenticate, admit, limits.in_flight)
-    resources = _possible(operations)
+    resources = resources_of(operations)
     paths: dict[str, Mapping[str, Answering]] = {
         each.path: {verb: Endpoint(method, operations, entry, limits) for verb, method in each.methods.items()}
         for each in resources
@@ -57,14 +58,15 @@ def rest_app(
     return Router(routes, redirect_slashes=False, default=Exchange(partial(_unknown, routes)))
 
 
-def _possible(operations: Mapping[str, Operation]) -> list[Resource]:
-    """The resources, without what this node has no operation for."""
-    possible = []
-    for each in RESOURCES:
-        methods = {verb: method for verb, method in each.methods.items() if method.operation in operations}
-        if methods:
-            possible.append(Resource(each.path, methods))
-    return possible
+def resources_of(operations: Iterable[str]) -> list[Resource]:
+    """The resources, without what there is no operation for; the other operations by their names."""
+    there_are = set(operations)
+    possible = [
+        Resource(each.path, {verb: method for verb, method in each.methods.items() if method.operation in there_are})
+        for each in RESOURCES
+    ]
+    asked = {method.operation for each in RESOURCES for method in each.methods.values()}
+    return [each for each in possible if each.methods] + others(there_are, asked)
 
 
 async def _unknown(routes: Sequence[Route], request: Request) -> Response:

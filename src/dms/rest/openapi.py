@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -68,16 +68,20 @@ def openapi(
 
 def describe(resources: Sequence[Resource], operations: Mapping[str, Operation], version: str) -> dict[str, Any]:
     """The document of these resources: https://spec.openapis.org/oas/v3.1.0."""
-    asked = {method.operation for resource in resources for method in resource.methods.values()}
-    kinds = [kind for name in sorted(asked) for kind in (operations[name].parameters, operations[name].result)]
-    _, schemas = msgspec.json.schema_components([*kinds, Problem], ref_template=_TEMPLATE)
+    asked = sorted({method.operation for resource in resources for method in resource.methods.values()})
+    kinds = [kind for name in asked for kind in (operations[name].parameters, operations[name].result)]
+    (*told, problem), schemas = msgspec.json.schema_components([*kinds, Problem], ref_template=_TEMPLATE)
+    known = {
+        name: _Known(operations[name], schemas[parameters["$ref"].removeprefix(_TEMPLATE.format(name=""))], result)
+        for name, parameters, result in zip(asked, told[::2], told[1::2], strict=True)
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "DMS", "version": version},
         "security": [{"token": []}],
         "paths": {
             resource.path: {
-                verb.lower(): _operation(resource.path, verb, method, operations[method.operation], schemas)
+                verb.lower(): _operation(resource.path, verb, method, known[method.operation])
                 for verb, method in resource.methods.items()
             }
             for resource in resources
@@ -85,30 +89,41 @@ def describe(resources: Sequence[Resource], operations: Mapping[str, Operation],
         "components": {
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "responses": {"Problem": _response("It was not done.", _ref("Problem"), "application/problem+json")},
+            "responses": {"Problem": _response("It was not done.", problem, "application/problem+json")},
         },
     }
 
 
-def _operation(path: str, verb: str, method: Method, operation: Operation, schemas: Mapping[str, Schema]) -> Schema:
-    parameters = schemas[operation.parameters.__name__]
-    known: Mapping[str, Schema] = parameters.get("properties", {})
+class _Known(NamedTuple):
+    """An operation, with the schemas of its parameters and of its result."""
+
+    operation: Operation
+    parameters: Schema
+    result: Schema
+
+    @property
+    def properties(self) -> Mapping[str, Schema]:
+        """The schema of each parameter."""
+        properties: Mapping[str, Schema] = self.parameters.get("properties", {})
+        return properties
+
+
+def _operation(path: str, verb: str, method: Method, known: _Known) -> Schema:
     in_path = _IN_PATH.findall(path)
     described: Schema = {
         "operationId": f"{verb.lower()} {path}",
-        "summary": operation.summary,
-        "tags": [operation.name.partition(".")[0]],
-        "x-scope": operation.scope,
+        "summary": known.operation.summary,
+        "tags": [known.operation.name.partition(".")[0]],
+        "x-scope": known.operation.scope,
         "parameters": [
-            *(_parameter(name, "path", known.get(name, {"type": "string"})) for name in in_path),
-            *(_parameter(name, "query", known[name]) for name in method.query),
+            *(_parameter(name, "path", known.properties.get(name, {"type": "string"})) for name in in_path),
+            *(_parameter(name, "query", known.properties[name]) for name in method.query),
             *_headers(verb, method, known),
         ],
-        "responses": _responses(method, operation, EXPECTED in known),
+        "responses": _responses(method, known),
     }
     if method.body:
-        elsewhere = (*in_path, *method.query, EXPECTED)
-        described["requestBody"] = _body(method, parameters, elsewhere)
+        described["requestBody"] = _body(method, known, (*in_path, *method.query, EXPECTED))
     return described
 
 
@@ -116,21 +131,20 @@ def _parameter(name: str, where: str, schema: Schema) -> Schema:
     return {"name": name, "in": where, "required": where == "path", "schema": schema}
 
 
-def _headers(verb: str, method: Method, known: Mapping[str, Schema]) -> list[Schema]:
+def _headers(verb: str, method: Method, known: _Known) -> list[Schema]:
     if not method.revised:
         return []
     if verb == "GET":
         return [_parameter("If-None-Match", "header", {"type": "string"})]
     tag = {"type": "string", "pattern": r'^("\d{1,18}"|\*)$'}
-    return [_parameter("If-Match", "header", tag)] if EXPECTED in known else []
+    return [_parameter("If-Match", "header", tag)] if EXPECTED in known.properties else []
 
 
-def _body(method: Method, parameters: Schema, elsewhere: Sequence[str]) -> Schema:
-    properties: Mapping[str, Schema] = parameters.get("properties", {})
+def _body(method: Method, known: _Known, elsewhere: Sequence[str]) -> Schema:
     if method.body != FIELDS:
-        return _content(properties.get(method.body, {}), required=True)
-    here = {name: schema for name, schema in properties.items() if name not in elsewhere}
-    required = [name for name in parameters.get("required", []) if name in here]
+        return _content(known.properties.get(method.body, {}), required=True)
+    here = {name: schema for name, schema in known.properties.items() if name not in elsewhere}
+    required = [name for name in known.parameters.get("required", []) if name in here]
     schema = {"type": "object", "properties": here, "required": required, "additionalProperties": False}
     return _content(schema, required=bool(required))
 
@@ -139,16 +153,16 @@ def _content(schema: Schema, *, required: bool) -> Schema:
     return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
-def _responses(method: Method, operation: Operation, by_revision: bool) -> Schema:
-    (result,), _ = msgspec.json.schema_components([operation.result], ref_template=_TEMPLATE)
-    told = {str(method.status({"wait": wait})): _response("It is done.", result) for wait in (True, False)}
-    if method.revised and operation.effect is Effect.READ:
+def _responses(method: Method, known: _Known) -> Schema:
+    reads = known.operation.effect is Effect.READ
+    told = {str(method.status({"wait": wait})): _response("It is done.", known.result) for wait in (True, False)}
+    if method.revised and reads:
         told["304"] = {"description": "It is still what you have."}
     wrong = [
         *_ALWAYS,
-        *(() if operation.effect is Effect.READ else _WRITING),
+        *(() if reads else _WRITING),
         *(_WITH_BODY if method.body else ()),
-        *((412,) if method.revised and by_revision else ()),
+        *((412,) if method.revised and EXPECTED in known.properties else ()),
         *((504,) if method.accepted else ()),
     ]
     return told | {str(status): {"$ref": "#/components/responses/Problem"} for status in sorted(wrong)}
@@ -156,7 +170,3 @@ def _responses(method: Method, operation: Operation, by_revision: bool) -> Schem
 
 def _response(description: str, schema: Schema, media_type: str = "application/json") -> Schema:
     return {"description": description, "content": {media_type: {"schema": schema}}}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": _TEMPLATE.format(name=name)}

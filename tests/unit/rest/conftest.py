@@ -29,7 +29,9 @@ from dms.command.config import config_operations
 from dms.command.events import event_operations
 from dms.command.logs import logs_operations, logs_topic
 from dms.command.node import NodeInfo, node_operations
-from dms.command.operation import Operation, by_name
+from dms.command.operation import Effect, Operation, by_name
+from dms.command.rpc import rpc_operations
+from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.tasks import task_operations
 from dms.command.tokens import token_operations
@@ -37,7 +39,7 @@ from dms.config import Loaded, load
 from dms.config.live import LiveConfig
 from dms.errors import Refused
 from dms.health import Health
-from dms.rest.app import RESOURCES, rest_app
+from dms.rest.app import resources_of, rest_app
 from dms.rest.openapi import describe
 
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -49,6 +51,18 @@ tasks:
   filed:
     run: ["true"]
 """
+
+
+class Drink(msgspec.Struct, frozen=True):
+    """What is to be priced."""
+
+    large: bool = False
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What it costs."""
+
+    euros: int
 
 
 class Node:
@@ -92,10 +106,18 @@ class Node:
         return live
 
     def _operations(self, folder: Path) -> dict[str, Operation]:
+        def price(params: Drink, command: Command) -> Price:
+            return Price(3 if params.large else 2)
+
+        coffee = Operation("coffee.price", Drink, Price, "coffee:read", Effect.READ, price, "Tells what one costs.")
+
         def info() -> NodeInfo:
             return NodeInfo("quiet-heron", "0.1.0", 42, 0, str(folder), None, [], {"country": "FI"})
 
         families = by_name(
+            [coffee],
+            rpc_operations(lambda: [coffee], "0.1.0"),
+            subscription_operations([self.logs]),
             task_operations(self.scheduler),
             event_operations(self.scheduler),
             config_operations(self.live),
@@ -196,7 +218,7 @@ def app(node: Node) -> Any:
 @pytest.fixture
 async def ask(app: Any, node: Node) -> AsyncIterator[Ask]:
     """`await ask("GET", "/api/v1/tasks", token="reader", json=…)` gives the answer; token None shows none."""
-    document = describe(RESOURCES, node.operations, "0.1.0")
+    document = describe(resources_of(node.operations), node.operations, "0.1.0")
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://node") as client:
 
