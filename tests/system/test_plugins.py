@@ -120,3 +120,12 @@ def test_packages_that_are_broken_in_every_way_are_named_and_the_node_works(node
     assert dict.fromkeys(reasons, True) == {name: reason in told[name] for name, reason in reasons.items()}
     assert "success" == node.run("mine")["status"]
     assert 0 == node.stop()
+
+
+def test_a_declared_task_can_not_take_the_name_of_a_plugins_while_the_node_runs(nodes: Any, installed: Path) -> None:
+    nodes.configure(tasks={})
+    node = started(nodes, installed)
+    with pytest.raises(RemoteError, match="disk"):
+        node.ask("task.add", name="disk", declaration={"run": ["true"]})
+    assert "How full the disk is" == node.ask("task.get", name="disk")["description"]
+    assert "success" == node.run("disk")["status"]

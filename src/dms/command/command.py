@@ -133,7 +133,7 @@ class Command:
             raise Forbidden(f"{self.command} needs the scope {operation.scope}, which {self.caller.name} does not hold")
         if self.node_id is not None:
             raise NotFound(f"no node {self.node_id} can be reached from here: this node has joined no fleet")
-        if operation.effect is not Effect.READ and isinstance(operations, Operations) and operations.closed:
+        if operation.effect is not Effect.READ and not operation.while_stopping and _closed(operations):
             raise ShuttingDown("the node is stopping and takes nothing new; ask again once it is back")
         return operation, decode_parameters(operation.parameters, self.params)
 
@@ -142,6 +142,10 @@ class Command:
         self.state = State.FAILED if isinstance(error, Exception) else State.CANCELLED
         if isinstance(error, Exception) and not isinstance(error, DmsError):
             _log.error("%s failed unforeseen", self.command, exc_info=error)
+
+
+def _closed(operations: Mapping[str, Operation]) -> bool:
+    return isinstance(operations, Operations) and operations.closed
 
 
 def _parent(params: dict[str, Any] | list[Any]) -> Trace | None:

@@ -28,7 +28,8 @@ class Operation(msgspec.Struct, frozen=True):
     The handler gets the decoded parameters and the Command, and gives the result: a Struct or plain values. One that
     waits is a coroutine function; it may be cancelled at any `await`, since its caller may cancel or go away: what must
     not be cut in half is shielded inside. One that waits for nothing is a function, and is run where it is asked for.
-    `examples` are parameters that work, for people who read the documentation.
+    `examples` are parameters that work, for people who read the documentation. Those that read are answered while the
+    node stops too, so that people see how that goes; so is one that is marked `while_stopping`.
     """
 
     name: str
@@ -39,11 +40,12 @@ class Operation(msgspec.Struct, frozen=True):
     handler: Callable[[Any, "Command"], Any]
     summary: str
     examples: tuple[dict[str, Any], ...] = ()
+    while_stopping: bool = False
 
 
 class Operations(dict[str, Operation]):
-    """All that can be asked, by name. `ended` hears of every command that has ended, or was rejected. Once they are
-    `closed`, since the node stops, those that only read are answered, so that people see how the stop goes."""
+    """All that can be asked, by name. `ended` hears of every command that has ended, or was rejected. They are `closed`
+    while the node stops."""
 
     ended: Callable[["Command"], None] | None = None
     closed = False

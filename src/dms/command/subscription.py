@@ -111,6 +111,7 @@ def subscription_operations(topics: Iterable[Topic]) -> list[Operation]:
             begin,
             "Follows a topic: each event comes as `sub.event`; `sub.gap` tells how many were missed.",
             ({"topic": "task.runs", "filter": {"task": "backup"}}, {"topic": "logs"}),
+            while_stopping=True,
         ),
         Operation(
             "sub.close",
@@ -121,5 +122,6 @@ def subscription_operations(topics: Iterable[Topic]) -> list[Operation]:
             end,
             "Ends a subscription.",
             ({"sub": "s1"},),
+            while_stopping=True,
         ),
     ]

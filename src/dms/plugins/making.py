@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+from dms.background_tasks.calling import find_function
 from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.task import Task
+from dms.errors import InvalidInput
 from dms.plugins.context import NodeContext
 from dms.plugins.entry_point import EntryPoint
 
@@ -41,6 +45,15 @@ def _make(entry_point: EntryPoint, context: NodeContext) -> "list[Any] | Unusabl
         if not isinstance(made, Iterable):
             return Unusable(f"it gave a {type(made).__name__}, and no list")
         found = list(islice(made, MOST + 1))
+        _import_functions(found)
     except BaseException as error:  # noqa: BLE001  somebody else's module may raise anything, SystemExit too
         return Unusable(f"it raised {type(error).__name__}: {error}")
     return found if len(found) <= MOST else Unusable(f"it gave more than {MOST}")
+
+
+def _import_functions(found: list[Any]) -> None:
+    """Import what tasks name, so that an import that hangs is met here, not on the loop; other errors come later."""
+    for task in found:
+        if isinstance(task, Task) and isinstance(task.function, str):
+            with suppress(InvalidInput):
+                find_function(task.function)

@@ -54,3 +54,18 @@ async def test_what_hangs_is_given_up_and_holds_nobody(install: Install, context
     source = f"from threading import Event\ndef wait(): Event().wait(2)\n{hangs}"
     with pytest.raises(Unusable, match=r"it was not there within 0\.05 s; its import or its function hangs"):
         await asyncio.wait_for(made(install, context, source, patience=0.05), 1)
+
+
+async def test_a_task_whose_module_hangs_when_it_is_imported_is_given_up_too(
+    install: Install, context: NodeContext
+) -> None:
+    install("sleeper", "", "from threading import Event\nEvent().wait(2)\n")
+    with pytest.raises(Unusable, match="hangs"):
+        await made(install, context, "import dms\ndef tasks(node): return [dms.Task('a', 'sleeper:work')]", 0.05)
+
+
+async def test_a_task_whose_module_is_not_there_is_left_for_the_registration_to_tell(
+    install: Install, context: NodeContext
+) -> None:
+    (task,) = await made(install, context, "import dms\ndef tasks(node): return [dms.Task('a', 'not_there:work')]")
+    assert "a" == task.name
