@@ -4,10 +4,13 @@ import json
 import signal
 import socket
 import sqlite3
+from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from dms.errors import RemoteError
 
@@ -162,33 +165,59 @@ def test_a_kill_after_the_first_stage_loses_nothing(nodes: Any) -> None:
     assert "interrupted" == after.history("obedient")[0]["status"]
 
 
-def connected(node: Any, *messages: dict[str, Any]) -> socket.socket:
+ASK_MUCH = [{"id": number, "method": "rpc.discover"} for number in range(60)]
+"""More answers than the system's buffers take."""
+
+FOLLOW = {"id": 1, "method": "sub.open", "params": {"topic": "logs"}}
+
+
+def local_peer(keep: ExitStack, node: Any, *messages: dict[str, Any]) -> socket.socket:
     """Somebody at the node's socket who has said something, and reads nothing of the answers."""
-    peer = socket.socket(socket.AF_UNIX)
+    peer = keep.enter_context(socket.socket(socket.AF_UNIX))
     peer.connect(str(node.data_dir / "dms.sock"))
     peer.sendall(b"".join(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n" for message in messages))
     return peer
+
+
+def web_peer(keep: ExitStack, node: Any, *messages: dict[str, Any]) -> ClientConnection:
+    """The same at its WebSocket."""
+    url = next(door for door in node.ask("node.status")["doors"] if door.startswith("http"))
+    token = (node.data_dir / "admin.token").read_text().strip()
+    options: dict[str, Any] = {"proxy": None, "compression": None, "max_queue": 1, "close_timeout": 0.1}
+    headers = {"Authorization": f"Bearer {token}"}
+    peer = keep.enter_context(connect(f"ws{url[4:]}/ws", additional_headers=headers, **options))
+    for message in messages:
+        peer.send(json.dumps({"jsonrpc": "2.0", **message}))
+    return peer
+
+
+def last_code(peer: ClientConnection) -> int | None:
+    """The code with which it was closed, once all that came before is read."""
+    with suppress(ConnectionClosed):
+        for _ in peer:
+            pass
+    return peer.close_code
 
 
 def test_nobody_who_is_connected_holds_a_stop(nodes: Any) -> None:
     """NousResearch/hermes-agent#58005: a stop waited without end for an open socket, so that the manager killed it."""
     nodes.configure(tasks={**TASKS, "job": {"call": "functions:work", "kwargs": {"seconds": 1}}})
     node = nodes.start("--set", "shutdown.timeout=6s")
-    idle = connected(node)
-    streaming = connected(node, {"id": 1, "method": "sub.open", "params": {"topic": "logs"}})
-    assert b'"result"' in streaming.recv(4096)
-    wish = {"method": "rpc.discover", "params": {}}
-    deaf = connected(node, *({"id": number, **wish} for number in range(60)))
-    with node.waiting_for("job") as caller:
+    with ExitStack() as keep, node.waiting_for("job") as caller:
+        idle, on_the_web = local_peer(keep, node), web_peer(keep, node)
+        following = web_peer(keep, node, FOLLOW)
+        assert "result" in json.loads(following.recv(timeout=5))
+        for peer in (local_peer, web_peer):
+            peer(keep, node, FOLLOW)
+            peer(keep, node, *ASK_MUCH)
         began = monotonic()
         node.signal(signal.SIGTERM)
         out, _ = caller.communicate(timeout=10)
-    assert 0 == node.end()
-    assert monotonic() - began < 4
+        assert 0 == node.end()
+        assert monotonic() - began < 4
+        assert b"session.closing" in idle.recv(4096)
+        assert (1001, 1001) == (last_code(on_the_web), last_code(following))
     assert (0, "success") == (caller.returncode, json.loads(out)["status"])
-    assert b"session.closing" in idle.recv(4096)
-    for peer in (idle, streaming, deaf):
-        peer.close()
     assert "success" == nodes.start().history("job")[0]["status"]
 
 
