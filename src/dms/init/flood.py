@@ -50,8 +50,8 @@ class FloodGuard:
         """Whether this line is to be written; else it is counted."""
         key = (logger, event[:_EVENT_LENGTH])
         bucket = self._bucket(key, now)
-        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._per_microsecond)
-        bucket.at = now
+        tokens = bucket.tokens + (now - bucket.at) * self._per_microsecond
+        bucket.tokens, bucket.at = (tokens if tokens < self._burst else self._burst), now
         if bucket.tokens >= 1:
             bucket.tokens -= 1
             return True
@@ -61,10 +61,13 @@ class FloodGuard:
         bucket.held, bucket.level = bucket.held + 1, level
         return False
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether there is anything to be told, now or later."""
+        return bool(self._holding or self._made_room)
+
     def held_back(self, now: int) -> list[HeldBack]:
         """What is to be told now of what was held back; each count is told once, some seconds after its first line."""
-        if not self._holding and not self._made_room:
-            return []
         due = [key for key in self._holding if now - self._buckets[key].told >= BETWEEN_COUNTS]
         return self._tell(due)
 

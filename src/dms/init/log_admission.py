@@ -1,11 +1,10 @@
 """Which lines of the log are written at all, where some come in floods."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from dms.init.flood import FloodGuard, HeldBack
-from dms.instant import Clock
 
 _HELD_BACK = frozenset({"debug", "info", "warning"})
 
@@ -13,20 +12,18 @@ _HELD_BACK = frozenset({"debug", "info", "warning"})
 class LogAdmission:
     """Asks the guard, from whatever thread. Errors are always admitted; `tell` is called for what was held back."""
 
-    def __init__(self, flood: FloodGuard, clock: Clock, tell: Callable[[HeldBack], None]) -> None:
-        self._flood, self._clock, self._tell = flood, clock, tell
+    def __init__(self, flood: FloodGuard, tell: Callable[[HeldBack], None]) -> None:
+        self._flood, self._tell = flood, tell
         self._lock = threading.Lock()
         self.suppressed = 0
 
-    def admits(self, level: str, fields: Mapping[str, Any]) -> bool:
-        """Whether a line is to be written."""
-        now, event = self._clock.now().boot, fields.get("event", "")
-        known = event if isinstance(event, str) else type(event).__name__
-        logger = str(fields.get("logger", ""))
+    def admits(self, logger: Any, event: Any, level: str, now: int) -> bool:
+        """Whether a line is to be written at this boot time."""
+        known = event if type(event) is str else type(event).__name__
         with self._lock:
-            admitted = level not in _HELD_BACK or self._flood.admits(logger, known, level, now)
+            admitted = level not in _HELD_BACK or self._flood.admits(str(logger), known, level, now)
             self.suppressed += not admitted
-            held_back = self._flood.held_back(now)
+            held_back = self._flood.held_back(now) if self._flood.holds_back else ()
         for held in held_back:
             self._tell(held)
         return admitted

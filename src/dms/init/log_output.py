@@ -1,8 +1,11 @@
 """Where lines of the log go: a stream that somebody may read, and a file. Neither ever stops whoever logs."""
 
+import os
 import select
+import stat
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TextIO
 
 from dms.init.log_file import LogFile
@@ -27,12 +30,15 @@ class StreamOutput:
         self._tell_lost, self._lost = tell_lost, 0
         self.lost_in_all = 0
         self._poll: select.poll | None = None
+        self._put = self._put_into_the_stream
         try:
             descriptor = stream.fileno()
         except (OSError, ValueError):  # a stream of this process alone
             return
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a file never keeps anybody waiting for a reader
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLOUT)
+        self._put = partial(_put, descriptor, stream.encoding)
 
     def write(self, line: str) -> None:
         """Write a line."""
@@ -43,17 +49,28 @@ class StreamOutput:
                 return
             said, self._lost = self._tell_lost(self._lost) + "\n" if self._lost else "", 0
             try:
-                self._stream.write(f"{said}{line}\n")
-                self._stream.flush()
+                self._put(f"{said}{line}\n")
             except (OSError, ValueError):
-                return
+                self.lost_in_all += 1
+
+    def _put_into_the_stream(self, lines: str) -> None:
+        self._stream.write(lines)
+        self._stream.flush()
 
     def _has_room(self) -> bool:
         """Whether a line can be written at once; the first time that it can't, a slow reader gets a moment."""
         if self._poll is None:
             return True
         patience = 0 if self._lost else READERS_MOMENT
-        return any(state & select.POLLOUT for _, state in self._poll.poll(patience))
+        states = self._poll.poll(patience)
+        return bool(states and states[0][1] & select.POLLOUT)
+
+
+def _put(descriptor: int, encoding: str, lines: str) -> None:
+    """Past the stream's own buffers, which would be emptied after each line anyway."""
+    data = lines.encode(encoding, "backslashreplace")
+    while data := data[os.write(descriptor, data) :]:
+        pass
 
 
 class FileOutput:

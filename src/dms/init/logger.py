@@ -87,8 +87,8 @@ class NodeLog:
         flood: FloodGuard | None,
     ) -> None:
         self._line, self._publish, self._clock = line, publish, clock
-        self._stamp = Stamp(clock)
-        self._admission = None if flood is None else LogAdmission(flood, clock, self._tell_held_back)
+        self._stamp = Stamp()
+        self._admission = None if flood is None else LogAdmission(flood, self._tell_held_back)
         self._stream = StreamOutput(stream, lambda count: line(self._lost("nobody read it", count)))
         self._file: FileOutput | None = None
         self._lost_before = 0
@@ -98,9 +98,8 @@ class NodeLog:
         )
 
     def processors(self) -> list[structlog.typing.Processor]:
-        """What becomes of a line's fields on their way to `msg`."""
-        first = [] if self._admission is None else [self._admitted]
-        return [*first, self._stamp, structlog.processors.format_exc_info, _traced, self._published]
+        """What becomes of a line's fields on their way to `msg`: all in one step, since each costs a call."""
+        return [self._prepared]
 
     def set_level(self, level: str) -> None:
         """Write what is at least so grave from now on. A logger's methods are its class's: so all follow, and a line
@@ -109,7 +108,7 @@ class NodeLog:
         for name, method in vars(structlogs).items():
             if not name.startswith("__"):
                 off = name in LEVELS and LEVELS[name] < LEVELS[level]
-                setattr(self.bound_logger, name, _DISABLED if off else method)
+                setattr(self.bound_logger, name, _DISABLED if off else _STRAIGHT.get(name, method))
         logging.getLogger().setLevel(max(LEVELS[level], logging.WARNING))
 
     def set_file(self, file: LogFile | None, troubled: Callable[[OSError | None], None] = lambda _: None) -> None:
@@ -153,44 +152,66 @@ class NodeLog:
 
     debug = info = warning = error = critical = exception = fatal = log = warn = msg
 
-    def _admitted(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if self._admission is not None and not self._admission.admits(level, fields):
+    def _prepared(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> tuple[Any, Any]:
+        plain = self._prepare(level, fields.pop("event", ""), fields)
+        if plain is None:
             raise structlog.DropEvent
-        return fields
+        return (plain,), {}
 
-    def _published(self, _: Any, level: str, fields: MutableMapping[str, Any]) -> tuple[Any, Any]:
-        return (self._tell(plain_fields(fields)),), {}
+    def straight(self, level: str, event: Any, fields: MutableMapping[str, Any]) -> None:
+        """Write a line."""
+        plain = self._prepare(level, event, fields)
+        if plain is not None:
+            self.msg(plain)
+
+    def _prepare(self, level: str, event: Any, fields: MutableMapping[str, Any]) -> dict[str, Any] | None:
+        """The plain fields of a line that is to be written, which others have been told; None where it is not."""
+        now = self._clock.now()
+        if self._admission is not None and not self._admission.admits(fields.get("logger", ""), event, level, now.boot):
+            return None
+        if "exc_info" in fields:
+            fields = structlog.processors.format_exc_info(None, level, fields)
+        trace = CURRENT.get()
+        if trace is not None:
+            fields.setdefault("trace_id", trace.id)
+        return self._tell(plain_fields(self._stamp(now.wall, level, event, fields)))
 
     def _tell(self, plain: dict[str, Any]) -> dict[str, Any]:
-        self._publish(dict(plain))
+        """To whoever else hears of it; nobody changes it any more."""
+        self._publish(plain)
         if self._forward is not None:
             self._forward(plain)
         return plain
 
     def _lost(self, why: str, count: int) -> Mapping[str, Any]:
-        fields = {"event": f"lines of this log are missing here: {why}", "logger": "dms", "lines": count}
-        return self._stamp(None, "warning", fields)
+        event, fields = f"lines of this log are missing here: {why}", {"logger": "dms", "lines": count}
+        return self._stamp(self._clock.now().wall, "warning", event, fields)
 
     def _tell_lost(self, count: int) -> str:
         return json_line(self._lost("they could not be written", count))
 
     def _tell_held_back(self, held: HeldBack) -> None:
-        fields = {"event": f"suppressed {held.count}: {held.event}", "logger": held.logger, "suppressed": held.count}
-        self.msg(self._tell(plain_fields(self._stamp(None, held.level, fields))))
+        event, fields = f"suppressed {held.count}: {held.event}", {"logger": held.logger, "suppressed": held.count}
+        self.msg(self._tell(plain_fields(self._stamp(self._clock.now().wall, held.level, event, fields))))
+
+
+def _straight(level: str) -> Callable[..., None]:
+    """A logger's method that leaves out what structlog does around a line: that is a third of its cost, measured."""
+
+    def write(self: Any, event: Any = None, *arguments: Any, **fields: Any) -> None:
+        told = event % arguments if arguments else event
+        self._logger.straight(level, told, {**self._context, **fields})
+
+    return write
+
+
+_STRAIGHT = {level: _straight(level) for level in LEVELS}
 
 
 def get_logger(name: str = "dms") -> Logger:
     """The logger of that name; each of its lines says so."""
     logger: Logger = structlog.get_logger().bind(logger=name)
     return logger
-
-
-def _traced(_: Any, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Each line that is written within a trace bears its ID."""
-    trace = CURRENT.get()
-    if trace is not None:
-        fields.setdefault("trace_id", trace.id)
-    return fields
 
 
 def _pretty() -> Callable[[Mapping[str, Any]], str]:

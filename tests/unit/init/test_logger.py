@@ -297,3 +297,42 @@ def test_a_line_within_a_trace_bears_its_id() -> None:
     with within(trace.traceparent):
         get_logger("test").info("inside")
     assert [None, trace.id] == [json.loads(line).get("trace_id") for line in stream.getvalue().splitlines()]
+
+
+def test_a_stream_writes_what_its_encoding_lacks_in_another_way(tmp_path: Path) -> None:
+    with open(tmp_path / "log", "w", encoding="ascii") as stream:
+        configure_logger("info", stream, lambda _: None)
+        get_logger("test").info("ääkkönen")
+    line = (tmp_path / "log").read_text("ascii")
+    assert r"\xe4\xe4kk\xf6nen" in line
+    assert line.endswith("\n")
+
+
+def test_lines_that_could_not_be_written_are_counted_by_where_they_were_to_go(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    stream.close()
+    log = configure_logger("info", stream, lambda _: None, pretty=False)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        log.set_file(LogFile(LogFileSettings(tmp_path / name, 1_000, 1, 1), StoppedClock()))
+        get_logger("test").info("hello")
+    assert {"stream": 2, "file": 2} == log.lost
+
+
+def test_each_line_is_handed_on_while_somebody_wants_it() -> None:
+    told: list[Any] = []
+    log = configure_logger("info", io.StringIO(), lambda _: None)
+    log.set_forward(told.append)
+    get_logger("test").info("a", n=1)
+    log.set_forward(None)
+    get_logger("test").info("b")
+    assert [("a", 1, "test")] == [(line["event"], line["n"], line["logger"]) for line in told]
+
+
+def test_a_logger_of_its_own_words_formats_them_as_structlog_does() -> None:
+    stream = io.StringIO()
+    configure_logger("info", stream, lambda _: None)
+    get_logger("test").info("%s of %d", "one", 2)
+    get_logger("test").bind(event_id=7).warning("bound", extra=8)
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert ("one of 2", "bound", 7, 8) == (first["event"], second["event"], second["event_id"], second["extra"])
