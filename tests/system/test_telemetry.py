@@ -5,9 +5,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from collectors import attributes
+from dms.init.exposition import CONTENT_TYPE
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TASKS = {
@@ -38,6 +41,34 @@ def test_log_traces_and_figures_arrive_and_belong_together(nodes: Any, collector
     assert execution["trace_id"] == line["trace_id"] == span.trace_id.hex() == sent.trace_id.hex()
     assert (execution["id"], span.span_id) == (attributes(sent.attributes)["execution"], sent.span_id)
     assert 0 == node.stop()
+
+
+def test_metrics_are_there_for_prometheus_and_say_what_happened(nodes: Any) -> None:
+    nodes.configure(tasks=TASKS)
+    node = nodes.start()
+    node.run("work")
+    node.run("broken")
+    token = (node.data_dir / "admin.token").read_text().strip()
+    node.dms("call", "none.such")
+    url = next(door for door in node.ask("node.status")["doors"] if door.startswith("http"))
+    with httpx.Client(base_url=url, trust_env=False, headers={"Authorization": f"Bearer {token}"}) as client:
+        answer = client.get("/metrics")
+    assert (200, CONTENT_TYPE) == (answer.status_code, answer.headers["content-type"])
+    known = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert (1, 1) == tuple(
+        known["dms_task_executions_total", *end] for end in [("work", "success"), ("broken", "failed")]
+    )
+    assert 2 == known["rpc_server_call_duration_seconds_count", "task.run", "succeeded", "socket"]
+    assert 1 == known["rpc_server_call_duration_seconds_count", "(other)", "rejected", "socket"]
+    assert 1 == known["dms_config_revision",]
+    assert known["dms_scheduler_slots",] >= 4
+    assert known["dms_store_commits_total",] >= 2
+    assert known["process_memory_usage_bytes",] > 1_000_000
+    assert token not in answer.text
 
 
 def test_whatever_is_logged_arrives(nodes: Any, collectors: Any) -> None:

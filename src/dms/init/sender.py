@@ -13,6 +13,10 @@ MOST_WAITING = 4_096
 """Items that wait, at most."""
 
 
+SETTLING = 1.0
+"""Seconds, at most, before a sender connects: a node that starts has better use for the processor than imports."""
+
+
 class Sent(NamedTuple):
     """What became of a batch: it arrived (no `problem`), may arrive another time (`again`), or never will."""
 
@@ -85,6 +89,7 @@ class Sender:
         return self._outbox.left()
 
     def _serve(self) -> None:
+        self._wake.wait(min(self._interval, SETTLING))
         try:
             exporter = self._connect()
         except ImportError as error:
