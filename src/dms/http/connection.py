@@ -7,6 +7,7 @@ from email.utils import formatdate
 from typing import Any
 
 import h11
+import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
@@ -14,12 +15,16 @@ from uvicorn.server import ServerState
 from dms.http.guarded import Application
 from dms.instant import SECOND, Clock
 
-REQUEST_WITHIN = 30.0
-"""Seconds that a request may take to come whole, from its first byte on; the first one of a connection from the accept
-on."""
 
-PATIENCE = 60.0
-"""Seconds with a peer that reads nothing of its answer."""
+class Patience(msgspec.Struct, frozen=True):
+    """Seconds: until the `head` of a request is whole, from the accept or its first byte on, though bytes come now and
+    then; until its `body` is, longer than the application bears with it; and with a peer that `reads` nothing of its
+    answer."""
+
+    head: float = 10
+    body: float = 70
+    reads: float = 60
+
 
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -46,11 +51,11 @@ def http_config(application: Application, websocket: Callable[..., asyncio.Proto
 
 
 class Connections(ServerState):
-    """The connections of a listener and their requests: `most()` at once, each request whole within so many seconds;
+    """The connections of a listener and their requests: `most()` at once, and how much patience is had with each;
     `ending` once there are to be no more."""
 
-    def __init__(self, clock: Clock, most: Callable[[], int], request_within: float = REQUEST_WITHIN) -> None:
-        self.most, self.request_within = most, request_within
+    def __init__(self, clock: Clock, most: Callable[[], int], patience: Patience = Patience()) -> None:  # noqa: B008
+        self.most, self.patience = most, patience
         self.ending = False
         self._clock = clock
         super().__init__()
@@ -71,6 +76,8 @@ class HttpConnection(H11Protocol):
     def __init__(self, config: Config, connections: Connections) -> None:
         super().__init__(config, connections, {})
         self._listener = connections
+        self._patience = connections.patience
+        self._expected: type | None = None
         self._late: asyncio.TimerHandle | None = None
         self._mute: asyncio.TimerHandle | None = None
 
@@ -84,27 +91,24 @@ class HttpConnection(H11Protocol):
             transport.write(_BUSY)
             transport.close()
         else:
-            self._expect_request()
+            self._expect(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:
         """A request, or a part of it."""
         if self.transport.is_closing():
             return
         super().data_received(data)
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
-            self._expect_request()
-        else:
-            self._request_has_come()
+        self._expect(self.conn.their_state)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """It speaks another protocol from now on, and has another protocol's limits."""
-        self._request_has_come()
+        self._expect(None)
         super().handle_websocket_upgrade(event)
 
     def pause_writing(self) -> None:
         """It reads more slowly than it is answered."""
         super().pause_writing()
-        self._mute = self.loop.call_later(PATIENCE, self.transport.abort)
+        self._mute = self.loop.call_later(self._patience.reads, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It has caught up."""
@@ -113,7 +117,7 @@ class HttpConnection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
-        self._request_has_come()
+        self._expect(None)
         self._reads_again()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
@@ -123,14 +127,15 @@ class HttpConnection(H11Protocol):
             self._mute.cancel()
             self._mute = None
 
-    def _expect_request(self) -> None:
-        if self._late is None:
-            self._late = self.loop.call_later(self._listener.request_within, self._too_late)
-
-    def _request_has_come(self) -> None:
+    def _expect(self, state: type | None) -> None:
+        """A head or a body is to come now, or neither; that one of them is still to come is no new beginning."""
+        if state is self._expected:
+            return
         if self._late is not None:
             self._late.cancel()
-            self._late = None
+        self._expected = state
+        within = {h11.IDLE: self._patience.head, h11.SEND_BODY: self._patience.body}.get(state)  # type: ignore[arg-type]
+        self._late = None if within is None else self.loop.call_later(within, self._too_late)
 
     def _too_late(self) -> None:
         _log.info("hung up on %s: its request was not whole in time", self.client)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from dms.http.connection import Patience
+
 Serve = Callable[..., Any]
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 SOON = 0.05
@@ -23,7 +25,7 @@ SOON = 0.05
     ],
 )
 async def test_a_request_that_never_ends_ends_with_its_connection(serve: Serve, part: bytes) -> None:
-    server = await serve(request_within=SOON)
+    server = await serve(patience=Patience(head=SOON, body=SOON))
     peer = await server.connect()
     peer.say(part)
     assert b"" == await peer.rest()
@@ -31,7 +33,8 @@ async def test_a_request_that_never_ends_ends_with_its_connection(serve: Serve, 
 
 
 async def test_a_byte_now_and_then_does_not_put_the_end_off(serve: Serve) -> None:
-    peer = await (await serve(request_within=SOON)).connect()
+    """guzba/mummy#141: a peer that drips bytes held its connection for ever."""
+    peer = await (await serve(patience=Patience(head=SOON, body=SOON))).connect()
     ended = asyncio.create_task(peer.rest())
     peer.say(b"GET / HTTP/1.1\r\nx: ")
     async with asyncio.timeout(5):
@@ -42,7 +45,7 @@ async def test_a_byte_now_and_then_does_not_put_the_end_off(serve: Serve) -> Non
 
 
 async def test_the_second_request_of_a_connection_must_end_too(serve: Serve) -> None:
-    peer = await (await serve(request_within=SOON)).connect()
+    peer = await (await serve(patience=Patience(head=SOON, body=SOON))).connect()
     peer.say(GET)
     await peer.hear()
     peer.say(GET[:9])
@@ -57,7 +60,7 @@ async def test_an_answer_may_take_longer_than_a_request(serve: Serve) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
         await send({"type": "http.response.body", "body": b"hello"})
 
-    server = await serve(slow, request_within=SOON)
+    server = await serve(slow, patience=Patience(head=SOON, body=SOON))
     peer, late = await server.connect(), await server.connect()
     peer.say(GET)
     assert b"" == await late.rest()
@@ -112,3 +115,31 @@ async def test_a_header_without_an_end_is_not_kept(serve: Serve) -> None:
     peer.say(b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 600_000)
     assert b" 200 " not in await peer.rest()
     assert not server.connections.connections
+
+
+async def test_a_body_may_take_longer_than_a_head(serve: Serve) -> None:
+    server = await serve(patience=Patience(head=SOON))
+    peer, late = await server.connect(), await server.connect()
+    peer.say(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\na")
+    assert b"" == await late.rest()
+    peer.say(b"b")
+    assert (await peer.hear()).endswith(b"hello")
+
+
+async def test_a_peer_that_reads_nothing_of_its_answer_is_cut_off(serve: Serve) -> None:
+    """aio-libs/aiohttp#1367: what was queued for a peer that never reads grew without bound."""
+
+    async def pour(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1_000):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = await serve(pour, patience=Patience(reads=SOON))
+    peer = await server.connect()
+    peer.say(GET)
+    await peer.hear(b"x")
+    async with asyncio.timeout(5):
+        while server.connections.connections:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+    assert len(await peer.rest()) < 50_000_000
