@@ -12,4 +12,4 @@ import sys
 
 from dms.cli import main
 
-sys.exit(main(["run", "--data-dir", os.path.join(os.environ["BENCH_SCRATCH"], "data")]))
+sys.exit(main(["run", "--data-dir", os.path.join(os.environ["BENCH_SCRATCH"], "data"), "--set", "rest.port=0"]))

@@ -156,6 +156,7 @@ def test_a_second_node_of_a_user_is_told_how_to_live_beside_the_first(nodes: Any
 
 
 def test_no_task_begins_where_the_port_is_taken(nodes: Any) -> None:
+    """eltmon/overdeck#2931: a bind that fails leaves a service that runs and can't be reached."""
     nodes.configure(tasks={"first": {"call": "functions:work", "every": "1h", "at_start": True}})
     with listener() as port:
         node = nodes.begin("--set", f"rest.port={port}")
@@ -164,6 +165,7 @@ def test_no_task_begins_where_the_port_is_taken(nodes: Any) -> None:
 
 
 def test_a_port_that_is_taken_is_a_veto_while_it_runs_and_the_old_one_stays(nodes: Any) -> None:
+    """tempesta-tech/tempesta#2043, OpenIdentityPlatform/OpenDJ#795."""
     node = nodes.start()
     url = url_of(node)
     with listener() as port:
@@ -247,6 +249,7 @@ def test_widening_while_it_runs_needs_tls_or_saying_so(nodes: Any) -> None:
 
 
 def test_tls_is_served_and_a_renewed_certificate_is_taken_at_once(nodes: Any, authority: Authority) -> None:
+    """eclipse-mosquitto/mosquitto#1877, caddyserver/caddy#5139."""
     nodes.configure(rest=authority.issue())
     node = nodes.start()
     port = port_of(node)
@@ -300,6 +303,7 @@ def test_a_certificate_that_is_no_good_is_told_and_tried_again_at_sighup(nodes: 
 def test_foreign_names_and_pages_get_a_403_and_the_log_says_which_entry_is_missing(
     nodes: Any, header: str, value: str, entry: str
 ) -> None:
+    """hypothesi/mcp-server-tauri#36, inspircd/inspircd#1281."""
     node = nodes.start()
     with httpx.Client(trust_env=False) as client:
         answer = client.get(f"{url_of(node)}/health/live", headers={header: value})
@@ -365,6 +369,7 @@ def test_an_idle_door_closes_at_once(nodes: Any) -> None:
 
 
 def test_what_a_task_forks_does_not_keep_the_port(nodes: Any) -> None:
+    """swift-nav/piksi_buildroot#1167, tenzir/tenzir#3998: a child process keeps the port of a service that is gone."""
     nodes.configure(tasks={"fork": {"call": "functions:leave_a_process"}})
     port = free_port()
     node = nodes.start("--set", f"rest.port={port}")

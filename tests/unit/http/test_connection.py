@@ -25,6 +25,7 @@ SOON = 0.05
     ],
 )
 async def test_a_request_that_never_ends_ends_with_its_connection(serve: Serve, part: bytes) -> None:
+    """guzba/mummy#141, akka/akka-http#813: a request that never ends holds its connection for ever."""
     server = await serve(patience=Patience(head=SOON, body=SOON))
     peer = await server.connect()
     peer.say(part)

@@ -50,7 +50,7 @@ def test_this_machine_may_be_called_by_each_of_its_own_names(rest: Rest, host: s
     ],
 )
 def test_any_other_name_is_refused_with_the_entry_that_is_missing(rest: Rest, host: str, entry: str) -> None:
-    """DNS rebinding: a page at a name that was made to mean this machine."""
+    """DNS rebinding (mgedmin/restview#51, quick-lint/quick-lint-js#951): a name that was made to mean this machine."""
     assert (
         f'the Host "{host}" is not a name of this node; if it is meant to be one, add "{entry}" to rest.allowed_hosts'
         == guard_of(rest())(headers(host))
@@ -119,6 +119,7 @@ def test_the_nodes_own_pages_may(rest: Rest, host: str, origin: str) -> None:
      "app://localhost:9999"],
 )  # fmt: skip
 def test_pages_of_others_may_not_and_the_entry_that_is_missing_is_told(rest: Rest, origin: str) -> None:
+    """kdlbs/kandev#1698, playframework/play-java-websocket-example#57."""
     assert (
         f'pages of the Origin "{origin}" may not talk to this node; if they are meant to, '
         f'add "{origin}" to rest.allowed_origins' == guard_of(rest())(headers("localhost:9999", origin))

@@ -113,6 +113,7 @@ async def test_a_port_that_is_taken_is_a_veto_and_the_old_one_stays(begin: Begin
 
 
 async def test_a_wider_address_at_the_same_port(begin: Begin, said: Any) -> None:
+    """nginx/unit#20: from one address to all of them at the same port can't be done without a restart."""
     with bind("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     door = await begin(port=port)
@@ -182,6 +183,7 @@ async def test_a_closed_door_opens_again(begin: Begin, said: Any) -> None:
 
 
 async def test_a_change_of_other_keys_leaves_it_alone(begin: Begin) -> None:
+    """vnovick/itervox#44: each change of the configuration takes another free port."""
     door = await begin()
     before = door.url
     await door.live.set({"general.host_city": "Oulu"}, author="ana")
@@ -226,6 +228,7 @@ async def test_a_renewed_certificate_is_shown_from_then_on(begin: Begin, authori
 
 
 async def test_one_that_is_no_good_changes_nothing_and_is_a_finding(begin: Begin, authority: Any, said: Any) -> None:
+    """jmrplens/libgen-mcp#176: between the writing of a new certificate and of its key nobody can connect."""
     certificate, key = authority.issue()
     door = await begin(tls_certificate=certificate, tls_key=key)
     before, good = await authority.serial_at(door.url), key.read_bytes()
