@@ -53,7 +53,7 @@ class Engine:
         self._quiet: asyncio.Event | None = None
         self._settled: asyncio.Event | None = None
         self._recorded = asyncio.Event()
-        self._turning = self._stopping = self._hurried = False
+        self._turning = self._stopping = self._draining = self._hurried = False
 
     def turn(self) -> None:
         """Take what has come, let the agenda decide, carry it out, and set the timer for what comes next."""
@@ -88,11 +88,18 @@ class Engine:
         await self._settled.wait()
         return not self.agenda.attempts.ledger.failing
 
-    async def until_quiet(self, length: int | None = None) -> bool:
-        """Wait until nothing runs and nothing is being saved, at most so many microseconds; whether it came to that."""
+    async def drain(self, length: int | None = None) -> bool:
+        """Wait until nothing runs and nothing is being saved, at most so many microseconds, or until `hurry`; whether
+        it came to that."""
         if self._hurried:  # it was said before anybody waited
-            self._hurried = False
             return self._is_quiet()
+        self._draining = True
+        try:
+            return await self._until_quiet(length)
+        finally:
+            self._draining = False
+
+    async def _until_quiet(self, length: int | None) -> bool:
         quiet = self._quiet = asyncio.Event()
         self._inbox.wake()
         try:
@@ -107,7 +114,7 @@ class Engine:
         """Start nothing new; let what runs finish within `drain` microseconds, then cut it off within about `cancel`.
         The names of the tasks that were given up."""
         self._inbox.post(Engine.stop)
-        if await self.until_quiet(drain):
+        if await self.drain(drain):
             return []
         return await self.cut_off(cancel, KILLED_IN, LAST_SAVE)
 
@@ -115,20 +122,19 @@ class Engine:
         """Tell what runs to end; after `cancel` microseconds kill what can be killed, after `killed` more give up the
         rest, and wait for the record of that, at most `saved`. The names of the tasks that were given up."""
         self._inbox.post(Engine.cancel_running)
-        if await self.until_quiet(cancel) or not self.agenda.attempts.unfinished():
+        if await self._until_quiet(cancel) or not self.agenda.attempts.unfinished():
             return []
         self.dispatcher.kill_all()
-        await self.until_quiet(min(killed, cancel))
+        await self._until_quiet(min(killed, cancel))
         left = [attempt.task.name for attempt in self.agenda.attempts.unfinished()]
         self._inbox.post(Engine.abandon)
-        await self.until_quiet(saved)
+        await self._until_quiet(saved)
         return left
 
     def hurry(self) -> None:
-        """Wait no longer; where nobody waits yet, not even once."""
-        if self._quiet is None:
-            self._hurried = True
-        else:
+        """Drain no longer; where nobody does yet, not at all."""
+        self._hurried = True
+        if self._draining and self._quiet is not None:
             self._quiet.set()
 
     def _is_quiet(self) -> bool:

@@ -391,7 +391,7 @@ class Scheduler:
     async def drain(self) -> None:
         """The second step: wait until nothing runs any more, or until `hurry`."""
         if self._engine is not None and not self._closed:
-            await self._engine.until_quiet()
+            await self._engine.drain()
 
     async def cut_off(self, within: Duration) -> list[str]:
         """The last step: what runs is told to end, then killed, then given up, all `within` that length; what that came

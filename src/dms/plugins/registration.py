@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
 
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
+from dms.command.command import Command
 from dms.command.operation import Effect, Operation, Operations
 from dms.command.rpc import describe
 from dms.errors import DmsError
@@ -54,7 +56,7 @@ class Registration:
             if problem:
                 refused(problem)
             else:
-                self._operations[operation.name] = operation
+                self._operations[operation.name] = _contained(operation)
                 taken.append(operation.name)
         return taken
 
@@ -73,6 +75,20 @@ class Registration:
             kinds = "its parameters and result can't be described, or are called as another operation's are"
             return f"the operation {operation.name} was left out: {kinds} ({type(error).__name__}: {error})"
         return ""
+
+
+def _contained(operation: Operation) -> Operation:
+    """The operation as it is run: what would end a process ends the command only, and any callable may wait."""
+    handler = operation.handler
+
+    async def contained(parameters: Any, command: Command) -> Any:
+        try:
+            result = handler(parameters, command)
+            return await result if isawaitable(result) else result
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError(f"{operation.name} raised {type(error).__name__}: {error}") from error
+
+    return msgspec.structs.replace(operation, handler=contained)
 
 
 def _wrong_field(operation: Operation) -> str:

@@ -1,12 +1,16 @@
 """A stop in steps, as a node makes it: settle, drain, cut off."""
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import dms
+from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.store import Change
 from dms.errors import ShuttingDown, StoreError
@@ -181,6 +185,35 @@ async def test_a_drain_that_is_cut_short_leaves_the_next_step_its_wait() -> None
     draining.cancel()
     assert [] == await asyncio.wait_for(scheduler.cut_off("1h"), 5)
     assert (True, "interrupted") == (told.is_set(), (await handle).status)
+
+
+async def test_a_hurry_while_it_cuts_off_takes_no_time_from_what_was_told_to_end(tmp_path: Path) -> None:
+    """A program that needs a moment for its farewell is not killed because an operator asks twice."""
+    go_on = tmp_path / "go_on"
+    os.mkfifo(go_on)
+    script = f"trap 'echo told; read x < {go_on}; exit 3' TERM; echo ready; while :; do sleep 0.01; done"
+    said: dict[str, asyncio.Event] = {"ready": asyncio.Event(), "told": asyncio.Event()}
+    loop = asyncio.get_running_loop()
+
+    def log(run: dms.Run, level: str, line: str, fields: Mapping[str, Any]) -> None:
+        loop.call_soon_threadsafe(said[line].set)
+
+    scheduler = Scheduler(host=Host(log=log))
+    await scheduler.astart()
+    scheduler.add_task(dms.Task("a", dms.Program(("sh", "-c", script)), kill_after="1m"))
+    handle = scheduler.run_task("a")
+    await asyncio.wait_for(said["ready"].wait(), 10)
+    await scheduler.settle()
+    cutting = asyncio.create_task(scheduler.cut_off("1m"))
+    await asyncio.wait_for(said["told"].wait(), 10)
+    scheduler.hurry()
+    await turns()
+    descriptor = os.open(go_on, os.O_RDWR)
+    os.write(descriptor, b"go on\n")
+    assert [] == await asyncio.wait_for(cutting, 10)
+    os.close(descriptor)
+    ended = await handle
+    assert ("interrupted", 3) == (ended.status, ended.results["exit_status"])
 
 
 async def test_before_the_start_and_after_the_last_step_the_steps_do_nothing() -> None:

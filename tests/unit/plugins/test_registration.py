@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -39,6 +40,10 @@ def operation(**other: Any) -> Operation:
         "summary": "Tells how deep it is.",
     }
     return Operation(**(fields | other))
+
+
+def asked() -> Command:
+    return Command("well.depth", {"depth": 3}, caller=Caller("ana", "test", frozenset({"well:read"})))
 
 
 def own_operations() -> Operations:
@@ -91,8 +96,7 @@ async def test_an_operation_is_offered_at_every_door_and_described(
     registration: Registration, operations: Operations
 ) -> None:
     assert ["well.depth"] == registration.operations([operation()], pytest.fail)
-    asked = Command("well.depth", {"depth": 3}, caller=Caller("ana", "test", frozenset({"well:read"})))
-    assert Answer(3) == await asked.run(operations)
+    assert Answer(3) == await asked().run(operations)
     (described,) = [each for each in describe(operations.values(), "1")["methods"] if each["name"] == "well.depth"]
     assert ("well:read", "depth") == (described["x-scope"], described["params"][0]["name"])
 
@@ -134,7 +138,45 @@ def test_what_is_no_operation_that_can_be_offered_is_told(
 
 
 def test_of_two_operations_of_one_name_the_first_stays(registration: Registration, operations: Operations) -> None:
-    first, problems = operation(), list[str]()
-    assert ["well.depth"] == registration.operations([first, operation()], problems.append)
+    problems: list[str] = []
+    two = [operation(summary="The first."), operation(summary="The second.")]
+    assert ["well.depth"] == registration.operations(two, problems.append)
     assert ["the operation well.depth was left out: there is one of that name already"] == problems
-    assert operations["well.depth"] is first
+    assert "The first." == operations["well.depth"].summary
+
+
+async def slow_answer(parameters: Wanted, command: Command) -> Answer:
+    return answer(parameters, command)
+
+
+class Answering:
+    """A callable that is no function."""
+
+    async def __call__(self, parameters: Wanted, command: Command) -> Answer:
+        return answer(parameters, command)
+
+
+@pytest.mark.parametrize("handler", [answer, slow_answer, partial(slow_answer), Answering()])
+async def test_whatever_can_be_called_may_answer(
+    registration: Registration, operations: Operations, handler: Any
+) -> None:
+    registration.operations([operation(handler=handler)], pytest.fail)
+    assert Answer(3) == await asked().run(operations)
+
+
+def leave(parameters: Wanted, command: Command) -> Answer:
+    raise SystemExit("enough")
+
+
+async def leave_slowly(parameters: Wanted, command: Command) -> Answer:
+    raise KeyboardInterrupt("enough")
+
+
+@pytest.mark.parametrize("handler", [leave, leave_slowly])
+async def test_what_would_end_the_process_ends_the_command_only(
+    registration: Registration, operations: Operations, handler: Any
+) -> None:
+    """spotify/luigi#440 and its kind, for what is asked instead of scheduled."""
+    registration.operations([operation(handler=handler)], pytest.fail)
+    with pytest.raises(RuntimeError, match=r"well\.depth raised (SystemExit|KeyboardInterrupt): enough"):
+        await asked().run(operations)
