@@ -50,6 +50,21 @@ def test_a_bad_edit_is_refused_whole_said_loudly_and_forgotten_once_it_is_mended
     assert 5 == node.ask("node.status")["tasks"]["slots"]
 
 
+def test_a_file_that_is_emptied_or_gone_for_a_while_lets_nothing_fall_back_to_a_default(nodes: Any) -> None:
+    """microsoft/service-fabric-traefik#31: settings were dropped whenever the file was read while it was empty."""
+    tasks = {"hello": {"run": ["echo", "hello"]}}
+    file = nodes.configure(scheduler={"max_running_tasks": 3}, tasks=tasks)
+    node = nodes.start()
+    for slots, vanish in ((4, lambda: file.write_text("")), (5, file.unlink)):
+        vanish()
+        node.wait_for(lambda line: line["level"] == "error", times=slots - 3)
+        nodes.configure(scheduler={"max_running_tasks": slots}, tasks=tasks)
+        wait_for_revision(node, slots - 2)
+    changed = [change for each in node.ask("config.history", limit=2) for change in each["changes"]]
+    assert [(SLOTS, 4, 5), (SLOTS, 3, 4)] == [(each["key"], each["before"], each["after"]) for each in changed]
+    assert 2 == len([line for line in node.log if line["level"] == "error"])
+
+
 def test_commands_change_the_configuration_and_it_outlives_a_restart(nodes: Any) -> None:
     node = nodes.start()
     told = node.dms("config", "set", SLOTS, "2", "--reason", "quieter")

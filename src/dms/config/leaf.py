@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -67,7 +68,23 @@ def _checked(given: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(given, kind, strict=True)
     except msgspec.ValidationError:
-        raise InvalidInput(f"{shown(given)} is not {expectation(kind)}{_hint(given, kind)}") from None
+        raise InvalidInput(f"{_at_fault(given, kind)} is not {expectation(kind)}{_hint(given, kind)}") from None
+
+
+def _at_fault(given: Any, kind: Any) -> str:
+    """A value in a message, without those in it that are not at fault: they may be secret."""
+    if isinstance(given, dict):
+        bad = {name: value for name, value in given.items() if _is_odd(value)} if kind == dict[str, str] else {}
+        return shown(bad) if bad else "a map"
+    if isinstance(given, list) and kind in (list[str], list[Path]):
+        bad_entries = [value for value in given if _is_odd(value)]
+        return f"[…, {shown(bad_entries[0])}]" if 0 < len(bad_entries) < len(given) else shown(given)
+    return shown(given)
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether it is a plain value that is no text."""
+    return isinstance(value, (int, float, bool, NoneType))
 
 
 def _hint(given: Any, kind: Any) -> str:
@@ -92,7 +109,7 @@ def _read_duration(given: Any) -> timedelta:
     if isinstance(given, (int, float)) and not isinstance(given, bool):
         raise InvalidInput(f"{given} has no unit; write {given}s for seconds, or {given}m, {given}h")
     if not isinstance(given, str):
-        raise InvalidInput(f"{shown(given)} is not {expectation(timedelta)}")
+        raise InvalidInput(f"{_at_fault(given, timedelta)} is not {expectation(timedelta)}")
     try:
         return parse_duration(given)
     except InvalidDuration as error:
@@ -101,7 +118,7 @@ def _read_duration(given: Any) -> timedelta:
 
 def _read_path(given: Any, folder: str, machine: Machine) -> Path:
     if not isinstance(given, str) or not given or "\0" in given:
-        raise InvalidInput(f"{shown(given)} is not {expectation(Path)}")
+        raise InvalidInput(f"{_at_fault(given, Path)} is not {expectation(Path)}")
     if given == "~" or given.startswith("~/"):
         return Path(machine.home, given[2:])
     if given.startswith("~"):

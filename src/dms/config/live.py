@@ -99,7 +99,8 @@ class LiveConfig:
     """
 
     def __init__(self, loaded: Loaded, store: ConfigStore, clock: Clock, read: Callable[[], Awaitable[Loaded]]) -> None:
-        self.loaded, self.revision, self.hash = loaded, 0, ""
+        self.revision, self.hash = 0, ""
+        self._swap(loaded)
         self._store, self._clock, self._read = store, clock, read
         self._listeners: list[Told] = []
         self._persistent: Sequence[Override] = ()
@@ -109,10 +110,10 @@ class LiveConfig:
         self._newest: Revision | None = None
         self._lock = asyncio.Lock()
 
-    @property
-    def config(self) -> Config:
-        """The snapshot in force."""
-        return self.loaded.config
+    def _swap(self, loaded: Loaded) -> None:
+        """`config` is the snapshot in force, `loaded` how it came about; a plain attribute is read in nanoseconds."""
+        self.loaded: Loaded = loaded
+        self.config: Config = loaded.config
 
     def files(self) -> list[Path]:
         """The main file, or where one would be found: what is to be watched. From whatever thread."""
@@ -135,7 +136,7 @@ class LiveConfig:
         newest = self._newest = self._store.newest()
         if newest is not None:
             self._persistent, self.revision = newest.overrides, newest.number
-            self.loaded = with_overrides(self.loaded, self._persistent, ())
+            self._swap(with_overrides(self.loaded, self._persistent, ()))
         self.hash = _hash(self.loaded.effective)
         self._volatile_at[self.revision] = ()
 
@@ -356,7 +357,7 @@ class LiveConfig:
         """On disk first, then in force; nothing to write where nothing changes."""
         answer = self._answer(change, proposal, self.revision + 1, dry_run=False)
         if not change and not answer.unseen:
-            self.loaded = proposal.loaded
+            self._swap(proposal.loaded)
             return msgspec.structs.replace(answer, revision=self.revision)
         revision = self._revision(proposal.author, proposal.reason, answer.changes, proposal)
         try:
@@ -364,7 +365,7 @@ class LiveConfig:
         except BaseException:
             await self._each(self._subscribers, change, "abandon")
             raise
-        self.loaded = proposal.loaded
+        self._swap(proposal.loaded)
         self._persistent, self._volatile = proposal.persistent, proposal.volatile
         self._take(revision, proposal.volatile)
         await self._each(self._subscribers, change, "apply")

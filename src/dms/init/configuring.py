@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -11,7 +11,9 @@ from dms.background_tasks.loop_thread import in_thread
 from dms.command.config import RevisionDocument
 from dms.command.topic import Topic
 from dms.config import ConfigChange, ConfigFinding
+from dms.config.finding import key_path
 from dms.config.live import LiveConfig
+from dms.config.setting import key_at
 from dms.config.store import RecordedChange, Revision
 from dms.errors import ConfigError, DmsError, StoreError
 from dms.health import Finding, Health
@@ -43,10 +45,17 @@ class Configuring:
 
     def changed(self, revision: Revision) -> None:
         """A revision is in force."""
-        what = ", ".join(map(_told, revision.changes)) or "no value in force"
+        what = ", ".join(map(self._told, revision.changes)) or "no value in force"
         self._logger.info(f"configuration changed: {what}", revision=revision.number, author=revision.author)
         self._health.clear(NOT_KEPT, "start")
         self._topic.publish(msgspec.to_builtins(RevisionDocument.of(revision)))
+
+    def _told(self, change: RecordedChange) -> str:
+        """What may be secret, as the environment of a program may, is not told in the log; the history has it."""
+        known = key_at(self._live.loaded.sections, key_path(change.key))
+        secret = known is not None and get_origin(known.type) is dict
+        before, after = (_short(value and "…" if secret else value) for value in (change.before, change.after))
+        return f"{change.key} {before} -> {after}"
 
     def found(self, findings: Sequence[ConfigFinding]) -> None:
         """What is wrong with the configuration in force, in the place of what was wrong with the one before."""
@@ -111,10 +120,6 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
-def _told(change: RecordedChange) -> str:
-    return f"{change.key} {_short(change.before)} -> {_short(change.after)}"
-
-
 def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else "{…}" if isinstance(value, dict) else str(value)
     return text if len(text) <= 60 else f"{text[:60]}…"

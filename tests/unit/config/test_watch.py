@@ -1,6 +1,7 @@
 """The watch of the configuration's files, with real files. A notice is waited for, never slept for."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -67,7 +68,8 @@ def test_a_swapped_link_is_seen_again_and_again(tmp_path: Path, watch: Watch) ->
     for number in (2, 3):
         (tmp_path / "..data_tmp").symlink_to(f"..v{number}")
         (tmp_path / "..data_tmp").replace(tmp_path / "..data")
-        until(notices, f"v{number}")
+        shutil.rmtree(tmp_path / f"..v{number - 1}")
+        assert [f"v{number}"] == until(notices, f"v{number}")
 
 
 def test_a_file_in_a_folder_whose_name_is_no_text_is_seen_by_looking(tmp_path: Path, watch: Watch) -> None:
@@ -121,6 +123,61 @@ def test_a_folder_that_is_made_anew_is_watched_anew(tmp_path: Path, watch: Watch
     until(notices, "two")
     replaced(path, "three")
     until(notices, "three")
+
+
+def test_a_folder_in_whose_place_another_is_put_is_watched_anew(tmp_path: Path, watch: Watch) -> None:
+    """Deployments swap whole folders by renaming; a watch of the old one sees nothing more, or what goes on in it."""
+    folder, path = tmp_path / "conf", tmp_path / "conf" / "dms.yaml"
+    folder.mkdir()
+    path.write_text("one")
+    notices = watch(path)
+    for number, content in enumerate(("two", "three")):
+        (tmp_path / "next").mkdir()
+        (tmp_path / "next" / "dms.yaml").write_text(content)
+        folder.rename(tmp_path / f"old{number}")
+        (tmp_path / "next").rename(folder)
+        until(notices, content)
+        (tmp_path / f"old{number}" / "dms.yaml").write_text("nobody reads this")
+        replaced(path, f"{content} again")
+        assert [f"{content} again"] == until(notices, f"{content} again")
+
+
+def in_place(path: Path, content: str) -> None:
+    path.write_text(content)
+
+
+def backed_up(path: Path, content: str) -> None:
+    """As vim does by default: the file becomes the backup, a new one is written, the backup goes."""
+    backup = path.with_name(f"{path.name}~")
+    path.rename(backup)
+    path.write_text(content)
+    backup.unlink()
+
+
+def linked_anew(path: Path, content: str) -> None:
+    """As some packagers do: away with the file, and a link to a new one in its place."""
+    new = path.with_name(f"{content}.real")
+    new.write_text(content)
+    path.unlink()
+    path.symlink_to(new)
+
+
+def taken_back(path: Path, content: str) -> None:
+    """As who copies a backup over it with its times: new content, an older time."""
+    replaced(path, content)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+
+
+@pytest.mark.parametrize("save", [in_place, replaced, backed_up, linked_anew, taken_back])
+def test_however_an_editor_saves_it_is_seen_each_time(
+    tmp_path: Path, watch: Watch, save: Callable[[Path, str], None]
+) -> None:
+    path = tmp_path / "dms.yaml"
+    path.write_text("one")
+    notices = watch(path)
+    for content in ("two", "three", "four"):
+        save(path, content)
+        until(notices, content)
 
 
 def test_a_drop_in_that_comes_changes_or_goes_is_seen(tmp_path: Path, watch: Watch) -> None:

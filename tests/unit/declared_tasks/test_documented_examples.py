@@ -1,4 +1,4 @@
-"""Every configuration that the pages and the examples show is a good one."""
+"""Every configuration that the pages and the examples show is a good one. Files of other programs are marked `yml`."""
 
 import re
 from pathlib import Path

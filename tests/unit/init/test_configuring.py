@@ -47,5 +47,27 @@ async def test_a_start_that_can_not_be_kept_is_said_until_the_next_change_is(tmp
     assert ([], 1) == (health.findings(), live.revision)
 
 
+async def test_what_a_program_finds_in_its_environment_is_not_told_in_the_log(tmp_path: Path) -> None:
+    """pydantic/pydantic#8303: a secret that stood beside what was told of was shown with it."""
+    stream, clock = io.StringIO(), FakeClock()
+    configure_logger("info", stream, lambda _: None, clock)
+    live = LiveConfig(load(environ={"HOME": str(tmp_path)}), MemoryConfigStore(), clock, _never)
+    live.start()
+    live.listen(Configuring(live, get_logger("dms"), Health(), config_topic(1)).changed)
+    for changes in (
+        {"tasks.x": {"run": ["true"], "env": {"PASSWORD": "hunter2"}}},
+        {"tasks.x.env.TOKEN": "hunter2"},
+        {"tasks.x.env": {"PASSWORD": "hunter2"}},
+        {"tasks.x.every": "5m"},
+    ):
+        await live.set(changes, author="ana")
+    told = [
+        json.loads(line)["event"].removeprefix("configuration changed: ") for line in stream.getvalue().splitlines()
+    ]
+    assert "hunter2" not in stream.getvalue()
+    assert ["tasks.x nothing -> {…}", "tasks.x.env.TOKEN nothing -> …", "tasks.x.env.TOKEN … -> nothing"] == told[:3]
+    assert "tasks.x.every nothing -> 5m" == told[3]
+
+
 async def _never() -> Any:
     raise AssertionError
