@@ -35,7 +35,7 @@ def guard_of(rest: RestSection) -> Callable[[Headers], str | None]:
     """What is wrong with a request's headers, by these settings; the text says which entry is missing where. None where
     nothing is wrong."""
     hosts = {read_authority(host) for host in rest.allowed_hosts}
-    hosts.add(read_authority(f"[{rest.addr}]" if ":" in rest.addr else rest.addr))
+    hosts |= _own_address(rest.addr)
     origins = {read_origin(origin) for origin in rest.allowed_origins}
 
     def guard(headers: Headers) -> str | None:
@@ -68,6 +68,13 @@ def guard_of(rest: RestSection) -> Callable[[Headers], str | None]:
         )
 
     return guard
+
+
+def _own_address(addr: str) -> set[Authority]:
+    """The address to listen at, as a Host says it; none where that is every address."""
+    address = ip_address(addr.partition("%")[0])
+    text = f"[{address}]" if address.version == 6 else str(address)
+    return set() if address.is_unspecified else {read_authority(text)}
 
 
 def _only(headers: Headers, wanted: bytes) -> str | None:

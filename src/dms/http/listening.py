@@ -43,6 +43,11 @@ def listening_of(rest: RestSection, certain: bool = True) -> Listening | None:
     return Listening(rest.addr, rest.port, rest.tls_certificate, rest.tls_key)
 
 
+def files_of(rest: RestSection) -> list[Path]:
+    """What of the door is kept in files of their own, and so can change while the configuration does not."""
+    return [file for file in (rest.tls_certificate, rest.tls_key) if file is not None]
+
+
 def closed(rest: RestSection) -> Listening:
     """Where the door is at a start while the configuration can't be followed: open to this machine alone."""
     return Listening("127.0.0.1", rest.port)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from socket import socket
 from ssl import SSLContext
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,6 +52,7 @@ class LiveDoor:
         self._listener: Listener | None = None
         self._next: _Next | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     @property
     def urls(self) -> list[str]:
@@ -63,12 +63,6 @@ class LiveDoor:
     def peers(self) -> int:
         """How many are connected, by WebSocket or else."""
         return 0 if self._listener is None else self._listener.peers
-
-    def files(self) -> list[Path]:
-        """What is to be watched, since `refresh` takes it anew. From whatever thread."""
-        listener = self._listener
-        listening = None if listener is None else listener.listening
-        return [] if listening is None else [file for file in (listening.certificate, listening.key) if file]
 
     def claim(self, loaded: Loaded) -> None:
         """At the start: take the address, before anything else begins. AddressInUse where somebody else has it."""
@@ -116,6 +110,8 @@ class LiveDoor:
             self._take(ready, change.new)
 
     def _take(self, ready: "_Next", loaded: Loaded) -> None:
+        if self._stopped:
+            return self._let_go(ready)
         old = self._listener
         try:
             if ready.listener is not None and ready.listener is not old:
@@ -161,7 +157,7 @@ class LiveDoor:
 
     async def stop(self, within: float) -> None:
         """Close, tell everybody, and cut off who has not gone after so many seconds. Safe where it was never open."""
-        listener, self._listener = self._listener, None
+        listener, self._listener, self._stopped = self._listener, None, True
         if listener is not None:
             listener.shut()
             await listener.leave(within)

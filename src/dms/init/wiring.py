@@ -41,6 +41,7 @@ from dms.declared_tasks.live import ORIGIN, LiveTasks
 from dms.errors import Conflict
 from dms.health import Finding, Health
 from dms.http.guard import LiveGuard
+from dms.http.listening import files_of
 from dms.http.live import LiveDoor, Serving
 from dms.init.configuring import Configuring, WorkFolder, make_folder
 from dms.init.exposition import exposition
@@ -258,7 +259,7 @@ class Node:
         """From now on a saved file is taken."""
         loop = asyncio.get_running_loop()
         reload = partial(loop.call_soon_threadsafe, self.reload)
-        self._watch = FileWatch(lambda: [*self._live.files(), *self._http.files()], reload)
+        self._watch = FileWatch(lambda: [*self._live.files(), *files_of(self._live.config.rest)], reload)
         self._watch.start()
 
     def reload(self, then: Callable[[], None] = lambda: None) -> None:

@@ -86,9 +86,17 @@ def test_a_name_that_is_listed_with_a_port_is_the_nodes_at_that_port_only(rest: 
     assert guard(headers("node.example"))
 
 
-@pytest.mark.parametrize(("addr", "host"), [("10.0.0.7", "10.0.0.7:9999"), ("fd00::7", "[fd00:0::7]:9999")])
+@pytest.mark.parametrize(
+    ("addr", "host"),
+    [("10.0.0.7", "10.0.0.7:9999"), ("fd00::7", "[fd00:0::7]:9999"), ("fe80::7%eth0", "[fe80::7]:9999")],
+)
 def test_the_address_it_listens_at_is_a_name_of_the_node(rest: Rest, addr: str, host: str) -> None:
     assert guard_of(rest(addr=addr))(headers(host)) is None
+
+
+@pytest.mark.parametrize(("addr", "host"), [("0.0.0.0", "0.0.0.0:9999"), ("::", "[::]:9999")])
+def test_every_address_is_no_name_of_anybody(rest: Rest, addr: str, host: str) -> None:
+    assert "rest.allowed_hosts" in str(guard_of(rest(addr=addr))(headers(host)))
 
 
 def test_a_long_host_is_told_in_short(rest: Rest) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dms.errors import AddressInUse, ConfigError
+from dms.http.listening import files_of
 from dms.http.socket_address import bind
 
 Begin = Callable[..., Any]
@@ -220,7 +221,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 async def test_a_renewed_certificate_is_shown_from_then_on(begin: Begin, authority: Any) -> None:
     certificate, key = authority.issue()
     door = await begin(tls_certificate=certificate, tls_key=key)
-    assert [certificate, key] == door.door.files()
+    assert [certificate, key] == files_of(door.live.config.rest)
     before = await authority.serial_at(door.url)
     authority.issue()
     await door.refresh()
@@ -266,3 +267,11 @@ async def test_a_stop_cuts_off_who_does_not_leave(begin: Begin) -> None:
         await asyncio.wait_for(reader.readexactly(1), 5)
     assert [] == door.door.urls
     writer.close()
+
+
+async def test_what_comes_to_its_end_after_the_stop_opens_nothing(begin: Begin) -> None:
+    door = await begin()
+    await door.door.stop(within=1)
+    await door.refresh()
+    await door.set(port=0, addr="127.0.0.2")
+    assert [] == door.door.urls
