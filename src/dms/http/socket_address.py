@@ -15,7 +15,7 @@ def bind(address: str, port: int, beside: socket.socket | None = None) -> socket
     AddressInUse where somebody else listens; ConfigError where this machine or this user may not."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # by which asyncio knows to send at once
     except OSError as error:
         raise unbindable(error, address, port) from None
     try:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 
 from dms.errors import InvalidInput, Malformed, TooLarge, TooSlow, Unsupported
@@ -11,12 +12,15 @@ from dms.rpc.strict_json import decode
 
 MEDIA_TYPE = "application/json"
 
+NO_BODY: Any = msgspec.UNSET
+"""Stands for a body that is not there; `null` is one."""
+
 _AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _TRUNCATED = "Input data was truncated"
 
 
 async def read_body(request: Request, limit: int, within: float) -> Any:
-    """The JSON value in a request's body, None where it has no body.
+    """The JSON value in a request's body, NO_BODY where it has none.
 
     `limit` is in bytes, `within` in seconds. TooLarge, TooSlow, Unsupported where it is something else than JSON,
     Malformed where it is no good JSON; ClientDisconnect where the client goes away.
@@ -30,7 +34,7 @@ async def read_body(request: Request, limit: int, within: float) -> Any:
     except TimeoutError:
         raise TooSlow(f"the body did not come whole within {within:g} s; nothing was done") from None
     if not content:
-        return None
+        return NO_BODY
     _check_type(request)
     return _decoded(content)
 

@@ -16,7 +16,7 @@ from dms.errors import InvalidParameters
 from dms.rest.address import path_parameters, query_parameters, types_of, unknown
 from dms.rest.answer import answer, nothing
 from dms.rest.asking import ask
-from dms.rest.body import read_body, refuse_body
+from dms.rest.body import NO_BODY, read_body, refuse_body
 from dms.rest.entity_tag import entity_tag, expected_revision, is_known
 from dms.rest.entry import Entry
 from dms.rest.problem import problem_from
@@ -76,8 +76,10 @@ class Endpoint:
 
     def _of_body(self, body: Any, given: Parameters) -> Parameters:
         if self._method.body != FIELDS:
+            if body is NO_BODY:
+                raise InvalidParameters("there is no body; send a JSON value", (self._method.body,))
             return {self._method.body: body}
-        if body is None:
+        if body is NO_BODY:
             return {}
         if not isinstance(body, dict):
             raise InvalidParameters('the body must be an object, such as {"reason": "…"}')

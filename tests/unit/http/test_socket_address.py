@@ -1,5 +1,7 @@
+import asyncio
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,20 @@ def connects(port: int) -> bool:
 
 def test_what_is_bound_listens(taken: socket.socket) -> None:
     assert connects(port_of(taken))
+
+
+async def test_nothing_that_is_sent_through_it_is_held_back(taken: socket.socket) -> None:
+    """An answer in two parts took 40 ms: the second one waited until the first was acknowledged."""
+    came: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+
+    class Peer(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            came.set_result(transport.get_extra_info("socket"))
+
+    async with await asyncio.get_running_loop().create_server(Peer, sock=taken):
+        _, writer = await asyncio.open_connection("127.0.0.1", port_of(taken))
+        assert (await came).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])

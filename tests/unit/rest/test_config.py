@@ -6,6 +6,7 @@ from dms.errors import Conflict
 
 CONFIG = "/api/v1/config"
 SLOTS = "scheduler.max_running_tasks"
+JSON = {"Content-Type": "application/json"}
 
 
 async def value(ask: Any, key: str = SLOTS) -> Any:
@@ -133,9 +134,24 @@ async def test_putting_and_deleting_twice_is_as_once(ask: Any) -> None:
         assert 3 == await value(ask)
 
 
+@pytest.mark.parametrize(("method", "path"), [("PUT", f"{CONFIG}/observability.log_file"), ("PATCH", CONFIG)])
+async def test_a_change_without_a_body_is_none(method: str, path: str, ask: Any, node: Any) -> None:
+    response = await ask(method, path)
+    assert (422, "there is no body; send a JSON value", []) == (
+        response.status_code,
+        response.json()["detail"],
+        node.asked,
+    )
+
+
+async def test_null_is_a_value(ask: Any) -> None:
+    response = await ask("PUT", f"{CONFIG}/observability.log_file", content=b"null", headers=JSON)
+    assert (200, None) == (response.status_code, await value(ask, "observability.log_file"))
+
+
 @pytest.mark.parametrize("body", [b"null", b'"many"', b"[]", b"0"])
 async def test_a_value_that_can_t_be_is_422_and_names_its_key(body: bytes, ask: Any) -> None:
-    response = await ask("PUT", f"{CONFIG}/{SLOTS}", content=body, headers={"Content-Type": "application/json"})
+    response = await ask("PUT", f"{CONFIG}/{SLOTS}", content=body, headers=JSON)
     assert (422, [SLOTS], 3) == (response.status_code, response.json()["fields"], await value(ask))
 
 

@@ -56,7 +56,7 @@ async def test_one_who_may_not_come_in_here_is_403(ask: Any) -> None:
 async def test_a_scope_that_is_wanting_is_403_and_named(
     method: str, path: str, scope: str, ask: Any, node: Any
 ) -> None:
-    response = await ask(method, path, token="reader")
+    response = await ask(method, path, token="reader", **({"json": {}} if method == "PATCH" else {}))
     assert (403, "forbidden", True, []) == (
         response.status_code,
         response.json()["code"],
@@ -246,8 +246,9 @@ async def test_what_is_no_strict_json_is_400_with_its_place(
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"a"', b"null", b"true"])
 async def test_a_body_that_is_no_object_where_there_must_be_one_is_422(body: bytes, ask: Any) -> None:
-    response = await ask("POST", TASKS, content=body, headers=JSON)
-    assert 422 == response.status_code
+    for path in (TASKS, f"{TASKS}/answer/run"):
+        response = await ask("POST", path, content=body, headers=JSON)
+        assert (422, True) == (response.status_code, "the body must be an object" in response.json()["detail"])
 
 
 async def test_what_a_body_says_is_never_passed_over(ask: Any, node: Any) -> None:
