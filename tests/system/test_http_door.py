@@ -316,8 +316,12 @@ def test_a_listed_name_and_page_come_in_at_once(nodes: Any) -> None:
     node = nodes.start()
     node.dms("config", "set", "rest.allowed_hosts", '["node.example"]', "rest.allowed_origins", '["https://a.example"]')
     headers = {"Host": "node.example", "Origin": "https://a.example"}
-    with httpx.Client(trust_env=False) as client:
-        assert 200 == client.get(f"{url_of(node)}/health/live", headers=headers).status_code
+    with httpx.Client(trust_env=False, headers=headers, base_url=url_of(node)) as client:
+        asked = client.options("/api/v1/node", headers={"Access-Control-Request-Method": "GET"})
+        answer = client.get("/api/v1/node", headers={"Authorization": f"Bearer {token_of(node)}"})
+    assert [(204, "https://a.example"), (200, "https://a.example")] == [
+        (each.status_code, each.headers["access-control-allow-origin"]) for each in (asked, answer)
+    ]
 
 
 def test_a_token_opens_the_websocket_and_nothing_else_does(nodes: Any) -> None:

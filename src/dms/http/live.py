@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dms.background_tasks.loop_thread import in_thread
 from dms.config import ConfigChange, ConfigFinding, Loaded
 from dms.errors import AddressInUse, ConfigError
+from dms.http.cross_origin import cross_origin
 from dms.http.guard import LiveGuard
 from dms.http.guarded import Application, guarded
 from dms.http.listener import Listener
@@ -166,7 +167,7 @@ class LiveDoor:
 def _config(serving: Serving, guard: LiveGuard) -> "Config":
     from dms.http.connection import http_config
 
-    return http_config(guarded(serving.application, guard), serving.websocket)
+    return http_config(guarded(cross_origin(serving.application), guard), serving.websocket)
 
 
 class _Next(NamedTuple):
