@@ -22,6 +22,10 @@ class SystemClock:
         return Instant(time.time_ns() // 1000, time.clock_gettime_ns(_BOOT) // 1000)
 
 
+stopwatch = time.perf_counter
+"""Seconds since some moment, for how long something takes; a bare function, since each command asks it twice."""
+
+
 def monotonic() -> int:
     """The system's monotonic clock, in microseconds; for a service manager, which goes by it."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000

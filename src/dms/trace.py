@@ -5,8 +5,6 @@ There are traces whether anybody collects them or not: each line of the log that
 
 import random
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 import msgspec
@@ -45,28 +43,16 @@ CURRENT: ContextVar[Trace | None] = ContextVar("dms_trace", default=None)
 """What is under way here: in this thread, in this task of an event loop."""
 
 
-@contextmanager
-def within(traceparent: str) -> Iterator[None]:
-    """What is done here is part of that span; where it is empty, of whatever it was."""
-    if not traceparent:
-        yield
-        return
-    outside = CURRENT.set(read_traceparent(traceparent))
-    try:
-        yield
-    finally:
-        CURRENT.reset(outside)
-
-
 def begin(parent: Trace | None = None) -> Trace:
     """A new span: a part of its parent, or the first of a new trace."""
     if parent is None:
-        return first_span(_IDS.getrandbits(128) | 1)
+        trace_id = _IDS.getrandbits(128) | 1
+        return Trace(trace_id, trace_id & _SPAN_BITS)
     return Trace(parent.trace_id, _IDS.getrandbits(64) | 1, parent.span_id, parent.sampled)
 
 
 def first_span(trace_id: int) -> Trace:
-    """The first span of a trace that DMS began."""
+    """The first span of a trace that DMS has begun."""
     return Trace(trace_id, trace_id & _SPAN_BITS)
 
 

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from dms.trace import CURRENT, Trace, begin, first_span, read_traceparent, within
+from dms.trace import Trace, begin, first_span, read_traceparent
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -69,12 +69,3 @@ def test_traces_differ_also_where_a_task_seeds_its_own_dice() -> None:
     second = begin()
     random.setstate(state)
     assert first.trace_id != second.trace_id
-
-
-def test_what_is_within_a_span_is_so_until_its_end() -> None:
-    with within(f"00-{TRACE}-{SPAN}-01"):
-        inside = CURRENT.get()
-        with within(""):
-            assert inside == CURRENT.get()
-    assert inside == Trace(int(TRACE, 16), int(SPAN, 16))
-    assert CURRENT.get() is None

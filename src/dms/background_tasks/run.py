@@ -91,6 +91,11 @@ class Run:
         return self._attempt.event
 
     @property
+    def trace_id(self) -> str | None:
+        """The ID of its trace, which each line of its log bears; None where its scheduler keeps none."""
+        return self._attempt.trace_id
+
+    @property
     def traceparent(self) -> str:
         """The span of its trace, to tell others of (W3C's Trace Context); empty where its scheduler keeps none."""
         return self._attempt.traceparent

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dms.access.caller import Caller
-from dms.clock import monotonic
+from dms.clock import stopwatch
 from dms.command.operation import Effect, Operation, Operations
 from dms.command.parameters import decode_parameters
 from dms.errors import DmsError, Forbidden, NotFound, ShuttingDown, UnknownMethod, did_you_mean
@@ -39,7 +39,7 @@ class Command:
 
     `node_id` names the node on which it is to run; None is the node that hears it. `connection` is where it came in,
     None where there is no lasting one. `trace` is its span once it runs, a part of the one that `_meta.traceparent` of
-    its parameters names; `took` is how many microseconds it ran, once it has ended.
+    its parameters names; `took` is how many seconds it ran, once it has ended.
     """
 
     __slots__ = ("caller", "command", "connection", "error", "node_id", "params", "result", "state", "took", "trace")
@@ -62,7 +62,7 @@ class Command:
         self.result: Any = None
         self.error: BaseException | None = None
         self.trace: Trace | None = None
-        self.took = 0
+        self.took = 0.0
 
     async def run(self, operations: Mapping[str, Operation]) -> Any:
         """Run it, once, and give its result, which is then also in `result`. What it raises is also in `error`:
@@ -74,9 +74,9 @@ class Command:
     def begin(self, operations: Mapping[str, Operation]) -> Coroutine[Any, Any, Any] | None:
         """Run it as far as it waits for nothing: gives None where that was all of it, and else what is still to be
         awaited. It raises what `run` does. All that it does is part of its trace."""
-        self.trace = begin(_parent(self.params))
+        self.trace = begin(_parent(self.params) if "_meta" in self.params else None)
         outside = CURRENT.set(self.trace)
-        began = monotonic()
+        began = stopwatch()
         try:
             waiting = self._begin(operations, began)
         except BaseException:
@@ -88,7 +88,7 @@ class Command:
             self._over(operations, began)
         return waiting
 
-    def _begin(self, operations: Mapping[str, Operation], began: int) -> Coroutine[Any, Any, Any] | None:
+    def _begin(self, operations: Mapping[str, Operation], began: float) -> Coroutine[Any, Any, Any] | None:
         try:
             operation, parameters = self._prepare(operations)
         except DmsError as error:
@@ -105,7 +105,7 @@ class Command:
         return None
 
     async def _wait(
-        self, operation: Operation, parameters: msgspec.Struct, operations: Mapping[str, Operation], began: int
+        self, operation: Operation, parameters: msgspec.Struct, operations: Mapping[str, Operation], began: float
     ) -> Any:
         CURRENT.set(self.trace)
         try:
@@ -117,8 +117,8 @@ class Command:
             self._over(operations, began)
         return self.result
 
-    def _over(self, operations: Mapping[str, Operation], began: int) -> None:
-        self.took = monotonic() - began
+    def _over(self, operations: Mapping[str, Operation], began: float) -> None:
+        self.took = stopwatch() - began
         if isinstance(operations, Operations) and operations.ended is not None:
             operations.ended(self)
 
@@ -149,5 +149,5 @@ def _closed(operations: Mapping[str, Operation]) -> bool:
 
 
 def _parent(params: dict[str, Any] | list[Any]) -> Trace | None:
-    meta = params.get("_meta") if isinstance(params, dict) else None
+    meta = params["_meta"] if isinstance(params, dict) else None
     return read_traceparent(meta.get("traceparent")) if isinstance(meta, dict) else None

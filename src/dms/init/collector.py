@@ -31,6 +31,7 @@ class Collector:
     ) -> None:
         self._troubled, self._lock = troubled, threading.Lock()
         self._troubles: dict[str, str] = {}
+        self._closing = False
         self._senders = {
             signal: Sender(
                 f"{SENDING}-{signal}",
@@ -63,6 +64,8 @@ class Collector:
     def close(self, within: float) -> int:
         """Send what waits, and take nothing more. All of it takes so many seconds at most; gives how much has not
         arrived."""
+        with self._lock:
+            self._closing = True  # what goes wrong from here on is what has not arrived
         deadline = monotonic() + int(within * SECOND)
         for sender in self._senders.values():
             sender.close()
@@ -76,6 +79,6 @@ class Collector:
             self._troubles[signal] = problem
             if not problem:
                 del self._troubles[signal]
-            changed = before != bool(self._troubles)
-        if changed:
-            self._troubled(problem)
+            changed = before != bool(self._troubles) and not self._closing
+            if changed:
+                self._troubled(problem)

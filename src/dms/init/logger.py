@@ -172,8 +172,8 @@ class NodeLog:
         if "exc_info" in fields:
             fields = structlog.processors.format_exc_info(None, level, fields)
         trace = CURRENT.get()
-        if trace is not None:
-            fields.setdefault("trace_id", trace.id)
+        if trace is not None and "trace_id" not in fields:
+            fields["trace_id"] = trace.id
         return self._tell(plain_fields(self._stamp(now.wall, level, event, fields)))
 
     def _tell(self, plain: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Measuring:
     def command(self, command: Command) -> None:
         """A command has ended. Names of methods that are none could be anything, and any number."""
         method = OTHER if isinstance(command.error, UnknownMethod) else command.command
-        self.metrics.commands.record(command.took / SECOND, method, command.state.value, command.caller.door)
+        self.metrics.commands.record(command.took, method, command.state._value_, command.caller.door)
 
     def start(self) -> None:
         """Look at the running loop from now on."""

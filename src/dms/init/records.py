@@ -9,6 +9,7 @@ from dms.background_tasks.task import Execution, Status
 from dms.command.command import Command, State
 from dms.config.store import Revision
 from dms.errors import DmsError, UnknownMethod
+from dms.instant import SECOND
 from dms.metrics import OTHER, Reading
 from dms.trace import Trace, first_span
 
@@ -58,7 +59,7 @@ def command_span(command: Command, now: int) -> Span | None:
     if command.error is not None and command.state is not State.CANCELLED:
         error = command.error.code if isinstance(command.error, DmsError) else "internal"
         attributes["error.type"] = error
-    return Span(method, command.trace, now - command.took, now, attributes, error, asked=True)
+    return Span(method, command.trace, now - round(command.took * SECOND), now, attributes, error, asked=True)
 
 
 def execution_span(execution: Execution, link: str = "") -> Span | None:

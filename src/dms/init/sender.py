@@ -37,9 +37,9 @@ class Exporter(Protocol):
 class Sender:
     """Sends all that is put, each `interval` seconds, and sooner where much has come.
 
-    `connect` is called in the sender's own thread, for what it imports takes time; where it raises ImportError nothing
-    is taken any more. `gather` gives what is sent besides at each turn. `troubled` is told each turn what is wrong, or
-    nothing.
+    `connect` is called in the sender's own thread, for what it imports takes time; where it raises, nothing is taken
+    any more, and what it says is told. `gather` gives what is sent besides at each turn. `troubled` is told each turn
+    what is wrong, or nothing.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Sender:
         self._wake.wait(min(self._interval, SETTLING))
         try:
             exporter = self._connect()
-        except ImportError as error:
+        except Exception as error:  # noqa: BLE001 - packages that are missing, an environment that can't be used
             self._missing = True
             self._outbox = Outbox(MOST_WAITING)
             return self._troubled(str(error))

@@ -93,14 +93,18 @@ class _Session(requests.Session):
                 raise _GaveUp from error
             self._failed_before = True
             raise
-        except requests.RequestException as error:
-            self.problem = "it does not answer" if isinstance(error, requests.Timeout) else type(error).__name__
+        except OSError as error:  # all of the library's own, and files for TLS that are not there
+            self.problem = "it does not answer" if isinstance(error, requests.Timeout) else _told(error)
             raise _GaveUp from error
         self.status = response.status_code
         _read_answer(response)
         if not response.ok or response.is_redirect:
             raise _GaveUp
         return response
+
+
+def _told(error: OSError) -> str:
+    return type(error).__name__ if isinstance(error, requests.RequestException) else str(error)
 
 
 def _read_answer(response: requests.Response) -> None:

@@ -49,7 +49,7 @@ from dms.init.limits import limits_of
 from dms.init.live_log import LiveLog
 from dms.init.live_telemetry import LiveTelemetry
 from dms.init.log_line import RESERVED
-from dms.init.logger import LEVELS, NodeLog, get_logger
+from dms.init.logger import NodeLog, get_logger
 from dms.init.measuring import measure
 from dms.init.run_event_log import RunEventLog
 from dms.init.shutdown import CANCEL, DOORS, DRAIN, SETTLE, STORE, TELEMETRY, Stage
@@ -61,7 +61,6 @@ from dms.plugins.context import NodeContext
 from dms.plugins.registration import Registration
 from dms.plugins.taking import ORIGIN as PLUGIN
 from dms.plugins.taking import take_plugins
-from dms.trace import within
 from dms.websocket.registry import SocketRegistry
 
 
@@ -369,8 +368,9 @@ class Node:
 
     def _log_run(self, run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
         told = {name if name not in _TAKEN else f"{name}_": value for name, value in fields.items()}
-        with within(run.traceparent):  # what reads a program's output is in a thread of its own
-            self.logger.log(LEVELS[level], event, task=run.task, execution=run.id, **told)
+        if run.trace_id is not None:
+            told["trace_id"] = run.trace_id  # also of what is read from a program, by a thread of another trace
+        getattr(self.logger, level)(event, task=run.task, execution=run.id, **told)
 
 
 _TAKEN = RESERVED | {"self", "method_name"}

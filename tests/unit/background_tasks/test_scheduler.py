@@ -700,3 +700,11 @@ def test_a_stopped_scheduler_takes_nothing_new_and_still_answers() -> None:
     assert 1 == len(task.execution_history)
     assert ["a"] == [view.name for view in scheduler.tasks()]
     assert 0 == scheduler.running_tasks_count()
+
+
+def test_whether_there_is_a_task_can_be_asked_by_name() -> None:
+    scheduler = Scheduler()
+    scheduler.add_task(dms.Task("a", nothing))
+    known = scheduler.has_task("a")
+    scheduler.remove_task("a")
+    assert (True, False) == (known, scheduler.has_task("a"))

@@ -231,3 +231,30 @@ async def test_what_libraries_log_where_it_is_sent_is_not_written(tmp_path: Path
     async with life(tmp_path, otlp_endpoint=collector.endpoint) as node:
         wait_for(lambda: any("does not get" in event for event in node.told))
     assert not [event for event in node.told if "export" in event or "Retrying" in event or "HTTPConnection" in event]
+
+
+async def test_a_collector_that_is_left_tells_of_no_trouble_any_more(
+    tmp_path: Path, collectors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.3")
+    mute = collectors("mute")
+    async with life(tmp_path, otlp_endpoint=mute.endpoint) as node:
+        get_logger("test").info("hello")
+        mute.until(lambda: bool(mute.bodies))
+        await node.telemetry.flush(0.01)
+        assert [] != sending()
+        for thread in sending():
+            thread.join(PATIENCE)
+        assert [] == node.health.findings()
+        assert not any("does not get" in event for event in node.told)
+
+
+async def test_a_certificate_that_is_not_there_is_a_finding(
+    tmp_path: Path, collectors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "none.pem"))
+    for stronger in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(stronger, raising=False)
+    endpoint = collectors().endpoint.replace("http:", "https:")
+    async with life(tmp_path, otlp_endpoint=endpoint) as node:
+        wait_for(lambda: any("none.pem" in event for event in node.told))

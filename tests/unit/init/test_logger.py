@@ -13,7 +13,7 @@ from dms.init.flood import FloodGuard
 from dms.init.log_file import LogFile, LogFileSettings
 from dms.init.logger import configure_logger, get_logger
 from dms.instant import SECOND, Instant
-from dms.trace import begin, within
+from dms.trace import CURRENT, begin
 
 
 class StoppedClock:
@@ -294,9 +294,11 @@ def test_a_line_within_a_trace_bears_its_id() -> None:
     configure_logger("info", stream, lambda _: None)
     trace = begin()
     get_logger("test").info("outside")
-    with within(trace.traceparent):
-        get_logger("test").info("inside")
-    assert [None, trace.id] == [json.loads(line).get("trace_id") for line in stream.getvalue().splitlines()]
+    outside = CURRENT.set(trace)
+    get_logger("test").info("inside")
+    get_logger("test").info("about another", trace_id="another")
+    CURRENT.reset(outside)
+    assert [None, trace.id, "another"] == [json.loads(line).get("trace_id") for line in stream.getvalue().splitlines()]
 
 
 def test_a_stream_writes_what_its_encoding_lacks_in_another_way(tmp_path: Path) -> None:

@@ -181,11 +181,12 @@ def test_what_is_gathered_is_sent_at_each_turn_and_the_last() -> None:
     assert {"figures"} == {figures for batch in receiver.batches for figures in batch}
 
 
-def test_where_packages_are_missing_that_is_told_and_nothing_waits() -> None:
+@pytest.mark.parametrize("error", [ImportError, ValueError])
+def test_where_it_can_not_connect_at_all_that_is_told_and_nothing_waits(error: type[Exception]) -> None:
     told: list[str] = []
 
     def connect() -> Receiver:
-        raise ImportError("opentelemetry is missing")
+        raise error("opentelemetry is missing")
 
     sender = Sender("dms-otlp-test", connect, 0.01, told.append)
     assert sender.ended(PATIENCE)
