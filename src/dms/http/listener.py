@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 HANDSHAKE_WITHIN = 10.0
 """Seconds that a TLS handshake may take."""
 
+_LAST_WORDS = 0.1
+"""Seconds that a request which is cancelled has to be answered in."""
+
 _LOOK = 0.01
 """Seconds between two looks whether everybody has gone, at the end only."""
 
@@ -98,8 +101,8 @@ class Listener:
         self.socket.close()
 
     async def leave(self, within: float) -> None:
-        """See everybody out: sockets are told that it ends, requests are answered. Who is not gone after so many
-        seconds is cut off."""
+        """See everybody out: sockets are told that it ends, requests are answered. After so many seconds what is still
+        under way is cancelled, whoever waits for it told so, and cut off."""
         if self._connections is None:
             return
         for connection in tuple(self._connections.connections):
@@ -109,12 +112,15 @@ class Listener:
                 while self._connections.connections or self._connections.tasks:  # noqa: ASYNC110 — nothing tells of it
                     await asyncio.sleep(_LOOK)
         except TimeoutError:
-            self._cut_off()
+            await self._cut_off()
 
-    def _cut_off(self) -> None:
+    async def _cut_off(self) -> None:
         assert self._connections is not None
-        for task in tuple(self._connections.tasks):
+        under_way = tuple(self._connections.tasks)
+        for task in under_way:
             task.cancel()
+        if under_way:
+            await asyncio.wait(under_way, timeout=_LAST_WORDS)
         for connection in tuple(self._connections.connections):
             transport = getattr(connection, "transport", None)
             if transport is not None:  # a WebSocket looks to its own end

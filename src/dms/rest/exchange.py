@@ -18,7 +18,7 @@ Answering = Callable[[Request], Awaitable[Response]]
 
 _log = logging.getLogger("dms.rest")
 
-_STOPPING = "the node is stopping; ask again once it is back"
+_STOPPING = "the node is stopping, or this address is given up; ask again"
 
 
 class Exchange:

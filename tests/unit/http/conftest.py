@@ -122,7 +122,8 @@ class Life:
         self.live.start()
         self.veto = Veto()
         guard = LiveGuard(loaded.config.rest)
-        self.door = LiveDoor(lambda: Serving(hello, NoSocket), guard, SystemClock(), lambda: 256)
+        self.application = hello
+        self.door = LiveDoor(lambda: Serving(self.application, NoSocket), guard, SystemClock(), lambda: 256)
         self.live.subscribe(self.door)
         self.live.subscribe(self.veto)
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -256,17 +257,44 @@ async def test_another_file_is_shown_without_another_listener(begin: Begin, auth
 # ── the stop ──
 
 
-async def test_a_stop_cuts_off_who_does_not_leave(begin: Begin) -> None:
+class Slow:
+    """An application that answers nothing for a long time; `begun` once it has been asked. Where it is `polite` it says
+    so when it is cancelled, else it does not even end."""
+
+    def __init__(self, *, polite: bool) -> None:
+        self.begun, self.end, self._polite = asyncio.Event(), asyncio.Event(), polite
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.begun.set()
+        try:
+            await self.end.wait()
+        except asyncio.CancelledError:
+            if not self._polite:
+                await self.end.wait()
+            await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+            raise
+
+
+async def test_whoever_waits_at_a_stop_is_told_so_before_it_is_cut_off(begin: Begin, said: Any) -> None:
     door = await begin()
-    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
-    writer.write(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\na")
-    await asyncio.wait_for(_until(lambda: len(_connections(door)) == 1), 5)
-    await asyncio.wait_for(_until(lambda: next(iter(_connections(door))).cycle is not None), 5)
-    await asyncio.wait_for(door.door.stop(within=0.05), 1)
-    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-        await asyncio.wait_for(reader.readexactly(1), 5)
+    door.application = slow = Slow(polite=True)
+    waiting = asyncio.ensure_future(said(door.url))
+    await asyncio.wait_for(slow.begun.wait(), 5)
+    await asyncio.wait_for(door.door.stop(within=0.01), 5)
+    assert (await waiting).startswith(b"HTTP/1.1 503 ")
     assert [] == door.door.urls
-    writer.close()
+
+
+async def test_what_does_not_even_end_then_is_cut_off(begin: Begin, said: Any) -> None:
+    door = await begin()
+    door.application = slow = Slow(polite=False)
+    waiting = asyncio.ensure_future(said(door.url))
+    await asyncio.wait_for(slow.begun.wait(), 5)
+    await asyncio.wait_for(door.door.stop(within=0.01), 5)
+    with suppress(ConnectionResetError):
+        assert b"" == await waiting
+    slow.end.set()
 
 
 async def test_what_comes_to_its_end_after_the_stop_opens_nothing(begin: Begin) -> None:
