@@ -1,9 +1,11 @@
 """Packages that bring tasks and operations, installed beside a real node."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -129,3 +131,28 @@ def test_a_declared_task_can_not_take_the_name_of_a_plugins_while_the_node_runs(
         node.ask("task.add", name="disk", declaration={"run": ["true"]})
     assert "How full the disk is" == node.ask("task.get", name="disk")["description"]
     assert "success" == node.run("disk")["status"]
+
+
+BLOCKS = """
+import dms, msgspec, threading
+class Long(msgspec.Struct): pass
+def operations(node):
+    def block(parameters, command):
+        node.logger.info("blocked from now on")
+        threading.Event().wait()
+    return [dms.Operation("theirs.block", Long, str, "admin", dms.Effect.ONCE, block, "Never answers.")]
+"""
+
+
+def test_an_operation_that_blocks_the_whole_node_does_not_hold_its_end(nodes: Any) -> None:
+    brought(nodes.folder / "site", "blocks", BLOCKS, "dms.operations")
+    nodes.configure(tasks={}, shutdown={"timeout": "1s"})
+    node = started(nodes, nodes.folder / "site")
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(node.data_dir / "dms.sock"))
+        peer.sendall(b'{"jsonrpc":"2.0","id":1,"method":"theirs.block"}\n')
+        node.wait_for(lambda line: line["event"] == "blocked from now on")
+        began = monotonic()
+        assert 70 == node.stop()
+    assert monotonic() - began < 1.5
+    assert ("ended at once", "no stage yet") == (node.log[-1]["event"], node.log[-1]["stage"])

@@ -1,6 +1,7 @@
 """How a node stops: what runs may finish, what does not is cancelled, and the end always comes."""
 
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -243,6 +244,14 @@ def test_a_signal_while_it_starts_stops_it_too(nodes: Any) -> None:
     node = nodes.begin("--set", "observability.log_level=debug")
     node.wait_for(lambda line: True)
     assert 0 == node.stop()
+
+
+def test_a_signal_to_a_process_that_a_task_forked_does_not_stop_the_node(nodes: Any) -> None:
+    nodes.configure(tasks={"fork": {"call": "functions:leave_a_process"}})
+    node = nodes.start()
+    os.kill(node.run("fork")["results"], signal.SIGTERM)
+    assert not node.tells(lambda line: line["event"] == "stopping", within=0.3)
+    assert "well" == node.ask("node.status")["state"]
 
 
 def test_a_hangup_without_a_terminal_reads_the_configuration_anew_and_ends_nothing(nodes: Any) -> None:

@@ -9,6 +9,7 @@ the agenda, and is carried out by the dispatcher.
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from functools import partial
 from threading import Lock
@@ -32,7 +33,7 @@ from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.run import Run
 from dms.background_tasks.settings import Duration, changed_settings, usual_settings
 from dms.background_tasks.store import ExecutionStore, Query
-from dms.background_tasks.task import Execution, Task
+from dms.background_tasks.task import Execution, Status, Task
 from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
 from dms.clock import SystemClock, boot_id
@@ -177,6 +178,14 @@ class Scheduler:
         """How many tasks run right now, the node's own not counted."""
         engine = self._current()
         return 0 if engine is None else engine.agenda.attempts.running_count()
+
+    def running(self) -> list[str]:
+        """The names of the tasks that run, the node's own too, as of the last turn of the loop; waits for nothing, from
+        whatever thread. Empty where they change at this moment."""
+        live = {} if self._engine is None else self._engine.agenda.attempts.live
+        with suppress(RuntimeError):
+            return list(dict.fromkeys(each.task.name for each in live.values() if each.status is Status.RUNNING))
+        return []
 
     def waiting_count(self) -> int:
         """How many runs wait for a slot."""

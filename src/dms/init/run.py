@@ -115,7 +115,7 @@ async def _run(node: Node, on: Foundation, stream: TextIO, manager: ServiceManag
     outside = Outside(
         timeout=lambda: microseconds(on.live.config.shutdown.timeout) / SECOND,
         hurry=node.scheduler.hurry,
-        running=node.running,
+        running=node.scheduler.running,
         tell=manager.stopping,
     )
     shutdown = Shutdown(node.logger, outside)

@@ -8,12 +8,19 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import NamedTuple
 
+from dms.clock import monotonic
 from dms.init.logger import Logger
+from dms.init.signals import hear
+from dms.instant import SECOND
+
+Hear = Callable[[Collection[int], Callable[[int], None]], None]
+"""Has a function called for each of some signals, in a thread of its own."""
 
 CLEAN = 0
 LATE = 70
@@ -84,43 +91,56 @@ class Shutdown:
         self._logger, self._outside = logger, outside
         self._requested = asyncio.Event()
         self._asked = 0
-        self._timeout = self._deadline = 0.0
+        self._timeout, self._deadline = 0.0, 0.0
         self._at, self._doing = "the start", _nothing_to_tell
+        self._arming = threading.Lock()
         self._last_resort: threading.Timer | None = None
         self._telling: asyncio.TimerHandle | None = None
 
-    def listen(self, on_terminal: bool, reload: Callable[[], None]) -> None:
-        """From now on signals are heard, by the running loop. SIGHUP stops a node that runs on a terminal; elsewhere it
-        calls `reload`. Where it is ignored (nohup) it stays so."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._signalled, number)
+    def listen(self, on_terminal: bool, reload: Callable[[], None], hear: Hear = hear) -> None:
+        """From now on signals are heard, and acted on by the running loop; where that is stuck, the time runs all the
+        same. SIGHUP stops a node that runs on a terminal; elsewhere it calls `reload`. Where it is ignored (nohup) it
+        stays so."""
+        on_loop = partial(_on_loop, asyncio.get_running_loop())
+        numbers = {signal.SIGINT, signal.SIGTERM}
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            loop.add_signal_handler(
-                signal.SIGHUP, self._hung_up if on_terminal else partial(self._asked_to_reload, reload)
-            )
+            numbers.add(signal.SIGHUP)
+
+        def heard(number: int) -> None:
+            if number != signal.SIGHUP:
+                self._asked_to_stop(number, on_loop)
+            elif not on_terminal:
+                on_loop(self._asked_to_reload, reload)
+            elif not self._asked:  # both the system and a shell may say it, which is no reason to hurry
+                self._asked_to_stop(number, on_loop)
+
+        hear(numbers, heard)
 
     async def requested(self) -> None:
-        """Wait until somebody asks for the stop."""
+        """Wait until somebody asks for the stop; the start is over."""
+        self._at = "no stage yet"
         await self._requested.wait()
 
-    def _signalled(self, number: int) -> None:
+    def _asked_to_stop(self, number: int, on_loop: Callable[..., None]) -> None:
+        """In the signals' thread."""
         self._asked += 1
         name = signal.Signals(number).name
         if self._asked == 1:
-            self._begin()
-            self._logger.info("stopping", signal=name, within=f"{self._timeout:g}s")
-            self._requested.set()
+            self._arm()
+            on_loop(self._start_to_stop, name)
         elif self._asked == 2:
-            self._logger.warning("stopping now; what runs is cancelled", signal=name)
-            self._outside.hurry()
+            on_loop(self._stop_faster, name)
         else:
             self._end_at_once("a third signal")
 
-    def _hung_up(self) -> None:
-        """The terminal is gone; both the system and a shell may say so, which is no reason to hurry."""
-        if not self._asked:
-            self._signalled(signal.SIGHUP)
+    def _start_to_stop(self, name: str) -> None:
+        self._begin()
+        self._logger.info("stopping", signal=name, within=f"{self._timeout:g}s")
+        self._requested.set()
+
+    def _stop_faster(self, name: str) -> None:
+        self._logger.warning("stopping now; what runs is cancelled", signal=name)
+        self._outside.hurry()
 
     def _asked_to_reload(self, reload: Callable[[], None]) -> None:
         self._logger.info("reading the configuration's files anew", signal="SIGHUP")
@@ -145,23 +165,28 @@ class Shutdown:
         return CLEAN
 
     def _begin(self) -> None:
-        """From now on the end comes within the timeout, also where a start still waits for something."""
-        if self._last_resort is None:
-            self._timeout = min(self._outside.timeout(), threading.TIMEOUT_MAX)
-            self._deadline = asyncio.get_running_loop().time() + self._timeout
-            why = "it took longer than shutdown.timeout"
-            self._last_resort = threading.Timer(self._timeout, self._end_at_once, (why,))
-            self._last_resort.daemon = True
-            self._last_resort.start()
+        self._arm()
+        if self._telling is None:
             self._tell()
+
+    def _arm(self) -> None:
+        """From now on the end comes within the timeout, whatever a start still waits for and a loop is stuck in."""
+        with self._arming:
+            if self._last_resort is None:
+                self._timeout = min(self._outside.timeout(), threading.TIMEOUT_MAX)
+                self._deadline = monotonic() / SECOND + self._timeout
+                why = "it took longer than shutdown.timeout"
+                self._last_resort = threading.Timer(self._timeout, self._end_at_once, (why,))
+                self._last_resort.daemon = True
+                self._last_resort.start()
 
     def _tell(self) -> None:
         """Say now, and again and again, how long it may still take."""
         if self._telling is not None:
             self._telling.cancel()
-        loop = asyncio.get_running_loop()
-        self._telling = loop.call_later(TELL_EVERY, self._tell)
-        self._outside.tell(max(0.0, self._deadline - loop.time()), self._doing() or f"stopping: {self._at}")
+        self._telling = asyncio.get_running_loop().call_later(TELL_EVERY, self._tell)
+        left = max(0.0, self._deadline - monotonic() / SECOND)
+        self._outside.tell(left, self._doing() or f"stopping: {self._at}")
 
     async def _stage(self, stage: Stage) -> Sequence[str]:
         """What the stage leaves behind; itself, where it fails or is cut off."""
@@ -194,6 +219,11 @@ class Shutdown:
     def _tell_late(self, why: str) -> None:
         tasks, threads = list(self._outside.running()), _foreign_threads()
         self._logger.error("ended at once", why=why, stage=self._at, left_behind=tasks, threads=threads)
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
+    with suppress(RuntimeError):  # it has ended
+        loop.call_soon_threadsafe(call, *arguments)
 
 
 def _foreign_threads() -> list[str]:

@@ -286,13 +286,6 @@ class Node:
     def _tell_findings(self) -> None:
         self._configuring.found([*self._live.loaded.findings, *self._live_tasks.findings, *self._http.findings])
 
-    def running(self) -> Sequence[str]:
-        """The names of the tasks that run; nothing where that can't be told. From whatever thread."""
-        try:
-            return [view.name for view in self.scheduler.tasks() if view.running]
-        except RuntimeError:  # the loop changes them at this moment
-            return []
-
     def _declare(self, task: Task) -> None:
         try:
             self.scheduler.add_task(task)
@@ -327,7 +320,7 @@ class Node:
         if not all_written:
             self.logger.error("the store did not take what has happened; a part of the history will be missing")
             return ["unwritten history"]
-        self.logger.info("what has happened is on disk", running=list(self.running()))
+        self.logger.info("what has happened is on disk", running=self.scheduler.running())
         return []
 
     async def _drain(self, within: float) -> Sequence[str]:
@@ -336,13 +329,13 @@ class Node:
         return []
 
     def _draining(self) -> str:
-        return f"draining {_listed(self.running())}"
+        return f"draining {_listed(self.scheduler.running())}"
 
     async def _cancel(self, within: float) -> Sequence[str]:
         return await self.scheduler.cut_off(within)
 
     def _cancelling(self) -> str:
-        return f"cancelling {_listed(self.running())}"
+        return f"cancelling {_listed(self.scheduler.running())}"
 
     async def _close_doors(self, within: float) -> Sequence[str]:
         await asyncio.gather(self._door.stop(within / 2), self._http.stop(within / 2))

@@ -1,7 +1,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -32,7 +32,19 @@ class Process:
         outside = Outside(lambda: self.timeout, self._hurry, lambda: ["stubborn"], self._tell, self._end)
         self.shutdown = Shutdown(self.log, outside)  # type: ignore[arg-type]
 
-    def reload(self) -> None:
+    def listen(self, on_terminal: bool) -> None:
+        self.shutdown.listen(on_terminal, self._reload, self._hear)
+
+    def _hear(self, numbers: Collection[int], heard: Callable[[int], None]) -> None:
+        self._heard = dict.fromkeys(numbers, heard)
+
+    def hears(self, number: int) -> None:
+        """A signal comes."""
+        heard = self._heard.get(number)
+        if heard is not None:
+            heard(number)
+
+    def _reload(self) -> None:
         self.reloads += 1
 
     def _hurry(self) -> None:
@@ -213,78 +225,95 @@ async def test_after_the_stages_the_end_of_the_process_has_the_same_deadline() -
     )
 
 
+async def turn() -> None:
+    """Let the loop do what it was asked for."""
+    await asyncio.sleep(0)
+
+
 async def test_a_start_that_hangs_does_not_outlast_the_signal() -> None:
     process = Process(timeout=0.02)
-    process.shutdown.listen(False, process.reload)
-    try:
-        signal.raise_signal(signal.SIGTERM)
-        await process.shutdown.requested()
-        await asyncio.to_thread(process.ended.wait, 5)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().remove_signal_handler(number)
+    process.listen(on_terminal=False)
+    process.hears(signal.SIGTERM)
+    await asyncio.to_thread(process.ended.wait, 5)
     assert ([70], "the start") == (process.statuses, process.log.lines[-1][2]["stage"])
+
+
+async def test_a_loop_that_is_stuck_does_not_outlast_the_signal() -> None:
+    process = Process(timeout=0.02)
+    process.listen(on_terminal=False)
+    process.hears(signal.SIGTERM)
+    assert process.ended.wait(5)  # and the loop has no turn meanwhile
+    assert ([70], ["ended at once"]) == (process.statuses, process.events)
+
+
+async def test_where_the_loop_is_stuck_the_third_signal_ends_it_too() -> None:
+    process = Process()
+    process.listen(on_terminal=False)
+    for _ in range(3):
+        process.hears(signal.SIGTERM)
+    assert ([70], "a third signal") == (process.statuses, process.log.lines[-1][2]["why"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_first_signal_stops_the_second_hurries_the_third_ends(number: signal.Signals) -> None:
     process = Process()
-    process.shutdown.listen(False, process.reload)
-    loop = asyncio.get_running_loop()
-    try:
-        signal.raise_signal(number)
-        await process.shutdown.requested()
-        assert ([("info", "stopping", {"signal": number.name, "within": "5s"})], 0) == (
-            process.log.lines,
-            process.hurried,
-        )
-        signal.raise_signal(number)
-        signal.raise_signal(number)
-        await asyncio.to_thread(process.ended.wait, 5)
-    finally:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
+    process.listen(on_terminal=False)
+    process.hears(number)
+    await process.shutdown.requested()
+    assert [("info", "stopping", {"signal": number.name, "within": "5s"})] == process.log.lines
+    assert ([], 0) == (process.statuses, process.hurried)
+    process.hears(number)
+    await turn()
+    assert ([], 1) == (process.statuses, process.hurried)
+    process.hears(number)
     assert (1, [70]) == (process.hurried, process.statuses)
     assert ["stopping", "stopping now; what runs is cancelled", "ended at once"] == process.events
 
 
-@pytest.fixture
-async def unheard() -> AsyncIterator[None]:
-    """No signal is heard any more after the test."""
-    yield
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-        asyncio.get_running_loop().remove_signal_handler(each)
+async def test_a_signal_tells_the_service_manager_at_once() -> None:
+    process = Process()
+    process.listen(on_terminal=False)
+    process.hears(signal.SIGTERM)
+    await turn()
+    assert ["stopping: the start"] == [doing for _, doing in process.told]
 
 
 async def told_after_hangups(on_terminal: bool, reloads: int = 0) -> list[tuple[str, str]]:
     """What is logged where the terminal and then a shell say that the terminal is gone."""
-    process, heard = Process(), asyncio.Event()
-    process.shutdown.listen(on_terminal, process.reload)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
-    for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGUSR1):
-        signal.raise_signal(number)
-    await heard.wait()
+    process = Process()
+    process.listen(on_terminal)
+    for _ in range(2):
+        process.hears(signal.SIGHUP)
+    await turn()
     assert (0, reloads) == (process.hurried, process.reloads)
     return [(level, event) for level, event, _ in process.log.lines]
 
 
-@pytest.mark.usefixtures("unheard")
 async def test_a_node_whose_terminal_has_gone_stops_in_its_own_time() -> None:
     """graphite-project/carbon#197: a hangup ended the process at once, and what was unwritten was lost."""
     assert [("info", "stopping")] == await told_after_hangups(on_terminal=True)
 
 
-@pytest.mark.usefixtures("unheard")
 async def test_without_a_terminal_a_hangup_reads_the_configuration_anew_and_ends_nothing() -> None:
     """zeroclaw-labs/zeroclaw#3721: the end of a session ended the service that was started in it."""
     message = "reading the configuration's files anew"
     assert [("info", message)] * 2 == await told_after_hangups(on_terminal=False, reloads=2)
 
 
-@pytest.mark.usefixtures("unheard")
 async def test_a_hangup_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert [] == await told_after_hangups(on_terminal=True)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_that_comes_after_the_loops_end_harms_nothing() -> None:
+    process = Process()
+
+    async def live() -> None:
+        process.listen(on_terminal=False)
+
+    asyncio.run(live())
+    process.hears(signal.SIGTERM)
+    assert [] == process.events
