@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dms.background_tasks.loop_thread import in_thread
 from dms.config import ConfigChange, ConfigFinding, Loaded
 from dms.errors import AddressInUse, ConfigError
-from dms.http.cross_origin import cross_origin
 from dms.http.guard import LiveGuard
-from dms.http.guarded import Application, guarded
 from dms.http.listener import Listener
 from dms.http.listening import Listening
 from dms.http.opening import finding, opening_of, wanted
@@ -23,6 +21,8 @@ from dms.instant import Clock
 if TYPE_CHECKING:
     from uvicorn.config import Config
 
+    from dms.http.guarded import Application
+
 FAREWELL = 6.0
 """Seconds that whoever is in may take to leave an address that is given up: longer than a socket's own grace."""
 
@@ -32,7 +32,7 @@ _AS_IT_IS = "The door stays as it is"
 class Serving(NamedTuple):
     """What the door serves: an ASGI application, and what makes the protocol of a WebSocket."""
 
-    application: Application
+    application: "Application"
     websocket: Callable[..., asyncio.Protocol]
 
 
@@ -166,6 +166,8 @@ class LiveDoor:
 
 def _config(serving: Serving, guard: LiveGuard) -> "Config":
     from dms.http.connection import http_config
+    from dms.http.cross_origin import cross_origin
+    from dms.http.guarded import guarded
 
     return http_config(guarded(cross_origin(serving.application), guard), serving.websocket)
 

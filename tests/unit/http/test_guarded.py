@@ -41,5 +41,13 @@ async def test_what_it_objects_to_is_answered_and_logged_with_the_reason(caplog:
     start, body = answer.messages
     assert (403, b"application/problem+json") == (start["status"], dict(start["headers"])[b"content-type"])
     told = msgspec.json.decode(body["body"])
-    assert ("no such name", 403) == (told["detail"], told["status"])
+    assert ("no such name", 403, "refused") == (told["detail"], told["status"], told["code"])
     assert ["a request of 10.0.0.9 was refused: no such name"] == [record.getMessage() for record in caplog.records]
+
+
+async def test_a_request_that_says_its_length_twice_is_refused_and_its_connection_closed() -> None:
+    """RFC 9112, 6.1: a proxy may see its end elsewhere, and take what follows for another request."""
+    answer, scope = Answer(), {**SCOPE, "headers": [(b"content-length", b"3"), (b"transfer-encoding", b"chunked")]}
+    await guarded(application, lambda _: None)(scope, nothing, answer.send)
+    start, _ = answer.messages
+    assert (400, b"close") == (start["status"], dict(start["headers"])[b"connection"])
