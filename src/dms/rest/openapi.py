@@ -18,7 +18,7 @@ from dms.rest.endpoint import EXPECTED
 from dms.rest.entity_tag import is_known
 from dms.rest.entry import Entry
 from dms.rest.exchange import Answering
-from dms.rest.resource import FIELDS, Method, Resource
+from dms.rest.resource import API, FIELDS, Method, Resource
 
 Schema = dict[str, Any]
 
@@ -111,10 +111,11 @@ class _Known(NamedTuple):
 def _operation(path: str, verb: str, method: Method, known: _Known) -> Schema:
     in_path = _IN_PATH.findall(path)
     described: Schema = {
-        "operationId": f"{verb.lower()} {path}",
+        "operationId": re.sub(r"\W+", "_", f"{verb.lower()}{path.removeprefix(API)}").strip("_"),
         "summary": known.operation.summary,
         "tags": [known.operation.name.partition(".")[0]],
         "x-scope": known.operation.scope,
+        "x-effect": known.operation.effect,
         "parameters": [
             *(_parameter(name, "path", known.properties.get(name, {"type": "string"})) for name in in_path),
             *(_parameter(name, "query", known.properties[name]) for name in method.query),
@@ -155,7 +156,8 @@ def _content(schema: Schema, *, required: bool) -> Schema:
 
 def _responses(method: Method, known: _Known) -> Schema:
     reads = known.operation.effect is Effect.READ
-    told = {str(method.status({"wait": wait})): _response("It is done.", known.result) for wait in (True, False)}
+    statuses = {method.status({"wait": wait}) for wait in (True, False)}
+    told = {str(status): _response(status.phrase, known.result) for status in sorted(statuses)}
     if method.revised and reads:
         told["304"] = {"description": "It is still what you have."}
     wrong = [
