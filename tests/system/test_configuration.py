@@ -70,6 +70,31 @@ def test_a_start_from_the_cached_reading_finds_the_same(nodes: Any) -> None:
     assert said == findings(nodes.start())
 
 
+def test_a_start_with_files_that_can_not_be_read_goes_on_with_what_they_said_before(nodes: Any) -> None:
+    nodes.configure("scheduler: {max_running_tasks: 3}\ntasks: {hello: {run: [echo, hello]}}\n")
+    drop_in = nodes.file.parent / "conf.d" / "10-more.json"
+    drop_in.parent.mkdir()
+    drop_in.write_text('{"general": {"host_city": "Oulu"}}')
+    nodes.data_dir.mkdir(mode=0o700)
+    nodes.start().stop()
+    nodes.configure("scheduler: {max_running_tasks: 5\ntasks: [\n")
+    drop_in.write_text('{"general": {"host_city": "Oulu"')
+    node = nodes.start()
+    said = findings(node)
+    assert (3, ["hello"], "Oulu") == (
+        node.ask("node.status")["tasks"]["slots"],
+        list(tasks(node)),
+        node.ask("config.get", key="general.host_city")["value"],
+    )
+    assert 2 == len(
+        [line for line in said if "what it said when it could last be read counts until it is mended" in line]
+    )
+    drop_in.write_text("{}")
+    nodes.configure("scheduler: {max_running_tasks: 5}\n")
+    node.wait_for(lambda line: line.get("revision") == 2)
+    assert (5, []) == (node.ask("node.status")["tasks"]["slots"], findings(node))
+
+
 def test_strict_and_validate_refuse_the_same(nodes: Any) -> None:
     nodes.configure(FAULTS)
     strict = nodes.begin("--strict")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,10 @@ def _build(kind: Any, value: Any, machine: Machine) -> Any:
 
 def _class_for(sections: Sections) -> type[Config]:
     """Config, or for a node with further sections a subclass with an attribute for each."""
-    further = [(name, kind) for name, kind in sections.items() if name not in BUILT_IN]
-    if not further:
-        return Config
+    further = tuple((name, kind) for name, kind in sections.items() if name not in BUILT_IN)
+    return _class_with(further) if further else Config
+
+
+@cache
+def _class_with(further: tuple[tuple[str, Any], ...]) -> type[Config]:
     return msgspec.defstruct("Config", further, bases=(Config,), frozen=True)  # type: ignore[return-value]

@@ -21,6 +21,8 @@ def read_value(given: Any, kind: Any, folder: str, machine: Machine) -> Any:
     """The value as the type takes it: lengths of time and paths become `timedelta` and `Path` (relative to `folder`,
     where there is one).
     InvalidInput says what was given and what is expected."""
+    if type(given) is kind:
+        return given
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if bare is timedelta:
         return _read_duration(given)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from dms.config.cache import recall, remember
+from dms.config.cache import Readings
 from dms.config.check import Checked, check_layer
 from dms.config.config import (
     Config,
@@ -77,6 +77,7 @@ class Reading:
         self.outside: list[Layer] = []
         self.files: list[Layer] = []
         self.file: Path | None = None
+        self.readings: Readings | None = None
         self.findings: list[ConfigFinding] = []
         self.place_lost: list[tuple[LayerName, KeyPath, ConfigFinding]] = []
 
@@ -87,15 +88,21 @@ class Reading:
             self.outside.append(self._take(check_layer(layer, self.sections, self.machine)))
 
     def read_file(self, named: Path | None, cached: bool) -> None:
-        """The main file: the one named, or the first found; then the drop-ins beside it. None of them is fine."""
+        """The main file: the one named, or the first found; then the drop-ins beside it. None of them is fine. With
+        `cached` their readings are remembered, and the last good one counts where a file can't be read now."""
         self.file = named or self._found()
-        if self.file is not None:
-            self._read(LayerName.FILE, self.file, named is not None, cached)
-            for path in drop_ins(self.file):
-                self._read(LayerName.DROP_IN, path, named=False, cached=False)
+        if self.file is None:
+            return
+        if cached:
+            self.readings = Readings(Path(str(_value(self.outside, _DATA_DIR) or self.machine.data_dir)))
+        self._read(LayerName.FILE, self.file, named is not None)
+        for path in drop_ins(self.file):
+            self._read(LayerName.DROP_IN, path, named=False)
+        if self.readings is not None:
+            self.readings.keep()
 
-    def _read(self, name: LayerName, path: Path, named: bool, cached: bool) -> None:
-        document = self._document(name, path, named, cached)
+    def _read(self, name: LayerName, path: Path, named: bool) -> None:
+        document = self._document(name, path, named)
         if document is None:
             self.files.append(Layer(name, closed_values(self.sections, ()), str(path)))
         else:
@@ -146,16 +153,18 @@ class Reading:
         self.findings.append(ConfigFinding("untrusted_file", (), message, Origin(LayerName.FILE, str(found))))
         return find_config([path for path in paths if os.path.realpath(path) != here], FILENAME)
 
-    def _document(self, name: LayerName, path: Path, named: bool, cached: bool) -> Document | None:
-        """What the file says; None and a finding where it can't be read."""
-        content = b""
+    def _document(self, name: LayerName, path: Path, named: bool) -> Document | None:
+        """What the file says; where it can't be read a finding, and what it said before, or None."""
+        content, last = b"", None
         try:
             content = read_bytes(path)
-            return self._parsed(content, path, cached)
+            return self._parsed(content, path)
         except Malformed as error:
-            message = f"{error}; nothing of this file counts until it is mended"
+            last = None if self.readings is None else self.readings.last(path)
+            counts = "nothing of this file" if last is None else "what it said when it could last be read"
+            message = f"{error}; {counts} counts until it is mended"
             finding = ConfigFinding("malformed", (), message, Origin(name, str(path), error.line, error.column))
-            place_lost = b"data_dir" in content or not content
+            place_lost = last is None and (b"data_dir" in content or not content)
         except OSError as error:
             reason = error.strerror or str(error)
             if named and isinstance(error, (FileNotFoundError, NotADirectoryError)):
@@ -165,16 +174,13 @@ class Reading:
         self.findings.append(finding)
         if place_lost and not self.at_any_place and _value(self.outside, _DATA_DIR) is None:
             raise _place_unknown(finding)
-        return None
+        return last
 
-    def _parsed(self, content: bytes, path: Path, cached: bool) -> Document:
-        folder = Path(str(_value(self.outside, _DATA_DIR) or self.machine.data_dir))
-        cached = cached and path.suffix in (".yaml", ".yml")
-        document = recall(folder, content) if cached else None
-        if document is None:
-            document = read_document(content, path)
-            if cached:
-                remember(folder, content, document)
+    def _parsed(self, content: bytes, path: Path) -> Document:
+        known = None if self.readings is None else self.readings.recall(path, content)
+        document = read_document(content, path) if known is None else known
+        if known is None and self.readings is not None:
+            self.readings.remember(path, content, document)
         return document
 
 

@@ -58,13 +58,14 @@ A later layer counts over an earlier one. Maps merge key by key; everything else
 ## When a value is bad
 
 The node starts all the same and says `degraded`. A bad value is left out, so that the layer below counts for that key
-alone; of a key that stands twice the first counts; an unknown key does nothing; a file that can't be read at all counts
-as absent. Of a stored override that is bad the layer below counts, and it stays in the database. The keys that say who
-can reach the node close instead: where one of them is bad, or stands twice, its closed value (told below) counts, and
-not what a layer below says; where a whole section or file can't be read, so does that of each but `rest.enabled`. A
-task is parked, not run on a guess, where what it does or when it does it can't be read. The start is refused (exit
-status 78) where the node could end up in the wrong place, that is where `general.data_dir` is bad or can't be known,
-and with `--strict` for any finding. `dms config validate FILE` lists them all, each with its line and column.
+alone; of a key that stands twice the first counts; an unknown key does nothing. Of a file that can't be read at all
+counts what it said when a node here could last read it, else it counts as absent. Of a stored override that is bad the
+layer below counts, and it stays in the database. The keys that say who can reach the node close instead: where one of
+them is bad, or stands twice, its closed value (told below) counts, and not what a layer below says; where a whole
+section, or a file of which nothing is known, can't be read, so does that of each but `rest.enabled`. A task is parked,
+not run on a guess, where what it does or when it does it can't be read. The start is refused (exit status 78) where
+the node could end up in the wrong place, that is where `general.data_dir` is bad or can't be known, and with
+`--strict` for any finding. `dms config validate FILE` lists them all, each with its line and column.
 
 While the node runs, whatever is bad is refused whole, and nothing changes: a set value, a batch, an edited file. A file
 that is suddenly empty or gone is refused too, since it is in the middle of being written more often than it is meant.
