@@ -91,6 +91,18 @@ def test_a_manager_with_less_patience_than_the_drain_takes_is_kept_patient(nodes
     assert "success" == nodes.start().history("backup")[0]["status"]
 
 
+def test_the_watchdog_is_fed_while_the_node_drains(nodes: Any, manager: Manager) -> None:
+    nodes.configure(tasks={"backup": {"call": "functions:work", "kwargs": {"seconds": 1}}})
+    node = nodes.start(NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000")
+    node.ask("task.run", name="backup")
+    node.wait_for(lambda line: (line.get("task"), line["event"]) == ("backup", "start"))
+    node.signal(signal.SIGTERM)
+    manager.hear("STOPPING")
+    assert ["1"] * 3 == [manager.hear("WATCHDOG")["WATCHDOG"] for _ in range(3)]
+    assert not node.ends(within=0)
+    assert 0 == node.end()
+
+
 @contextmanager
 def held_database(node: Any) -> Iterator[None]:
     """Nobody else can write into the node's database meanwhile."""
