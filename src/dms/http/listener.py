@@ -4,9 +4,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dms.background_tasks.loop_thread import in_thread
+from dms.http.acceptor import Acceptor
 from dms.http.listening import Listening
 from dms.http.socket_address import BACKLOG, share, unbindable
 from dms.http.tls import show_certificate
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 HANDSHAKE_WITHIN = 10.0
 """Seconds that a TLS handshake may take."""
+
+_FIRST_WORDS = 0.05
+"""Seconds in which whoever has just come may say what it wants, before it is told that the door closes."""
 
 _LAST_WORDS = 0.1
 """Seconds that a request which is cancelled has to be answered in."""
@@ -48,8 +54,9 @@ class Listener:
         self.port: int = bound.getsockname()[1]
         self._load, self._clock, self._most = load, clock, most
         self._beginning: asyncio.Task[None] | None = None
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._connections: Connections | None = None
+        self._coming: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -76,28 +83,42 @@ class Listener:
         self._beginning.add_done_callback(lambda task: task.cancelled() or task.result())
 
     async def _begin(self) -> None:
-        config = await in_thread(self._load)
-        from dms.http.connection import Connections, HttpConnection
+        self._config = await in_thread(self._load)
+        from dms.http.connection import Connections
 
-        connections = self._connections = Connections(self._clock, self._most)
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: HttpConnection(config, connections),
-            sock=self.socket,
-            ssl=self.tls,
-            ssl_handshake_timeout=HANDSHAKE_WITHIN if self.tls else None,
-            backlog=BACKLOG,
-        )
+        self._connections = Connections(self._clock, self._most)
+        self._acceptor = Acceptor(self.socket, self._take)
+        self._acceptor.start()
+
+    def _take(self, accepted: socket.socket) -> None:
+        """One more; where they are too many, and can't be told so before a handshake, it is hung up on."""
+        if self.tls is not None and len(self._coming) >= self._most():
+            accepted.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._let_in(accepted))
+        self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
+
+    async def _let_in(self, accepted: socket.socket) -> None:
+        from dms.http.connection import HttpConnection
+
+        assert self._connections is not None
+        made = partial(HttpConnection, self._config, self._connections)
+        within = HANDSHAKE_WITHIN if self.tls else None
+        with suppress(OSError):  # it has gone already, or its handshake came to nothing
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(made, accepted, ssl=self.tls, ssl_handshake_timeout=within)
 
     def shut(self) -> None:
-        """Accept nobody any more; who is in may stay until `leave`."""
+        """Accept nobody any more; who is in, or has come already, may stay until `leave`."""
+        if self.socket.fileno() < 0:
+            return
         if self._beginning is not None:
             self._beginning.cancel()
-        if self._connections is not None:
-            self._connections.ending = True
-        if self._server is not None:
-            self._server.close()
-        elif self.socket.fileno() >= 0:
+        if self._acceptor is None:
             asyncio.get_running_loop().remove_reader(self.socket)
+        else:
+            self._acceptor.stop()
         self.socket.close()
 
     async def leave(self, within: float) -> None:
@@ -105,18 +126,29 @@ class Listener:
         under way is cancelled, whoever waits for it told so, and cut off."""
         if self._connections is None:
             return
-        for connection in tuple(self._connections.connections):
-            connection.shutdown()
         try:
             async with asyncio.timeout(within):
-                while self._connections.connections or self._connections.tasks:  # noqa: ASYNC110 — nothing tells of it
+                if self._coming or self._connections.connections:
+                    await asyncio.sleep(min(_FIRST_WORDS, within / 4))
+                self._say_good_bye()
+                while self._somebody_is_here():  # noqa: ASYNC110 — nothing tells of it
                     await asyncio.sleep(_LOOK)
         except TimeoutError:
             await self._cut_off()
 
+    def _somebody_is_here(self) -> bool:
+        assert self._connections is not None
+        return bool(self._coming or self._connections.connections or self._connections.tasks)
+
+    def _say_good_bye(self) -> None:
+        assert self._connections is not None
+        self._connections.ending = True
+        for connection in tuple(self._connections.connections):
+            connection.shutdown()
+
     async def _cut_off(self) -> None:
         assert self._connections is not None
-        under_way = tuple(self._connections.tasks)
+        under_way = (*self._connections.tasks, *self._coming)
         for task in under_way:
             task.cancel()
         if under_way:

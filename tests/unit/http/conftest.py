@@ -123,7 +123,8 @@ class Life:
         self.veto = Veto()
         guard = LiveGuard(loaded.config.rest)
         self.application = hello
-        self.door = LiveDoor(lambda: Serving(self.application, NoSocket), guard, SystemClock(), lambda: 256)
+        most = lambda: self.live.config.rest.max_connections  # noqa: E731
+        self.door = LiveDoor(lambda: Serving(self.application, NoSocket), guard, SystemClock(), most)
         self.live.subscribe(self.door)
         self.live.subscribe(self.veto)
 

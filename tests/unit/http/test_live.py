@@ -216,6 +216,21 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
+async def test_who_has_come_but_was_not_seen_yet_is_answered_too(begin: Begin, said: Any) -> None:
+    """A server that is closed at that moment resets those who wait to be accepted, or leaves them hanging."""
+    door = await begin()
+    await said(door.url)  # what it serves with is loaded
+    peers = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(5)]
+    for peer in peers:
+        peer.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    await door.set(enabled=False)
+    for peer in peers:
+        peer.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=peer)
+        assert hello(await asyncio.wait_for(reader.read(), 5))
+        writer.close()
+
+
 # ── certificates ──
 
 
@@ -252,6 +267,16 @@ async def test_another_file_is_shown_without_another_listener(begin: Begin, auth
     other, other_key = authority.issue("other")
     await door.set(tls_certificate=str(other), tls_key=str(other_key))
     assert (True, port) == (before != await authority.serial_at(door.url), door.port)
+
+
+async def test_peers_that_begin_no_handshake_are_not_more_than_may_be(begin: Begin, authority: Any) -> None:
+    certificate, key = authority.issue()
+    door = await begin(tls_certificate=certificate, tls_key=key, max_connections=2)
+    await authority.serial_at(door.url)
+    mute = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(3)]
+    assert b"" == await asyncio.wait_for(mute[2][0].read(), 5)
+    for _, writer in mute:
+        writer.close()
 
 
 # ── the stop ──
