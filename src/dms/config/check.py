@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from dms.config.config import Sections, plain
-from dms.config.document import Flaw, KeyPath
+from dms.config.document import TOO_DEEP, Flaw, KeyPath, is_too_deep
 from dms.config.finding import ConfigFinding
 from dms.config.layer import Layer, Origin
 from dms.config.leaf import read_text, read_value, shown
@@ -116,6 +116,8 @@ class _Checker:
     def _value(self, value: Any, kind: Any) -> Any:
         if isinstance(value, str) and not self.layer.name.has_types:
             value = read_text(value, kind)
+        if is_too_deep(value):
+            raise InvalidInput(TOO_DEEP)
         return read_value(value, kind, self.layer.folder, self.machine)
 
     def _entry(self, fields: Any, section: type[Section], path: KeyPath) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a file says, and where it says it."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,25 @@ KeyPath = tuple[str | int, ...]
 
 DEEPEST = 64
 """How deep maps and lists may nest."""
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether maps and lists nest deeper than that."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +92,7 @@ class DocumentBuilder:
     def open(self, container: dict[str, Any] | list[Any], line: int, column: int) -> None:
         """A map or list begins. Malformed where it nests too deep."""
         if len(self._open) >= DEEPEST:
-            raise Malformed(f"nested deeper than {DEEPEST} levels", line, column)
+            raise Malformed(TOO_DEEP, line, column)
         self._open.append(_Open(container, self.put(container, line, column)))
 
     def close(self) -> Any:

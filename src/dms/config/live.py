@@ -15,11 +15,12 @@ import msgspec
 
 from dms.config.change import ConfigChange, KeyChange, diff, differences
 from dms.config.config import Config, plain
-from dms.config.document import KeyPath
+from dms.config.document import DEEPEST, TOO_DEEP, KeyPath, is_too_deep
 from dms.config.explain import unknown
 from dms.config.file import FILENAME, SUFFIXES
 from dms.config.finding import ConfigFinding, key_path, key_text
 from dms.config.layer import ABSENT, LayerName, is_same, leaves, value_at
+from dms.config.leaf import shown
 from dms.config.machine import working_directory
 from dms.config.overrides import Override, moved, said, with_override, without_override
 from dms.config.reading import Loaded, folders_to_search, with_overrides
@@ -171,6 +172,7 @@ class LiveConfig:
             overrides = self._volatile if volatile else self._persistent
             paths = {_path(key): value for key, value in changes.items()}
             for path, value in sorted(paths.items(), key=lambda item: len(item[0])):  # a part stands over the whole
+                _refuse_too_deep(path, value)
                 if not is_same(said(overrides, path), value):
                     new = Override(path, value, self.revision + 1, author, self._clock.now().wall)
                     overrides = with_override(overrides, new)
@@ -289,7 +291,8 @@ class LiveConfig:
         worse = _worse(self.loaded, loaded)
         if worse:
             lines = "\n".join(f"{finding.key}: {finding.message}" for finding in worse)
-            raise InvalidParameters(f"{lines}. Nothing was changed", tuple(finding.key for finding in worse))
+            end = "" if lines.endswith((".", "?")) else "."
+            raise InvalidParameters(f"{lines}{end} Nothing was changed", tuple(finding.key for finding in worse))
         return _Proposal(loaded, persistent, volatile, author, reason, touched, into, came, went)
 
     def _check_known(self, path: tuple[str, ...]) -> None:
@@ -409,9 +412,14 @@ async def _done(future: "Future[None]") -> None:
 
 def _path(key: str) -> tuple[str, ...]:
     path = key_path(key)
-    if not all(path):
-        raise InvalidParameters(f"{key!r} is not a key such as scheduler.max_running_tasks", (key,))
+    if not all(path) or len(path) > DEEPEST:
+        raise InvalidParameters(f"{shown(key)} is not a key such as scheduler.max_running_tasks", (key,))
     return tuple(map(str, path))
+
+
+def _refuse_too_deep(path: tuple[str, ...], value: Any) -> None:
+    if is_too_deep(value):
+        raise InvalidParameters(f"{key_text(path)}: {TOO_DEEP}. Nothing was changed", (key_text(path),))
 
 
 def _hash(effective: Mapping[str, Any]) -> str:

@@ -300,6 +300,27 @@ async def test_no_longer_setting_what_a_lower_layer_says_too_is_a_revision_that_
     assert (3, [], {SLOTS: "unset"}) == (answer.revision, answer.changes, answer.unseen)
 
 
+@pytest.mark.parametrize("inside", [lambda value: [value], lambda value: {"a": value}], ids=["lists", "maps"])
+@pytest.mark.parametrize("levels", [65, 600, 5_000])
+async def test_what_nests_too_deep_is_refused(life: Life, inside: Callable[[Any], Any], levels: int) -> None:
+    value: Any = 1
+    for _ in range(levels):
+        value = inside(value)
+    with pytest.raises(InvalidParameters, match=r"^tasks\.x: nested deeper than 64 levels\. Nothing was changed$"):
+        await life.set({"tasks.x": {"call": "math:sqrt", "args": value}})
+    for refused in (life.set({f"tasks{'.x' * levels}": 1}), life.live.unset([f"tasks{'.x' * levels}"], author="ana")):
+        with pytest.raises(InvalidParameters, match="is not a key such as"):
+            await refused
+
+
+async def test_the_refusal_of_an_unknown_key_is_one_plain_sentence_after_the_other(life: Life) -> None:
+    with pytest.raises(InvalidParameters) as caught:
+        await life.set({"scheduler.max_runing_tasks": 2})
+    assert "scheduler.max_runing_tasks: unknown key. Did you mean max_running_tasks? Nothing was changed" == str(
+        caught.value
+    )
+
+
 async def test_of_what_is_set_at_once_a_part_stands_over_the_whole_whatever_comes_first(life: Life) -> None:
     for changes in ({"tasks.x": {"run": ["whole"]}, "tasks.x.run": ["part"]}, {"tasks.y.run": ["part"], "tasks.y": {}}):
         await life.set(changes)
