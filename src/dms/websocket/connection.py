@@ -274,7 +274,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._await_hello() if caller is None else self._let_in(caller)
 
     def _reject(self, status: HTTPStatus, text: str) -> None:
-        address = self._transport.get_extra_info("peername")
+        address, *_ = self._transport.get_extra_info("peername") or ("?",)  # its port would make each line another
         _log.warning("a WebSocket of %s was refused before its upgrade: %d %s", address, status, text)
         self._protocol.send_response(rejection(self._protocol, status, text))
 

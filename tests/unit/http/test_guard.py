@@ -1,9 +1,12 @@
 """Which requests may come in, by the names and pages that they say."""
 
+import re
 from collections.abc import Callable
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dms.config import load
 from dms.config.schema import RestSection
@@ -162,3 +165,31 @@ def test_it_follows_the_settings(rest: Rest) -> None:
     assert guard(headers("node.example"))
     guard.follow(rest(allowed_hosts=["node.example"]))
     assert guard(headers("node.example")) is None
+
+
+PARTS = [
+    b"localhost",
+    b"127.0.0.1",
+    b"::1",
+    b"0",
+    b"9",
+    b".",
+    b":",
+    b"[",
+    b"]",
+    b"evil",
+    b"@",
+    b"/",
+    b" ",
+    b"http://",
+    b"\xe4",
+]
+SAID = st.lists(st.sampled_from(PARTS), max_size=6).map(b"".join)
+
+
+@given(host=SAID, origin=st.none() | SAID)
+def test_whatever_is_said_is_judged_and_nothing_but_this_machine_comes_in(host: bytes, origin: bytes | None) -> None:
+    guard = guard_of(load(environ={"HOME": "/nowhere"}).config.rest)
+    told = [(b"host", host), *([] if origin is None else [(b"origin", origin)])]
+    if guard(told) is None:
+        assert re.fullmatch(rb"\s*(localhost\.?|127\.\d+\.\d+\.\d+|\[[0:]+1\])(:\d*)?\s*", host.lower())
