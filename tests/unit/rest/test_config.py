@@ -164,9 +164,11 @@ async def test_an_earlier_revision_comes_back(ask: Any) -> None:
 
 
 async def test_defaults_are_restored_and_files_read_anew(ask: Any) -> None:
-    await ask("POST", f"{CONFIG}/restore-defaults", json={"keys": [SLOTS]})
-    assert "persistent override" == (await ask("GET", f"{CONFIG}/{SLOTS}")).json()["origin"]
-    assert [] == (await ask("POST", f"{CONFIG}/reload")).json()["changes"]
+    restored = await ask("POST", f"{CONFIG}/restore-defaults", json={"keys": [SLOTS]})
+    key = await ask("GET", f"{CONFIG}/{SLOTS}")
+    reloaded = await ask("POST", f"{CONFIG}/reload")
+    assert ("persistent override", []) == (key.json()["origin"], reloaded.json()["changes"])
+    assert ['"2"'] * 3 == [each.headers["ETag"] for each in (restored, key, reloaded)]
 
 
 async def test_the_past_comes_page_by_page_and_what_differs(ask: Any) -> None:
@@ -174,6 +176,8 @@ async def test_the_past_comes_page_by_page_and_what_differs(ask: Any) -> None:
         await ask("PUT", f"{CONFIG}/{SLOTS}", json=slots)
     page = await ask("GET", f"{CONFIG}/history?limit=2")
     assert ([3, 2], "?limit=2&before=2") == ([each["revision"] for each in page.json()], page.links["next"]["url"])
+    whole = await ask("GET", f"{CONFIG}/history")
+    assert ([3, 2, 1], False) == ([each["revision"] for each in whole.json()], "Link" in whole.headers)
     differs = await ask("GET", f"{CONFIG}/diff?from=1&to=2")
     assert [{"key": SLOTS, "before": 3, "after": 1}] == differs.json()
 

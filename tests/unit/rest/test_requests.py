@@ -83,19 +83,20 @@ async def test_one_that_asks_too_often_is_429_and_told_when_to_come_again(node: 
     assert 1 == len(node.asked)
 
 
-async def test_one_with_too_much_under_way_is_429_and_the_others_are_not(node: Any, wire: Any) -> None:
+async def test_a_token_with_too_much_under_way_is_429_and_no_other_is(node: Any, wire: Any) -> None:
     app = node.app(limits=Limits(in_flight=1))
-    waiting = wire("POST", f"{TASKS}/hold/run?wait")
+    mine, other = (node.tokens.create("ana", ["task:run", "task:read"], "test", None)[1] for _ in range(2))
+    waiting = wire("POST", f"{TASKS}/hold/run?wait", token=mine)
     asking = asyncio.ensure_future(waiting.ask(app))
     await node.begun.wait()
     statuses = []
-    for token in ("admin", "reader"):
-        other = wire("GET", TASKS, token=token)
-        await other.ask(app)
-        statuses.append(other.status)
+    for token in (mine, other):
+        asked = wire("GET", TASKS, token=token)
+        await asked.ask(app)
+        statuses.append(asked.status)
     node.let_go.set()
     await asking
-    again = wire("GET", TASKS)
+    again = wire("GET", TASKS, token=mine)
     await again.ask(app)
     assert ([429, 200], 200, 200) == (statuses, waiting.status, again.status)
 
@@ -123,6 +124,7 @@ async def test_a_token_in_the_url_is_400_with_what_to_do_and_not_said_again(path
         ("/api//v1/tasks", "write it /api/v1/tasks"),
         ("//api/v1/tasks/answer//", "write it /api/v1/tasks/answer"),
         ("/api/v1/task", "Did you mean /api/v1/tasks?"),
+        ("/api/v1/task/", "there is nothing at /api/v1/task/. Did you mean /api/v1/tasks?"),
         ("/api/v2/tasks", "Did you mean /api/v1/tasks?"),
         ("/", "there is nothing at /"),
         ("/favicon.ico", "there is nothing at /favicon.ico"),
