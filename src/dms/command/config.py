@@ -11,9 +11,10 @@ from dms.command.command import Command
 from dms.command.operation import Effect, Nothing, Operation
 from dms.command.topic import Topic
 from dms.config import Explanation, explain, get
+from dms.config.changed import Changed
 from dms.config.config import Sections
 from dms.config.finding import key_text
-from dms.config.live import Changed, LiveConfig, Permit
+from dms.config.live import LiveConfig, Permit
 from dms.config.overrides import Override
 from dms.config.scopes import scope_of
 from dms.config.store import RecordedChange, Revision

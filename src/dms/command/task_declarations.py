@@ -10,8 +10,9 @@ from dms.background_tasks.task import check_name
 from dms.command.command import Command
 from dms.command.config import author_of, permit_of
 from dms.command.operation import Effect, Operation
+from dms.config.changed import Changed
 from dms.config.layer import ABSENT, value_at
-from dms.config.live import Changed, LiveConfig
+from dms.config.live import LiveConfig
 from dms.errors import Conflict, Refused
 
 

@@ -13,20 +13,20 @@ from typing import Any, Protocol
 
 import msgspec
 
-from dms.config.change import ConfigChange, KeyChange, diff, differences
+from dms.config.change import ConfigChange, diff
+from dms.config.changed import Changed, answer_to, recorded_between
 from dms.config.config import Config, plain
-from dms.config.document import DEEPEST, TOO_DEEP, KeyPath, is_too_deep
+from dms.config.document import KeyPath
 from dms.config.explain import unknown
 from dms.config.file import FILENAME, SUFFIXES
-from dms.config.finding import ConfigFinding, key_path, key_text
-from dms.config.layer import ABSENT, LayerName, is_same, leaves, value_at
-from dms.config.leaf import shown
+from dms.config.finding import key_text
+from dms.config.layer import ABSENT, LayerName, is_same, value_at
 from dms.config.machine import working_directory
 from dms.config.overrides import Override, moved, said, with_override, without_override
+from dms.config.proposal import Proposal, defaults_of, path_of, refuse_too_deep, refuse_worse, refuse_worse_files
 from dms.config.reading import Loaded, folders_to_search, with_overrides
-from dms.config.setting import Applies, is_section, keys_of
 from dms.config.store import ConfigStore, RecordedChange, Revision
-from dms.errors import ConfigError, InvalidParameters, VersionConflict
+from dms.errors import InvalidParameters, VersionConflict
 from dms.instant import Clock
 from dms.trace import CURRENT, begin
 
@@ -51,37 +51,6 @@ class Subscriber(Protocol):
         """It does not come."""
 
 
-class Changed(msgspec.Struct, frozen=True):
-    """The answer to a change: the revision now, what changed, and by key what took effect at once, with a task's next
-    run, or waits for a restart. `masked_by` tells by key which higher layer's value counts instead; `unseen`, which
-    overrides came or went (`set`, `unset`) though the value in force stays."""
-
-    revision: int
-    changes: list[RecordedChange]
-    applied: list[str]
-    next_run: list[str]
-    restart_needed: list[str]
-    masked_by: dict[str, str]
-    unseen: dict[str, str]
-    dry_run: bool
-
-
-class _Proposal(msgspec.Struct, frozen=True):
-    """A change that somebody wants: the configuration it would come to, and the overrides then; which of them, key by
-    key, would come and which would go. `touched` are the keys that were named, to be said (where at all) in one layer.
-    """
-
-    loaded: Loaded
-    persistent: Sequence[Override]
-    volatile: Sequence[Override]
-    author: str
-    reason: str
-    touched: Sequence[KeyPath] = ()
-    into: LayerName = LayerName.OVERRIDE
-    came: Sequence[Override] = ()
-    went: Sequence[Override] = ()
-
-
 Told = Callable[[Revision], None]
 
 Permit = Callable[[Sequence[Override]], None]
@@ -95,8 +64,7 @@ def anything(overrides: Sequence[Override]) -> None:
 class LiveConfig:
     """What is in force, and how it changes. All of it runs on one loop, one change at a time.
 
-    `read` reads the files anew. `start` must come first, then
-    `record_start`, before any change.
+    `read` reads the files anew. `start` must come first, then `record_start`, before any change.
     """
 
     def __init__(self, loaded: Loaded, store: ConfigStore, clock: Clock, read: Callable[[], Awaitable[Loaded]]) -> None:
@@ -109,7 +77,7 @@ class LiveConfig:
         self._volatile_at: dict[int, Sequence[Override]] = {}
         self._subscribers: list[Subscriber] = []
         self._newest: Revision | None = None
-        self._lock = asyncio.Lock()
+        self._lock, self._reloading = asyncio.Lock(), asyncio.Lock()
 
     def _swap(self, loaded: Loaded) -> None:
         """`config` is the snapshot in force, `loaded` how it came about; a plain attribute is read in nanoseconds."""
@@ -146,7 +114,7 @@ class LiveConfig:
         the store takes them. StoreError where it can't be kept: then it is none, and the next one holds it too."""
         newest, effective = self._newest, self.loaded.effective
         if newest is None or newest.hash != self.hash:
-            changes = _recorded_between(newest.effective if newest else {}, effective)
+            changes = recorded_between(newest.effective if newest else {}, effective)
             revision = self._revision("start", "read at the start", changes)
             await asyncio.wrap_future(self._store.save(revision))
             self._take(revision, self._volatile)
@@ -168,11 +136,11 @@ class LiveConfig:
         VersionConflict a key that changed since the expected revision; a subscriber's veto comes as it is. What is set
         so already stays as it was."""
 
-        def propose() -> _Proposal:
+        def propose() -> Proposal:
             overrides = self._volatile if volatile else self._persistent
-            paths = {_path(key): value for key, value in changes.items()}
+            paths = {path_of(key): value for key, value in changes.items()}
             for path, value in sorted(paths.items(), key=lambda item: len(item[0])):  # a part stands over the whole
-                _refuse_too_deep(path, value)
+                refuse_too_deep(path, value)
                 if not is_same(said(overrides, path), value):
                     new = Override(path, value, self.revision + 1, author, self._clock.now().wall)
                     overrides = with_override(overrides, new)
@@ -196,13 +164,13 @@ class LiveConfig:
         """Remove overrides, so that the layers below count: of both kinds, or only volatile or persistent ones.
         InvalidParameters where there is no such key, and none that was set before there was none."""
 
-        def propose() -> _Proposal:
+        def propose() -> Proposal:
             persistent, held = self._persistent, self._volatile
-            for path in map(_path, keys):
+            for path in map(path_of, keys):
                 self._check_known(path)
                 held = held if volatile is False else without_override(held, path)
                 persistent = persistent if volatile is True else without_override(persistent, path)
-            return self._proposal(persistent, held, author, reason, [_path(key) for key in keys])
+            return self._proposal(persistent, held, author, reason, [path_of(key) for key in keys])
 
         return await self._change(propose, permit, expected_revision, dry_run)
 
@@ -211,7 +179,7 @@ class LiveConfig:
         where the revision is of this start. NotFound where it is no longer kept."""
         past = await asyncio.wrap_future(self._store.revision(number))
 
-        def propose() -> _Proposal:
+        def propose() -> Proposal:
             held = self._volatile_at.get(number, ())
             return self._proposal(past.overrides, held, author, f"rolled back to revision {number}")
 
@@ -224,9 +192,9 @@ class LiveConfig:
         the environment says otherwise. Tasks, and where the node lives, have no defaults and stay; InvalidParameters
         where that is what was asked for."""
 
-        def propose() -> _Proposal:
-            paths = [_path(key) for key in keys]
-            defaults = _defaults(self.loaded, paths)
+        def propose() -> Proposal:
+            paths = [path_of(key) for key in keys]
+            defaults = defaults_of(self.loaded, paths)
             persistent, held = self._persistent, self._volatile
             for path in defaults:
                 persistent, held = without_override(persistent, path), without_override(held, path)
@@ -241,17 +209,15 @@ class LiveConfig:
 
     async def reload(self, author: str = "file", reason: str = "the files have changed") -> Changed:
         """Read the files anew. ConfigError, and nothing has changed, where they are worse than before."""
-        fresh = await self._read()
 
-        def propose() -> _Proposal:
-            _refuse_emptied(self.loaded, fresh)
+        def propose() -> Proposal:
             loaded = with_overrides(fresh, self._persistent, self._volatile)
-            worse = _worse(self.loaded, loaded)
-            if worse:
-                raise ConfigError("\n".join(map(str, worse)), tuple(map(str, worse)))
-            return _Proposal(loaded, self._persistent, self._volatile, author, reason)
+            refuse_worse_files(self.loaded, loaded)
+            return Proposal(loaded, self._persistent, self._volatile, author, reason)
 
-        return await self._change(propose, anything, None, dry_run=False)
+        async with self._reloading:  # what was read first must not come into force last
+            fresh = await self._read()
+            return await self._change(propose, anything, None, dry_run=False)
 
     async def settle(self) -> None:
         """Wait until each change that has been asked for is in force or refused."""
@@ -268,7 +234,7 @@ class LiveConfig:
         """What differs between two revisions; without the first from the defaults, without the second to now."""
         before = plain(self.loaded.layers[0].values) if from_ is None else (await self._past(from_)).effective
         after = self.loaded.effective if to is None else (await self._past(to)).effective
-        return _recorded_between(before, after)
+        return recorded_between(before, after)
 
     async def _past(self, number: int) -> Revision:
         return await asyncio.wrap_future(self._store.revision(number))
@@ -283,17 +249,13 @@ class LiveConfig:
         reason: str,
         touched: Sequence[KeyPath] = (),
         into: LayerName = LayerName.OVERRIDE,
-    ) -> _Proposal:
+    ) -> Proposal:
         came, went = self._moved(persistent, volatile)
         if not came and not went:
             persistent, volatile = self._persistent, self._volatile
         loaded = with_overrides(self.loaded, persistent, volatile, {each.path[0] for each in (*came, *went)})
-        worse = _worse(self.loaded, loaded)
-        if worse:
-            lines = "\n".join(f"{finding.key}: {finding.message}" for finding in worse)
-            end = "" if lines.endswith((".", "?")) else "."
-            raise InvalidParameters(f"{lines}{end} Nothing was changed", tuple(finding.key for finding in worse))
-        return _Proposal(loaded, persistent, volatile, author, reason, touched, into, came, went)
+        refuse_worse(self.loaded, loaded)
+        return Proposal(loaded, persistent, volatile, author, reason, touched, into, came, went)
 
     def _check_known(self, path: tuple[str, ...]) -> None:
         """InvalidParameters where neither the schema nor an override knows of a key."""
@@ -302,13 +264,13 @@ class LiveConfig:
             raise InvalidParameters(f"{what} Nothing was changed", (key_text(path),))
 
     async def _change(
-        self, propose: Callable[[], _Proposal], permit: Permit, expected: int | None, dry_run: bool
+        self, propose: Callable[[], Proposal], permit: Permit, expected: int | None, dry_run: bool
     ) -> Changed:
         """In a task of its own: whoever asked may go away, and the change is whole all the same."""
         return await asyncio.shield(asyncio.ensure_future(self._change_whole(propose, permit, expected, dry_run)))
 
     async def _change_whole(
-        self, propose: Callable[[], _Proposal], permit: Permit, expected: int | None, dry_run: bool
+        self, propose: Callable[[], Proposal], permit: Permit, expected: int | None, dry_run: bool
     ) -> Changed:
         CURRENT.set(begin(CURRENT.get()))
         async with self._lock:
@@ -320,7 +282,7 @@ class LiveConfig:
             await self._prepare(change)
             if dry_run:
                 await self._each(self._subscribers, change, "abandon")
-                return self._answer(change, proposal, self.revision + 1, dry_run=True)
+                return answer_to(change, proposal, self.revision + 1, dry_run=True)
             return await self._commit(change, proposal)
 
     def _moved(
@@ -356,9 +318,9 @@ class LiveConfig:
             step: Coroutine[Any, Any, None] = getattr(subscriber, what)(change)
             await step
 
-    async def _commit(self, change: ConfigChange, proposal: _Proposal) -> Changed:
+    async def _commit(self, change: ConfigChange, proposal: Proposal) -> Changed:
         """On disk first, then in force; nothing to write where nothing changes."""
-        answer = self._answer(change, proposal, self.revision + 1, dry_run=False)
+        answer = answer_to(change, proposal, self.revision + 1, dry_run=False)
         if not change and not answer.unseen:
             self._swap(proposal.loaded)
             return msgspec.structs.replace(answer, revision=self.revision)
@@ -382,60 +344,17 @@ class LiveConfig:
         self._volatile_at.pop(revision.number - MOST_COMPARED, None)
 
     def _revision(
-        self, author: str, reason: str, changes: list[RecordedChange], proposal: _Proposal | None = None
+        self, author: str, reason: str, changes: list[RecordedChange], proposal: Proposal | None = None
     ) -> Revision:
         loaded = self.loaded if proposal is None else proposal.loaded
         persistent = self._persistent if proposal is None else proposal.persistent
         effective, now = dict(loaded.effective), self._clock.now().wall
         return Revision(self.revision + 1, now, author, reason, changes, list(persistent), effective, _hash(effective))
 
-    def _answer(self, change: ConfigChange, proposal: _Proposal, revision: int, *, dry_run: bool) -> Changed:
-        keys = {key.key: change.applies(key) for key in change.keys}
-        unseen = {key_text(each.path): "unset" for each in proposal.went}
-        unseen |= {key_text(each.path): "set" for each in proposal.came}
-        return Changed(
-            revision=revision,
-            changes=[_recorded(key) for key in change.keys],
-            applied=[key for key, applies in keys.items() if applies is Applies.LIVE],
-            next_run=[key for key, applies in keys.items() if applies is Applies.NEXT_RUN],
-            restart_needed=[key for key, applies in keys.items() if applies is Applies.RESTART],
-            masked_by=_masks(proposal),
-            unseen={key: how for key, how in unseen.items() if key not in keys and not change.touches(key)},
-            dry_run=dry_run,
-        )
-
 
 async def _done(future: "Future[None]") -> None:
     """Wait for a future of another thread; one that is done costs no turn of the loop."""
     return future.result() if future.done() else await asyncio.wrap_future(future)
-
-
-def _path(key: str) -> tuple[str, ...]:
-    path = key_path(key)
-    if not all(path) or len(path) > DEEPEST:
-        raise InvalidParameters(f"{shown(key)} is not a key such as scheduler.max_running_tasks", (key,))
-    return tuple(map(str, path))
-
-
-def _refuse_too_deep(path: tuple[str, ...], value: Any) -> None:
-    if is_too_deep(value):
-        raise InvalidParameters(f"{key_text(path)}: {TOO_DEEP}. Nothing was changed", (key_text(path),))
-
-
-def _hash(effective: Mapping[str, Any]) -> str:
-    return hashlib.sha256(msgspec.json.encode(effective, order="sorted")).hexdigest()[:16]
-
-
-def _recorded(key: KeyChange) -> RecordedChange:
-    return RecordedChange(key.key, _or_none(key.before), _or_none(key.after))
-
-
-def _or_none(value: Any) -> Any:
-    return None if value is ABSENT else value
-
-
-def _recorded_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[RecordedChange]:
-    return [_recorded(key) for key in differences(before, after)] if before else []
 
 
 def _hit(recorded: RecordedChange, paths: Sequence[KeyPath]) -> bool:
@@ -446,45 +365,5 @@ def _within(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
-def _worse(old: Loaded, new: Loaded) -> list[ConfigFinding]:
-    """What is wrong with the new one and was not already with the old one, wherever it stands."""
-    known = {(finding.code, finding.path, finding.message) for finding in old.findings}
-    return [each for each in new.findings if (each.code, each.path, each.message) not in known]
-
-
-def _refuse_emptied(old: Loaded, new: Loaded) -> None:
-    """A file that is gone, or empty, is in the middle of being written more often than it is meant so."""
-    said = [layer for layer in old.layers if layer.name is LayerName.FILE and layer.values]
-    says = [layer for layer in new.layers if layer.name is LayerName.FILE and layer.values]
-    if said and not says and not _worse(old, new):
-        line = f"{old.file} is empty or gone; the node goes on with what it said. To mean it, restart the node"
-        raise ConfigError(line, (line,))
-
-
-def _defaults(loaded: Loaded, wanted: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Any]:
-    """The defaults, as plain values, of the keys that are, or lie in, what is wanted (nothing: everything).
-    InvalidParameters where there is nothing to restore."""
-    every = {
-        (name, key.name): plain(value_at(loaded.layers[0].values, (name, key.name)))
-        for name, kind in loaded.sections.items()
-        if is_section(kind)
-        for key in keys_of(kind).values()
-        if not key.setting.place and not key.setting.early
-    }
-    for path in wanted:
-        if not any(key[: len(path)] == path for key in every):
-            what = unknown(loaded, path) or f"{key_text(path)}: there is no default that could be restored."
-            raise InvalidParameters(f"{what} Nothing was changed", (key_text(path),))
-    return {key: value for key, value in every.items() if not wanted or any(key[: len(p)] == p for p in wanted)}
-
-
-def _masks(proposal: _Proposal) -> dict[str, str]:
-    """Which of the keys that were said are masked, and by what."""
-    masked = {}
-    for layer in [layer for layer in proposal.loaded.layers if layer.name is proposal.into]:
-        for path in proposal.touched:
-            for leaf in leaves(value_at(layer.values, path), path):
-                above = proposal.loaded.merged.layer_of(leaf)
-                if above is not None and above is not layer:
-                    masked[key_text(leaf)] = str(above.origin(leaf))
-    return masked
+def _hash(effective: Mapping[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(effective, order="sorted")).hexdigest()[:16]

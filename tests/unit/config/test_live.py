@@ -85,6 +85,7 @@ class Life:
         self.load, self.text, self.options = loaded, text, options
         self.store = store or Kept()
         self.told: list[Revision] = []
+        self.gates: list[asyncio.Event] = []
         self.live = LiveConfig(self._read_now(), self.store, FakeClock(), self._read)
         self.live.listen(self.told.append)
         self.live.start()
@@ -93,7 +94,10 @@ class Life:
         return self.load(self.text, **self.options)
 
     async def _read(self) -> Loaded:
-        return self._read_now()
+        read, gate = self._read_now(), self.gates.pop(0) if self.gates else None
+        if gate is not None:
+            await gate.wait()
+        return read
 
     @property
     def slots(self) -> int:
@@ -422,6 +426,21 @@ async def test_a_file_that_has_changed_is_in_force_under_the_overrides(life: Lif
         life.live.config.general.debug,
         [change.key for change in answer.changes],
     )
+
+
+async def test_what_was_read_first_does_not_come_into_force_last(life: Life) -> None:
+    slow = asyncio.Event()
+    life.gates = [slow]
+    life.text = "scheduler: {max_running_tasks: 5}\n"
+    first = asyncio.ensure_future(life.live.reload())
+    await asyncio.sleep(0)
+    life.text = "scheduler: {max_running_tasks: 6}\n"
+    second = asyncio.ensure_future(life.live.reload())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    slow.set()
+    await asyncio.gather(first, second)
+    assert 6 == life.slots
 
 
 @pytest.mark.parametrize(

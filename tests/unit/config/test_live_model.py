@@ -12,10 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dms.adapters.config_store import MemoryConfigStore
 from dms.config import Loaded
+from dms.config.changed import Changed
 from dms.config.check import check_layer
 from dms.config.config import BUILT_IN, plain
 from dms.config.layer import Layer, LayerName
-from dms.config.live import Changed, LiveConfig
+from dms.config.live import LiveConfig
 from dms.config.reading import compose, with_overrides
 from dms.config.setting import Machine
 from dms.config.store import Revision
