@@ -63,7 +63,7 @@ def revision(number: int, value: Any = 2) -> Revision:
     [None, True, 0, -(2**63), 2**64 - 1, 2**70, -(10**300), 0.1, 5e-324, "", "ä\n\x00", [], {}, {"a": [{"b": None}]}],
 )
 def test_a_revision_comes_back_as_it_was_saved(again: Open, value: Any) -> None:
-    """Integers beyond 64 bits too: they are valid JSON, so a task's arguments may hold them."""
+    """Cog-Creators/Red-DiscordBot#2091: integers beyond 64 bits are valid JSON, and could be set and not kept."""
     store = again()
     store.save(revision(1, value)).result()
     assert revision(1, value) == store.revision(1).result()

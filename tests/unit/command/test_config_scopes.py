@@ -128,6 +128,8 @@ attempts = st.lists(st.one_of(setting, removing, going_back, restoring, declarin
 
 @given(attempts)
 def test_no_series_of_changes_leads_round_a_scope(attempts: list[tuple[str, dict[str, Any]]]) -> None:
+    """mojomojo/mojomojo#45: who might not edit could roll back."""
+
     async def attack() -> tuple[Any, Any]:
         node = await owned()
         before = node.guarded()

@@ -264,6 +264,7 @@ async def test_a_start_that_can_not_be_kept_is_no_revision_and_the_next_change_i
 
 
 async def test_a_folder_whose_name_is_no_text_is_kept_as_an_escape(loaded: Load) -> None:
+    """trapexit/mergerfs-tools#43: a path with bytes that are no UTF-8 ended the program."""
     life = await begun(loaded, environ={"HOME": "/home/\udcff"})
     await life.set({SLOTS: 2})
     assert "/home/\\udcff/.dms" == life.store.all[-1].effective["general"]["user_dir"]
@@ -429,6 +430,7 @@ async def test_a_file_that_has_changed_is_in_force_under_the_overrides(life: Lif
 
 
 async def test_what_was_read_first_does_not_come_into_force_last(life: Life) -> None:
+    """elastic/beats#25703: what a restart had read overwrote the newer one."""
     slow = asyncio.Event()
     life.gates = [slow]
     life.text = "scheduler: {max_running_tasks: 5}\n"

@@ -124,6 +124,7 @@ async def test_the_number_of_slots_follows(node: Node) -> None:
 
 
 async def test_another_time_zone_counts_at_once_for_what_names_none(node: Node) -> None:
+    """RPi-Distro/raspi-config#111: the zone was set, and jobs went by the old one until the next restart."""
     await node.save("""
 tasks:
   own: {run: ["true"], cron: "0 12 * * *", timezone: UTC}
