@@ -108,6 +108,27 @@ async def test_an_endpoint_that_comes_changes_and_goes_takes_effect_at_once(tmp_
     assert [["to the first"], ["to the second"]] == events
 
 
+async def test_another_pace_takes_effect_at_once(tmp_path: Path, collectors: Any) -> None:
+    collector = collectors()
+    async with life(tmp_path, otlp_endpoint=collector.endpoint, flush_interval="1h") as node:
+        get_logger("test").info("hello")
+        await node.set(flush_interval="100ms")
+        collector.log("hello")
+        get_logger("test").info("again")
+        collector.log("again")
+
+
+async def test_what_led_to_a_run_is_not_remembered_while_nobody_collects_it(tmp_path: Path, collectors: Any) -> None:
+    collector = collectors()
+    async with life(tmp_path, otlp_endpoint=collector.endpoint) as node:
+        node.telemetry.run_event(RunEvent("started", "backup", ended_execution(), link=begin().traceparent))
+        await node.set(otlp_endpoint=None)
+        node.telemetry.run_event(RunEvent("ended", "other"))
+        await node.set(otlp_endpoint=collector.endpoint)
+        node.telemetry.run_event(RunEvent("ended", "backup", ended_execution()))
+        assert [] == list(collector.span("task backup").links)
+
+
 async def test_an_address_that_goes_back_and_forth_makes_no_second_exporter(tmp_path: Path, collectors: Any) -> None:
     """Each change once added another exporter, and records came up to 29 times (alexhawat/mergeCraft#293)."""
     first, second = collectors(), collectors()

@@ -38,8 +38,11 @@ class Receiver:
             self._news.notify_all()
 
     def until(self, holds: Any) -> None:
+        assert self.comes_to(holds, PATIENCE)
+
+    def comes_to(self, holds: Any, within: float) -> bool:
         with self._news:
-            assert self._news.wait_for(holds, PATIENCE)
+            return bool(self._news.wait_for(holds, within))
 
 
 def sender_to(receiver: Receiver, interval: float = NEVER, **more: Any) -> Sender:
@@ -134,13 +137,13 @@ def test_what_a_receiver_never_wants_is_lost_and_keeps_nothing_else_waiting() ->
 
 def test_a_receiver_that_was_down_before_the_end_is_not_asked_once_more() -> None:
     receiver = Receiver(Sent("down", again=True))
-    sender = sender_to(receiver, interval=0.01)
-    sender.put("a")
+    sender = sender_to(receiver)
+    for number in range(BATCH):
+        sender.put(number)
     receiver.until(lambda: "down" in receiver.told)
-    sender.pace(NEVER)
     sender.close()
     assert sender.ended(PATIENCE)
-    assert (1, 0) == (sender.left, sender.lost)
+    assert (1, BATCH, 0) == (len(receiver.batches), sender.left, sender.lost)
 
 
 def test_what_comes_meanwhile_does_not_hurry_a_receiver_that_is_down() -> None:
@@ -152,10 +155,24 @@ def test_what_comes_meanwhile_does_not_hurry_a_receiver_that_is_down() -> None:
     receiver.until(lambda: receiver.told == ["down"])
     for number in range(2 * MOST_WAITING):
         sender.put(number)
-    assert 1 == len(receiver.batches)
+    assert not receiver.comes_to(lambda: len(receiver.batches) > 1, within=0.1)
     assert (MOST_WAITING, MOST_WAITING + BATCH) == (sender.left, sender.lost)
     sender.close()
     assert sender.ended(PATIENCE)
+
+
+def test_what_is_put_right_before_the_end_is_sent_whatever_is_under_way() -> None:
+    receiver = Receiver()
+
+    def put_more_and_end(problem: str) -> None:
+        if len(receiver.batches) == 1:
+            sender.put("b")
+            sender.close()
+
+    sender = Sender("dms-otlp-test", lambda: receiver, 0.01, put_more_and_end)
+    sender.put("a")
+    assert sender.ended(PATIENCE)
+    assert [["a"], ["b"]] == receiver.batches
 
 
 def test_nobody_waits_for_a_receiver_that_never_answers() -> None:
