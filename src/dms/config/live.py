@@ -6,7 +6,7 @@ set, unset, roll back, files read anew ──► compose ──► permit ──
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
@@ -281,7 +281,7 @@ class LiveConfig:
                 await self._check_fresh(expected, [*proposal.touched, *(key.path for key in change.keys)])
             await self._prepare(change)
             if dry_run:
-                await self._each(self._subscribers, change, "abandon")
+                await self._abandon(self._subscribers, change)
                 return answer_to(change, proposal, self.revision + 1, dry_run=True)
             return await self._commit(change, proposal)
 
@@ -310,13 +310,12 @@ class LiveConfig:
             try:
                 await subscriber.prepare(change)
             except BaseException:
-                await self._each(prepared, change, "abandon")
+                await self._abandon(prepared, change)
                 raise
 
-    async def _each(self, subscribers: Sequence[Subscriber], change: ConfigChange, what: str) -> None:
+    async def _abandon(self, subscribers: Sequence[Subscriber], change: ConfigChange) -> None:
         for subscriber in subscribers if change else ():
-            step: Coroutine[Any, Any, None] = getattr(subscriber, what)(change)
-            await step
+            await subscriber.abandon(change)
 
     async def _commit(self, change: ConfigChange, proposal: Proposal) -> Changed:
         """On disk first, then in force; nothing to write where nothing changes."""
@@ -328,15 +327,27 @@ class LiveConfig:
         try:
             await _done(self._store.save(revision))
         except BaseException:
-            await self._each(self._subscribers, change, "abandon")
+            await self._abandon(self._subscribers, change)
             raise
         self._swap(proposal.loaded)
         self._persistent, self._volatile = proposal.persistent, proposal.volatile
         self._take(revision, proposal.volatile)
-        await self._each(self._subscribers, change, "apply")
+        failed = await self._apply(change)
         for tell in self._listeners:
             tell(revision)
+        if failed is not None:
+            raise failed
         return answer
+
+    async def _apply(self, change: ConfigChange) -> Exception | None:
+        """Everybody carries it out, whatever becomes of another's part: it is in force. Gives the first mistake."""
+        failed: Exception | None = None
+        for subscriber in self._subscribers if change else ():
+            try:
+                await subscriber.apply(change)
+            except Exception as error:  # noqa: BLE001 - a subscriber's mistake is told to whoever asked, and ends nobody
+                failed = failed or error
+        return failed
 
     def _take(self, revision: Revision, volatile: Sequence[Override]) -> None:
         self.revision, self.hash = revision.number, revision.hash

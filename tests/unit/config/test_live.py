@@ -242,6 +242,19 @@ async def test_a_veto_undoes_what_others_prepared_and_changes_nothing(life: Life
     assert (["prepare", "abandon"], ["prepare", "abandon"], 4) == (first.told, second.told, life.slots)
 
 
+async def test_one_that_can_not_carry_a_change_out_keeps_it_from_nobody(life: Life) -> None:
+    class Mistaken(Listening):
+        async def apply(self, change: ConfigChange) -> None:
+            raise ZeroDivisionError("a mistake")
+
+    listening = Listening()
+    life.live.subscribe(Mistaken())
+    life.live.subscribe(listening)
+    with pytest.raises(ZeroDivisionError, match="a mistake"):
+        await life.set({SLOTS: 2})
+    assert (["prepare", "apply 2"], 2, 2, 2) == (listening.told, life.slots, life.live.revision, life.told[-1].number)
+
+
 async def test_a_change_that_can_not_be_kept_does_not_come(life: Life) -> None:
     listening = Listening()
     life.live.subscribe(listening)
