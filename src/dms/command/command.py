@@ -1,7 +1,7 @@
 """Command: one request to run an operation, from whichever door it came."""
 
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from enum import StrEnum
 from functools import lru_cache
 from inspect import iscoroutinefunction
@@ -64,14 +64,14 @@ class Command:
         self.trace: Trace | None = None
         self.took = 0.0
 
-    async def run(self, operations: Mapping[str, Operation]) -> Any:
+    async def run(self, operations: Operations) -> Any:
         """Run it, once, and give its result, which is then also in `result`. What it raises is also in `error`:
         UnknownMethod, Forbidden, InvalidParameters or ShuttingDown before it runs, and after that whatever the
         operation raises."""
         waiting = self.begin(operations)
         return self.result if waiting is None else await waiting
 
-    def begin(self, operations: Mapping[str, Operation]) -> Coroutine[Any, Any, Any] | None:
+    def begin(self, operations: Operations) -> Coroutine[Any, Any, Any] | None:
         """Run it as far as it waits for nothing: gives None where that was all of it, and else what is still to be
         awaited. It raises what `run` does. All that it does is part of its trace."""
         self.trace = begin(_parent(self.params) if "_meta" in self.params else None)
@@ -88,7 +88,7 @@ class Command:
             self._over(operations, began)
         return waiting
 
-    def _begin(self, operations: Mapping[str, Operation], began: float) -> Coroutine[Any, Any, Any] | None:
+    def _begin(self, operations: Operations, began: float) -> Coroutine[Any, Any, Any] | None:
         try:
             operation, parameters = self._prepare(operations)
         except DmsError as error:
@@ -105,7 +105,7 @@ class Command:
         return None
 
     async def _wait(
-        self, operation: Operation, parameters: msgspec.Struct, operations: Mapping[str, Operation], began: float
+        self, operation: Operation, parameters: msgspec.Struct, operations: Operations, began: float
     ) -> Any:
         CURRENT.set(self.trace)
         try:
@@ -117,15 +117,14 @@ class Command:
             self._over(operations, began)
         return self.result
 
-    def _over(self, operations: Mapping[str, Operation], began: float) -> None:
+    def _over(self, operations: Operations, began: float) -> None:
         self.took = stopwatch() - began
-        if isinstance(operations, Operations) and operations.ended is not None:
-            operations.ended(self)
+        operations.ended(self)
 
     def _succeeded(self, result: Any) -> None:
         self.result, self.state = result, State.SUCCEEDED
 
-    def _prepare(self, operations: Mapping[str, Operation]) -> tuple[Operation, msgspec.Struct]:
+    def _prepare(self, operations: Operations) -> tuple[Operation, msgspec.Struct]:
         operation = operations.get(self.command)
         if operation is None:
             raise UnknownMethod(f"there is no method {self.command}.{did_you_mean(self.command, operations)}")
@@ -133,7 +132,7 @@ class Command:
             raise Forbidden(f"{self.command} needs the scope {operation.scope}, which {self.caller.name} does not hold")
         if self.node_id is not None:
             raise NotFound(f"no node {self.node_id} can be reached from here: this node has joined no fleet")
-        if operation.effect is not Effect.READ and not operation.while_stopping and _closed(operations):
+        if operation.effect is not Effect.READ and not operation.while_stopping and operations.closed:
             raise ShuttingDown("the node is stopping and takes nothing new; ask again once it is back")
         return operation, decode_parameters(operation.parameters, self.params)
 
@@ -142,10 +141,6 @@ class Command:
         self.state = State.FAILED if isinstance(error, Exception) else State.CANCELLED
         if isinstance(error, Exception) and not isinstance(error, DmsError):
             _log.error("%s failed unforeseen", self.command, exc_info=error)
-
-
-def _closed(operations: Mapping[str, Operation]) -> bool:
-    return isinstance(operations, Operations) and operations.closed
 
 
 def _parent(params: dict[str, Any] | list[Any]) -> Trace | None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from dms.access.caller import Caller
 from dms.command.command import Command
 from dms.command.limits import DEFAULT_LIMITS, Limits
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 from dms.command.subscription import Subscription
 from dms.command.topic import Topic
 from dms.errors import DmsError, NotFound, Overloaded, ShuttingDown
@@ -45,7 +45,7 @@ class Connection:
     def __init__(
         self,
         door: Door,
-        operations: Mapping[str, Operation],
+        operations: Operations,
         caller: Caller,
         *,
         limits: Limits = DEFAULT_LIMITS,

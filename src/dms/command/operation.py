@@ -47,8 +47,11 @@ class Operations(dict[str, Operation]):
     """All that can be asked, by name. `ended` hears of every command that has ended, or was rejected. They are `closed`
     while the node stops."""
 
-    ended: Callable[["Command"], None] | None = None
     closed = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: Callable[[Command], None] = lambda command: None
 
 
 def by_name(*families: Iterable[Operation]) -> Operations:

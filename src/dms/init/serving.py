@@ -1,11 +1,11 @@
 """What the TCP door serves, for wiring: REST and the WebSocket, over the same operations and tokens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from dms import __version__
 from dms.access.bearer import Authenticate
 from dms.access.caller import Caller
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 from dms.command.rate_limit import RateLimit
 from dms.config import Config
 from dms.health import Health
@@ -20,7 +20,7 @@ from dms.websocket.registry import SocketRegistry
 
 
 def serving(
-    operations: Mapping[str, Operation],
+    operations: Operations,
     authenticate: Authenticate,
     guard: LiveGuard,
     registry: SocketRegistry,

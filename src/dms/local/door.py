@@ -2,11 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from dms.access.socket_place import place_socket, remove_socket
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 from dms.errors import Overloaded, ShuttingDown, StoreError
 from dms.local.peer_connection import PeerConnection
 from dms.local.socket_file import bind
@@ -24,7 +23,7 @@ class LocalDoor:
     def __init__(
         self,
         data_dir: str | os.PathLike[str],
-        operations: Mapping[str, Operation],
+        operations: Operations,
         *,
         patience: float = 60,
     ) -> None:

@@ -4,20 +4,19 @@ import asyncio
 import os
 import select
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from dms.access.caller import caller_by_socket
 from dms.access.peer import peer_of
 from dms.command.connection import Connection
-from dms.command.operation import Operation
+from dms.command.limits import DEFAULT_LIMITS
+from dms.command.operation import Operations
+from dms.command.send_buffer import SendBuffer
 from dms.errors import DmsError
 from dms.rpc.error import error_from
 from dms.rpc.lines import Lines
 from dms.rpc.session import MAX_MESSAGE
 from dms.rpc.strict_json import encode
-
-SEND_BUFFER = 1024 * 1024
-"""Bytes that may wait for a peer to read before nothing more is read from it."""
 
 
 class PeerConnection(asyncio.Protocol):
@@ -26,7 +25,7 @@ class PeerConnection(asyncio.Protocol):
 
     def __init__(
         self,
-        operations: Mapping[str, Operation],
+        operations: Operations,
         admit: Callable[["PeerConnection"], None],
         forget: Callable[["PeerConnection"], None],
         patience: float,
@@ -35,10 +34,6 @@ class PeerConnection(asyncio.Protocol):
         self._admit, self._forget = admit, forget
         self._patience = patience
         self._lines = Lines(MAX_MESSAGE)
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._impatience: asyncio.TimerHandle | None = None
-        self._sent = 0
         self._connection: Connection | None = None
         self._ended = False
         self.gone = asyncio.Event()
@@ -47,7 +42,8 @@ class PeerConnection(asyncio.Protocol):
         """Somebody connected: see who it is."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._transport.set_write_buffer_limits(high=SEND_BUFFER)
+        limit = DEFAULT_LIMITS.send_buffer
+        self._buffer = SendBuffer(transport, limit=limit, patience=self._patience, too_slow=transport.abort)
         try:
             caller = caller_by_socket(peer_of(self._socket), os.geteuid())
             self._admit(self)
@@ -82,8 +78,7 @@ class PeerConnection(asyncio.Protocol):
 
     def send(self, text: bytes) -> None:
         """A message for it."""
-        self._transport.write(text + b"\n")
-        self._sent += len(text) + 1
+        self._buffer.write(text + b"\n")
 
     def idle(self) -> None:
         """Nothing is due to it: one that has said its last word is let go."""
@@ -92,42 +87,22 @@ class PeerConnection(asyncio.Protocol):
 
     async def drained(self) -> None:
         """Wait until it has read enough for more."""
-        await self._writable.wait()
+        await self._buffer.drained()
 
     def pause_writing(self) -> None:
         """It reads too slowly: take nothing more from it until it does, and not for ever."""
-        self._writable.clear()
-        self._transport.pause_reading()
-        self._bear_with_it(self._taken)
-
-    @property
-    def _taken(self) -> int:
-        """Bytes that the system has taken for it so far."""
-        return self._sent - self._transport.get_write_buffer_size()
-
-    def _bear_with_it(self, taken: int) -> None:
-        loop = asyncio.get_running_loop()
-        self._impatience = loop.call_later(self._patience, self._lose_patience, taken)
-
-    def _lose_patience(self, taken: int) -> None:
-        """Cut it off where it read nothing for so long; one that merely reads slowly is let be."""
-        if self._taken == taken:
-            self._transport.abort()
-        else:
-            self._bear_with_it(self._taken)
+        self._buffer.pause()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        if self._impatience is not None:
-            self._impatience.cancel()
-        self._writable.set()
-        if not self._ended and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self._ended:
+            self._buffer.release()
+        else:
+            self._buffer.resume()
 
     def connection_lost(self, error: Exception | None) -> None:
         """It has gone."""
-        if self._impatience is not None:
-            self._impatience.cancel()
+        self._buffer.release()
         self._forget(self)
         if self._connection is None:
             self.gone.set()

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from dms.access.bearer import Authenticate
 from dms.command.limits import DEFAULT_LIMITS, Limits
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 from dms.errors import NotFound, did_you_mean
 from dms.health import Health
 from dms.rest.config import CONFIG
@@ -33,7 +33,7 @@ RESOURCES = [*TASKS, *CONFIG, *NODE, *LOGS, *EVENTS, *TOKENS]
 
 
 def rest_app(
-    operations: Mapping[str, Operation],
+    operations: Operations,
     authenticate: Authenticate,
     *,
     health: Health,

@@ -1,17 +1,16 @@
 """A command for one who waits for its answer, and may go away before it comes."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from dms.command.command import Command
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 
 
-async def ask(command: Command, operations: Mapping[str, Operation], receive: Receive) -> Any:
+async def ask(command: Command, operations: Operations, receive: Receive) -> Any:
     """Run a command and give its result. ClientDisconnect where whoever asked goes away first: the command is cancelled
     then, as it is where this is cancelled; what must not be cut in half it shields itself."""
     waiting = command.begin(operations)

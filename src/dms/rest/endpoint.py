@@ -1,6 +1,5 @@
 """Endpoint: one method of a resource; from a request to its command, and from the result to the answer."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +10,7 @@ from starlette.responses import Response
 
 from dms.command.command import Command
 from dms.command.limits import Limits
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 from dms.errors import InvalidParameters
 from dms.rest.address import path_parameters, query_parameters, types_of, unknown
 from dms.rest.answer import answer, nothing
@@ -30,7 +29,7 @@ _CONDITIONS = ("If-Match", "If-None-Match", "If-Unmodified-Since")
 class Endpoint:
     """Answers one method of a resource by a Command."""
 
-    def __init__(self, method: Method, operations: Mapping[str, Operation], entry: Entry, limits: Limits) -> None:
+    def __init__(self, method: Method, operations: Operations, entry: Entry, limits: Limits) -> None:
         self._method, self._operations, self._entry, self._limits = method, operations, entry, limits
         self._types = types_of(operations[method.operation].parameters)
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dms.access.caller import NODE_READ
-from dms.command.operation import Effect, Operation
+from dms.command.operation import Effect, Operation, Operations
 from dms.rest.answer import answer, nothing
 from dms.rest.endpoint import EXPECTED
 from dms.rest.entity_tag import is_known
@@ -45,9 +45,7 @@ class Problem(msgspec.Struct, frozen=True):
     trace_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def openapi(
-    resources: Sequence[Resource], operations: Mapping[str, Operation], version: str, entry: Entry
-) -> Answering:
+def openapi(resources: Sequence[Resource], operations: Operations, version: str, entry: Entry) -> Answering:
     """The document, for one who holds the scope `node:read`; made when it is first asked for."""
 
     @cache
@@ -66,7 +64,7 @@ def openapi(
     return answering
 
 
-def describe(resources: Sequence[Resource], operations: Mapping[str, Operation], version: str) -> dict[str, Any]:
+def describe(resources: Sequence[Resource], operations: Operations, version: str) -> dict[str, Any]:
     """The document of these resources: https://spec.openapis.org/oas/v3.1.0."""
     asked = sorted({method.operation for resource in resources for method in resource.methods.values()})
     kinds = [kind for name in asked for kind in (operations[name].parameters, operations[name].result)]

@@ -6,7 +6,7 @@ protocol straight to the Connection.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -21,9 +21,10 @@ from dms.access.bearer import Authenticate, bearer_token
 from dms.access.caller import Caller
 from dms.command.connection import Connection
 from dms.command.limits import Limits
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 from dms.command.parameters import decode_parameters
 from dms.command.rate_limit import RateLimit
+from dms.command.send_buffer import SendBuffer
 from dms.errors import Conflict, DmsError, Forbidden, HelloRequired, RateLimited, Refused, Unauthenticated
 from dms.instant import Clock
 from dms.rpc.message import Params
@@ -48,7 +49,6 @@ from dms.websocket.hello import (
     welcome,
 )
 from dms.websocket.registry import SocketRegistry
-from dms.websocket.send_buffer import SendBuffer
 
 MOST_REFUSED = 1_000
 """How often one socket may be told that it asks too often, without a pause, before it is hung up on."""
@@ -68,7 +68,7 @@ class ServerState(Protocol):
 class Endpoint(msgspec.Struct, frozen=True):
     """What all sockets of a node have in common."""
 
-    operations: Mapping[str, Operation]
+    operations: Operations
     authenticate: Authenticate
     guard: Guard
     limits: Callable[[], Limits]

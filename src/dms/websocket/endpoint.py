@@ -1,12 +1,12 @@
 """The WebSocket as uvicorn takes it: a protocol class, for its setting `ws`."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from dms.access.bearer import Authenticate
 from dms.command.limits import Limits
-from dms.command.operation import Operation
+from dms.command.operation import Operations
 from dms.command.rate_limit import RateLimit
 from dms.instant import Clock
 from dms.websocket.connection import Endpoint, ServerState, WebSocketConnection
@@ -16,7 +16,7 @@ from dms.websocket.registry import SocketRegistry
 
 
 def websocket_protocol(
-    operations: Mapping[str, Operation],
+    operations: Operations,
     authenticate: Authenticate,
     guard: Guard,
     limits: Callable[[], Limits],

@@ -11,7 +11,7 @@ import pytest
 from dms.access.caller import ADMIN, Caller
 from dms.command.command import Command
 from dms.command.connection import Connection
-from dms.command.operation import Effect, Nothing, Operation, by_name
+from dms.command.operation import Effect, Nothing, Operation, Operations, by_name
 from dms.errors import Conflict
 
 
@@ -62,7 +62,7 @@ def door() -> RememberingDoor:
 
 
 @pytest.fixture
-def operations() -> dict[str, Operation]:
+def operations() -> Operations:
     """`echo` a word, `fail` with a conflict, `break` unforeseen, `wait` for ever; all need the scope `test`."""
 
     async def echo(params: Word, command: Command) -> str:
@@ -83,11 +83,11 @@ def operations() -> dict[str, Operation]:
         ("break", Nothing, break_),
         ("wait", Nothing, wait),
     ]
-    return dict(by_name(Operation(name, kind, Any, "test", Effect.READ, done, name) for name, kind, done in handlers))
+    return by_name(Operation(name, kind, Any, "test", Effect.READ, done, name) for name, kind, done in handlers)
 
 
 @pytest.fixture
-def connection(door: RememberingDoor, operations: dict[str, Operation], admin: Caller) -> Connection:
+def connection(door: RememberingDoor, operations: Operations, admin: Caller) -> Connection:
     return Connection(door, operations, admin)
 
 

@@ -5,10 +5,8 @@ import pytest
 
 from dms.access.caller import Caller
 from dms.command.command import Command, State
-from dms.command.operation import Operation, by_name
+from dms.command.operation import Operations, by_name
 from dms.errors import Conflict, InvalidParameters, NotFound, Refused, UnknownMethod
-
-Operations = dict[str, Operation]
 
 
 async def test_a_command_that_runs_keeps_its_result(operations: Operations, admin: Caller) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from dms.access.caller import Caller
 from dms.command.connection import Connection
 from dms.command.limits import Limits
-from dms.command.operation import Operation, by_name
+from dms.command.operation import Operations, by_name
 from dms.command.subscription import subscription_operations
 from dms.command.topic import Topic
 from dms.errors import Unauthenticated
@@ -218,7 +218,7 @@ async def test_a_stop_ends_subscriptions_too(door: Any, admin: Caller) -> None:
 
 
 async def test_the_connections_own_methods_are_answered_at_once_and_need_no_scope(
-    door: Any, operations: dict[str, Operation]
+    door: Any, operations: Operations
 ) -> None:
     def refresh(params: Any) -> Any:
         if params != {"token": "good"}:
@@ -233,7 +233,7 @@ async def test_the_connections_own_methods_are_answered_at_once_and_need_no_scop
 
 
 async def test_as_notifications_they_are_done_and_not_answered(
-    door: Any, operations: dict[str, Operation], admin: Caller
+    door: Any, operations: Operations, admin: Caller
 ) -> None:
     done: list[Any] = []
     connection = Connection(door, operations, admin, own={"session.refresh": done.append})
@@ -242,7 +242,7 @@ async def test_as_notifications_they_are_done_and_not_answered(
 
 
 async def test_the_limits_that_a_connection_is_given_are_the_ones_that_count(
-    door: Any, operations: dict[str, Operation], admin: Caller
+    door: Any, operations: Operations, admin: Caller
 ) -> None:
     connection = Connection(door, operations, admin, limits=Limits(message=100, in_flight=1))
     connection.receive(" " * 101)

@@ -12,6 +12,7 @@ import pytest
 
 from dms.access.caller import NODE_READ
 from dms.command.command import Command
+from dms.command.limits import DEFAULT_LIMITS
 from dms.command.operation import Effect, Nothing, Operation, by_name
 from dms.command.subscription import subscription_operations
 from dms.command.topic import Topic
@@ -184,7 +185,7 @@ async def test_one_that_never_reads_is_cut_off_and_the_others_are_not(
     peer.say(1, "wait")
     await operations.waiting.wait()
     for number in range(2, 40):
-        peer.say(number, "fill", size=4 * peer_connection.SEND_BUFFER)
+        peer.say(number, "fill", size=4 * DEFAULT_LIMITS.send_buffer)
     other = await Peer.connect(folder / "dms.sock")
     other.say(1, "note")
     assert "noted" == (await other.hear())["result"]
@@ -194,10 +195,10 @@ async def test_one_that_never_reads_is_cut_off_and_the_others_are_not(
 
 async def test_a_peer_that_reads_slowly_gets_everything(peer: Peer) -> None:
     for number in range(20):
-        peer.say(number, "fill", size=peer_connection.SEND_BUFFER)
+        peer.say(number, "fill", size=DEFAULT_LIMITS.send_buffer)
     answers = [await peer.hear() for _ in range(20)]
     assert set(range(20)) == {answer["id"] for answer in answers}
-    assert {peer_connection.SEND_BUFFER} == {len(answer["result"]) for answer in answers}
+    assert {DEFAULT_LIMITS.send_buffer} == {len(answer["result"]) for answer in answers}
 
 
 async def test_at_the_stop_a_peer_is_told_why_and_the_socket_is_gone(
@@ -214,7 +215,7 @@ async def test_at_the_stop_a_peer_is_told_why_and_the_socket_is_gone(
 
 async def test_a_peer_that_reads_nothing_does_not_hold_up_the_stop(peer: Peer, door: LocalDoor) -> None:
     for number in range(10):
-        peer.say(number, "fill", size=4 * peer_connection.SEND_BUFFER)
+        peer.say(number, "fill", size=4 * DEFAULT_LIMITS.send_buffer)
     assert 0 <= (await peer.hear())["id"]
     await asyncio.wait_for(door.stop(0.05), 5)
 

@@ -29,7 +29,7 @@ from dms.command.config import config_operations
 from dms.command.events import event_operations
 from dms.command.logs import logs_operations, logs_topic
 from dms.command.node import NodeInfo, node_operations
-from dms.command.operation import Effect, Operation, by_name
+from dms.command.operation import Effect, Operation, Operations, by_name
 from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
@@ -105,7 +105,7 @@ class Node:
         live.start()
         return live
 
-    def _operations(self, folder: Path) -> dict[str, Operation]:
+    def _operations(self, folder: Path) -> Operations:
         def price(params: Drink, command: Command) -> Price:
             return Price(3 if params.large else 2)
 
@@ -126,7 +126,7 @@ class Node:
             node_operations(info, self.scheduler, self.health, self.clock),
             token_operations(self.tokens, self.clock, lambda: {ADMIN, TASK_READ, NODE_READ}, lambda token: None),
         )
-        return {name: self._remembered(operation) for name, operation in families.items()}
+        return by_name(map(self._remembered, families.values()))
 
     def _remembered(self, operation: Operation) -> Operation:
         def told(params: Any, command: Command) -> Any:
