@@ -5,7 +5,6 @@ import select
 import stat
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import TextIO
 
 from dms.init.log_file import LogFile
@@ -30,15 +29,15 @@ class StreamOutput:
         self._tell_lost, self._lost = tell_lost, 0
         self.lost_in_all = 0
         self._poll: select.poll | None = None
-        self._put = self._put_into_the_stream
+        self._put: Callable[[str], None] = self._put_into_the_stream
         try:
             descriptor = stream.fileno()
         except (OSError, ValueError):  # a stream of this process alone
             return
+        self._put = _Past(stream)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a file never keeps anybody waiting for a reader
             self._poll = select.poll()
             self._poll.register(descriptor, select.POLLOUT)
-        self._put = partial(_put, descriptor, stream.encoding)
 
     def write(self, line: str) -> None:
         """Write a line."""
@@ -66,11 +65,35 @@ class StreamOutput:
         return bool(states and states[0][1] & select.POLLOUT)
 
 
-def _put(descriptor: int, encoding: str, lines: str) -> None:
-    """Past the stream's own buffers, which would be emptied after each line anyway."""
-    data = lines.encode(encoding, "backslashreplace")
-    while data := data[os.write(descriptor, data) :]:
-        pass
+class _Past:
+    """Writes past a stream's own buffers, which would be emptied after each line anyway."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._descriptor = stream, stream.fileno()
+        self._rest = b""
+
+    def __call__(self, lines: str) -> None:
+        """Write lines. What a stream that never waits does not take of them comes before the next ones; OSError where
+        there is no room for those. ValueError where somebody has closed the stream: its descriptor may be another
+        file's by now."""
+        if self._stream.closed:
+            raise ValueError
+        if self._rest:
+            self._send()
+        if self._rest:
+            raise BlockingIOError
+        self._rest = lines.encode(self._stream.encoding, "backslashreplace")
+        self._send()
+
+    def _send(self) -> None:
+        try:
+            while self._rest:
+                self._rest = self._rest[os.write(self._descriptor, self._rest) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._rest = b""
+            raise
 
 
 class FileOutput:

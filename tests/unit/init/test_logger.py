@@ -310,6 +310,34 @@ def test_a_stream_writes_what_its_encoding_lacks_in_another_way(tmp_path: Path) 
     assert line.endswith("\n")
 
 
+def test_a_stream_that_never_waits_gets_whole_lines() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
+        log = configure_logger("info", stream, lambda _: None)
+        get_logger("test").info("x" * 200_000)
+        told = reader.read(70_000)
+        get_logger("test").info("there is no room for this one")
+        told += reader.read(70_000)
+        get_logger("test").info("y")
+        os.set_blocking(reading, False)
+        while more := reader.read(70_000):
+            told += more
+    first, second = told.decode().splitlines()
+    assert ("x" * 200_000, "y") == (json.loads(first)["event"], json.loads(second)["event"])
+    assert 1 == log.lost["stream"]
+
+
+def test_no_line_lands_in_a_file_that_has_taken_the_place_of_the_stream(tmp_path: Path) -> None:
+    stream = open(tmp_path / "log", "w")  # noqa: SIM115 - it is closed too early, on purpose
+    log, descriptor = configure_logger("info", stream, lambda _: None), stream.fileno()
+    stream.close()
+    with open(tmp_path / "another", "w") as another:
+        assert descriptor == another.fileno()
+        get_logger("test").info("hello")
+    assert ("", 1) == ((tmp_path / "another").read_text(), log.lost["stream"])
+
+
 def test_lines_that_could_not_be_written_are_counted_by_where_they_were_to_go(tmp_path: Path) -> None:
     stream = io.StringIO()
     stream.close()
