@@ -11,9 +11,9 @@ from starlette.requests import Request
 from dms.access.bearer import TOKEN_IN_URL, shows_token
 from dms.errors import InvalidInput, InvalidParameters, did_you_mean
 
-_LONGEST_ID = 18
-"""Digits of a number that surely fits 64 bits."""
-
+_FLAGS = {"": True, "true": True, "false": False}
+_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
+"""A number that surely fits 64 bits."""
 
 _NO_NAME = re.compile(rb"%2f|%[01][0-9a-f]|%7f", re.IGNORECASE)
 
@@ -34,34 +34,27 @@ def types_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 def path_parameters(types: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
     """The parts of the path as parameters. Digits where a name or an ID may stand are an ID."""
-    return {name: int(text) if _is_id(text, types.get(name)) else text for name, text in given.items()}
-
-
-def _is_id(text: str, kind: Any) -> bool:
-    return int in get_args(kind) and text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID
+    return {name: _value(text, get_args(types.get(name))) for name, text in given.items()}
 
 
 def query_parameters(types: Mapping[str, Any], known: Collection[str], query: str) -> dict[str, Any]:
-    """The query as parameters, each of its own type; `?wait` alone means `?wait=true`. InvalidParameters names one
-    that is unknown, given twice, or not of its type: none is passed over, since it may be the one that matters."""
+    """The query as parameters; `?wait` alone means `?wait=true`. InvalidParameters names one that is unknown or given
+    twice: none is passed over, since it may be the one that matters. What is not of its type stays text, so that the
+    operation says so."""
     given: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in known:
             raise unknown(name, "query", known)
         if name in given:
             raise InvalidParameters(f"{name}: given twice in the query", (name,))
-        given[name] = _value(name, text, types[name])
+        given[name] = _value(text, (types[name], *get_args(types[name])))
     return given
 
 
-def _value(name: str, text: str, kind: Any) -> Any:
-    if not text and bool in (kind, *get_args(kind)):
-        return True
-    try:
-        return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError as error:
-        problem = str(error)
-        raise InvalidParameters(f"{name}: {problem[:1].lower()}{problem[1:]} in the query", (name,)) from None
+def _value(text: str, kinds: Collection[Any]) -> Any:
+    if bool in kinds:
+        return _FLAGS.get(text, text)
+    return int(text) if int in kinds and _WHOLE.fullmatch(text) else text
 
 
 def unknown(name: str, where: str, known: Collection[str]) -> InvalidParameters:

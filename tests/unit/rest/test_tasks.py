@@ -30,7 +30,7 @@ async def test_a_run_that_is_not_waited_for_is_accepted(ask: Any) -> None:
     assert (202, "answer", None) == (response.status_code, response.json()["task"], response.json()["ended_at"])
 
 
-@pytest.mark.parametrize("query", ["wait=true", "wait", "wait=1&timeout=10s", "wait=True"])
+@pytest.mark.parametrize("query", ["wait=true", "wait", "wait=&timeout=10s"])
 async def test_one_that_is_waited_for_is_told_as_it_ended(query: str, ask: Any) -> None:
     response = await ask("POST", f"{TASKS}/answer/run?{query}")
     assert (200, "success", 42) == (response.status_code, response.json()["status"], response.json()["results"])
@@ -77,7 +77,7 @@ async def test_executions_come_newest_first_page_by_page(ask: Any) -> None:
     assert (made[:1], False) == ([each["id"] for each in second.json()], "Link" in second.headers)
 
 
-@pytest.mark.parametrize("limit", ["0", "1001", "two", "1.5", ""])
+@pytest.mark.parametrize("limit", ["0", "1001", "two", "1.5", "1.0", "1e1", "null", "٣", "9" * 5000, "-1", ""])
 async def test_a_limit_out_of_bounds_is_422_and_named(limit: str, ask: Any) -> None:
     response = await ask("GET", f"{TASKS}/answer/executions?limit={limit}")
     assert (422, ["limit"]) == (response.status_code, response.json()["fields"])
