@@ -294,11 +294,12 @@ class LiveConfig:
         return came + held, went + left
 
     async def _check_fresh(self, expected: int, paths: Sequence[KeyPath]) -> None:
-        if expected > self.revision:
+        behind = self.revision - expected
+        if behind < 0:
             raise VersionConflict(f"revision {expected} has not come yet; it is {self.revision} now", self.revision)
-        since = [past for past in await self.history(MOST_COMPARED) if past.number > expected]
+        since = await self.history(min(behind, MOST_COMPARED)) if behind else []
         stale = [f"{each.key} (revision {past.number})" for past in since for each in past.changes if _hit(each, paths)]
-        if stale or len(since) == MOST_COMPARED or len(since) < self.revision - expected:
+        if stale or len(since) < behind:
             what = ", ".join(stale) or "more than is kept"
             message = f"changed since revision {expected}: {what}; it is revision {self.revision} now"
             raise VersionConflict(message, self.revision)

@@ -214,6 +214,14 @@ async def test_a_revision_that_has_not_come_is_refused(life: Life) -> None:
         await life.set({SLOTS: 2}, expected_revision=9)
 
 
+async def test_a_revision_that_lies_too_far_back_is_stale(life: Life) -> None:
+    for number in range(201):
+        await life.set({SLOTS: number % 2 + 1})
+    await life.set({"general.debug": True}, expected_revision=2)
+    with pytest.raises(VersionConflict, match="changed since revision 2: more than is kept"):
+        await life.set({"general.host_city": "Oulu"}, expected_revision=2)
+
+
 async def test_a_dry_run_tells_what_would_change_and_changes_nothing(life: Life) -> None:
     listening = Listening()
     life.live.subscribe(listening)
