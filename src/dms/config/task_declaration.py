@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from dms.config.schema import check_positive, check_timezone
+from dms.config.schema.checks import check_positive, check_timezone
 from dms.config.setting import Applies, Section, Setting
 
 _NEXT = Applies.NEXT_RUN

@@ -1,0 +1,95 @@
+"""The section `scheduler`: how tasks are run and remembered."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from dms.config.schema.checks import check_positive, check_timezone
+from dms.config.setting import Applies, Section, Setting
+
+
+class SchedulerSection(Section, frozen=True):
+    """How tasks are run."""
+
+    max_running_tasks: Annotated[
+        int,
+        Meta(ge=1, le=10_000),
+        Setting(
+            "How many tasks run at once; those that come due beyond it wait, none is lost.",
+            default=lambda machine: max(4, 2 * machine.cores),
+            why="Twice the cores, at least 4: most tasks wait for something.",
+            unit="tasks",
+            example="8",
+            applies=Applies.LIVE,
+        ),
+    ]
+    timezone: Annotated[
+        str,
+        Setting(
+            "The time zone of every cron expression and moment that names none.",
+            default=lambda machine: machine.timezone or "UTC",
+            why="The host's own zone; UTC (and a finding) where the host doesn't tell.",
+            example="Europe/Helsinki",
+            check=check_timezone,
+            applies=Applies.LIVE,
+        ),
+    ]
+    aging_quantum: Annotated[
+        timedelta,
+        Setting(
+            "How long a waiting task waits until its priority rises by one step.",
+            default=timedelta(minutes=1),
+            why="Urgent work goes first, and nothing starves.",
+            example="30s",
+            check=check_positive,
+            applies=Applies.LIVE,
+        ),
+    ]
+    import_paths: Annotated[
+        list[Path],
+        Setting(
+            "Folders from which `call:` may load functions, besides the installed packages. What you name here may run "
+            "as the node's user; only files are loaded that root or that user owns and nobody else can write.",
+            default=[],
+            why="Nothing is loaded from a folder that nobody named.",
+            example="[./tasks]",
+            scope="exec:run",
+            applies=Applies.LIVE,
+        ),
+    ]
+    history_max_count: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "How many executions of each task are kept.",
+            default=1000,
+            why="Weeks of a task that runs every half hour, and less than a megabyte.",
+            unit="executions",
+            example="200",
+            applies=Applies.LIVE,
+        ),
+    ]
+    history_max_age: Annotated[
+        timedelta,
+        Setting(
+            "How long an execution is kept.",
+            default=timedelta(days=90),
+            why="A season: long enough to compare, short enough for a small disk.",
+            example="30d",
+            check=check_positive,
+            applies=Applies.LIVE,
+        ),
+    ]
+    poll_interval: Annotated[
+        timedelta,
+        Setting(
+            "How often a third party's trigger is asked whether it is ready, if it can't say when it will be.",
+            default=timedelta(seconds=1),
+            why="Soon enough for people, and a sleeping machine hardly notices.",
+            example="5s",
+            check=check_positive,
+            applies=Applies.LIVE,
+        ),
+    ]
