@@ -8,6 +8,9 @@ from threading import Event, Thread
 
 from dms.config.file import DROP_IN_FOLDER, drop_ins
 
+LOOK = 200
+"""Milliseconds between two looks at whether the system has told of something: each wakes an idle node."""
+
 QUIET = 250
 """Milliseconds without a further event after which a change counts as complete."""
 
@@ -63,7 +66,7 @@ class FileWatch:
             *folders,
             watch_filter=None,
             recursive=False,
-            step=20,
+            step=LOOK,
             debounce=QUIET,
             rust_timeout=int(POLL * 1000),
             yield_on_timeout=True,

@@ -1,7 +1,8 @@
 """What a node does about its configuration: says what changed and what was refused, and reads the files anew."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -15,6 +16,7 @@ from dms.config.finding import key_path
 from dms.config.live import LiveConfig
 from dms.config.setting import key_at
 from dms.config.store import RecordedChange, Revision
+from dms.config.watch import FileWatch
 from dms.errors import ConfigError, DmsError, StoreError
 from dms.health import Finding, Health
 from dms.init.logger import Logger
@@ -27,12 +29,33 @@ NOT_KEPT = "config_not_kept"
 
 
 class Configuring:
-    """Tells the log, the health answer and the topic `config` of what becomes of the configuration."""
+    """Tells the log, the health answer and the topic `config` of what becomes of the configuration. `refresh` looks,
+    after the files, at what they name."""
 
-    def __init__(self, live: LiveConfig, logger: Logger, health: Health, topic: Topic) -> None:
+    def __init__(
+        self,
+        live: LiveConfig,
+        logger: Logger,
+        health: Health,
+        topic: Topic,
+        refresh: Callable[[], Awaitable[None]],
+    ) -> None:
         self._live, self._logger, self._health, self._topic = live, logger, health, topic
+        self._refresh = refresh
         self._findings: list[Finding] = []
         self._reloading: set[asyncio.Task[None]] = set()
+        self._watch: FileWatch | None = None
+
+    @property
+    def watches(self) -> bool:
+        """Whether the start has come so far that a saved file is taken."""
+        return self._watch is not None
+
+    def watch(self, files: Callable[[], Sequence[Path]]) -> None:
+        """From now on a file that is saved is taken."""
+        loop = asyncio.get_running_loop()
+        self._watch = FileWatch(files, partial(loop.call_soon_threadsafe, self.reload_soon))
+        self._watch.start()
 
     async def record_start(self) -> None:
         """What was read at the start goes into the history; where that can't be kept, the node runs all the same."""
@@ -68,14 +91,21 @@ class Configuring:
                 self._health.report(finding)
                 self._logger.warning(finding.message)
 
-    def reload_soon(self, then: Callable[[], None]) -> None:
-        """Read the files anew, in a task of its own, and call `then`; on the loop."""
+    def reload_soon(self, then: Callable[[], None] = lambda: None) -> None:
+        """Read the files anew, in a task of its own, and call `then`; on the loop. While the node starts it has just
+        read them."""
+        if not self.watches:
+            return then()
         task = asyncio.get_running_loop().create_task(self._reload())
         self._reloading.add(task)
         task.add_done_callback(self._reloading.discard)
         task.add_done_callback(lambda _: then())
 
     async def _reload(self) -> None:
+        await self._take_files()
+        await self._refresh()
+
+    async def _take_files(self) -> None:
         """Where the files are refused, say so loudly and go on as before."""
         try:
             await self._live.reload()
@@ -88,6 +118,8 @@ class Configuring:
 
     async def stop(self) -> None:
         """Read nothing any more; a change that has begun is whole all the same."""
+        if self._watch is not None:
+            self._watch.stop()
         for task in self._reloading:
             task.cancel()
         await asyncio.gather(*self._reloading, return_exceptions=True)

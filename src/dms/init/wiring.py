@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,17 +34,14 @@ from dms.command.tokens import token_operations
 from dms.command.topic import Topic
 from dms.config.live import LiveConfig
 from dms.config.store import Revision
-from dms.config.watch import FileWatch
 from dms.declared_tasks import Declared
 from dms.declared_tasks.live import ORIGIN, LiveTasks
 from dms.errors import Conflict
 from dms.health import Finding, Health
-from dms.http.guard import LiveGuard
 from dms.http.listening import files_of
-from dms.http.live import LiveDoor, Serving
 from dms.init.configuring import Configuring, WorkFolder, make_folder
+from dms.init.doors import Doors
 from dms.init.exposition import exposition
-from dms.init.limits import limits_of
 from dms.init.live_log import LiveLog
 from dms.init.live_telemetry import LiveTelemetry
 from dms.init.log_line import RESERVED
@@ -53,7 +49,6 @@ from dms.init.logger import NodeLog, get_logger
 from dms.init.measuring import measure
 from dms.init.run_event_log import RunEventLog
 from dms.init.shutdown import CANCEL, DOORS, DRAIN, SETTLE, STORE, TELEMETRY, Stage
-from dms.local.door import LocalDoor
 from dms.metrics import SOCKETS
 from dms.node_tasks import ORIGIN as NODE
 from dms.node_tasks import facts, node_tasks
@@ -61,7 +56,6 @@ from dms.plugins.context import NodeContext
 from dms.plugins.registration import Registration
 from dms.plugins.taking import ORIGIN as PLUGIN
 from dms.plugins.taking import take_plugins
-from dms.websocket.registry import SocketRegistry
 
 
 class Foundation(NamedTuple):
@@ -81,54 +75,62 @@ class Node:
     """A node: made whole, then started, then stopped stage by stage. All of it on one loop."""
 
     def __init__(self, on: Foundation, logs: Topic, log: NodeLog) -> None:
-        config = on.live.config
         self.name, self.health, self.logger = on.name, Health(), get_logger("dms")
-        self._id = on.id
+        self._id, self._tokens = on.id, on.tokens
         self._live, self._declared, self._folder, self._store = on.live, on.declared, on.folder, on.store
         self._clock = SystemClock()
-        self._live_log = LiveLog(log, self.health, self._clock)
-        self._live_log.start(config)
         self._started = self._clock.now().wall
-        self.scheduler = Scheduler(
-            config.scheduler.max_running_tasks,
-            store=self._store,
-            clock=self._clock,
-            snapshot=lambda: on.live.config,
-            timezone=config.scheduler.timezone,
-            aging_quantum=config.scheduler.aging_quantum,
-            poll_interval=config.scheduler.poll_interval,
-            history_limit=config.scheduler.history_max_count,
-            host=Host(self._log_run, self._alert, on.name, own_coroutine_loop=True, bounds_history=True, traces=True),
-        )
+        self._live_log = LiveLog(log, self.health, self._clock)
+        self._live_log.start(on.live.config)
+        self.scheduler = self._make_scheduler()
         self._operations = Operations()
         self._registration = Registration(self.scheduler, self._operations)
         own = self._registration.tasks(node_tasks(self._context("dms")), NODE, self.logger.error)
         self.scheduler.subscribe(RunEventLog(self.logger, self._clock, own).tell)
         self._measuring = measure(self.scheduler, self._live, self._store, self.health, log)
         self._telemetry = LiveTelemetry(log, self.health, self._measuring.metrics, self._resource, self._clock)
-        self._telemetry.start(config)
+        self._telemetry.start(on.live.config)
         self.scheduler.subscribe(self._telemetry.run_event)
-        topic = config_topic(self._started)
-        self._configuring = Configuring(self._live, self.logger, self.health, topic)
+        changes = config_topic(self._started)
+        self._configuring = Configuring(self._live, self.logger, self.health, changes, self._refresh)
         self._live_tasks = LiveTasks(self.scheduler, self._declared)
-        self._live.subscribe(self._live_log)
-        self._live.subscribe(self._telemetry)
-        self._live.subscribe(WorkFolder())
-        self._live.subscribe(self._live_tasks)
+        self._doors = self._make_doors()
+        self._measuring.metrics.observe(SOCKETS, self._doors.peers)
+        self._offer_own_operations(logs, changes)
+        self._follow_configuration()
+
+    def _make_scheduler(self) -> Scheduler:
+        it = self._live.config.scheduler
+        return Scheduler(
+            it.max_running_tasks,
+            store=self._store,
+            clock=self._clock,
+            snapshot=lambda: self._live.config,
+            timezone=it.timezone,
+            aging_quantum=it.aging_quantum,
+            poll_interval=it.poll_interval,
+            history_limit=it.history_max_count,
+            host=Host(self._log_run, self._alert, self.name, own_coroutine_loop=True, bounds_history=True, traces=True),
+        )
+
+    def _make_doors(self) -> Doors:
+        return Doors(
+            self._folder.path,
+            self._live,
+            self._operations,
+            self._tokens.authenticate,
+            node=(self.name, str(self._started)),
+            health=self.health,
+            metrics=self._exposition,
+            clock=self._clock,
+        )
+
+    def _follow_configuration(self) -> None:
+        """Who is asked before a change of the configuration, and who is told after it, in this order."""
+        for subscriber in (self._live_log, self._telemetry, WorkFolder(), self._live_tasks, self._doors.http):
+            self._live.subscribe(subscriber)
         self._live.listen(self._told)
         self._live.listen(self._telemetry.revision)
-        self._watch: FileWatch | None = None
-        self._tokens, self._sockets = on.tokens, SocketRegistry(lambda: limits_of(self._live.config).sockets)
-        self._doors: list[str] = []
-        self._offer_own_operations(logs, topic)
-        self._door = LocalDoor(self._folder.path, self._operations)
-        guard = LiveGuard(config.rest)
-        self._http = LiveDoor(
-            partial(self._serving, guard), guard, self._clock, lambda: self._live.config.rest.max_connections
-        )
-        self._live.subscribe(self._http)
-        self._measuring.metrics.observe(SOCKETS, self._peers)
-        self._refreshing: set[asyncio.Task[None]] = set()
 
     def _context(self, distribution: str) -> NodeContext:
         """What whoever brings tasks and operations gets."""
@@ -157,7 +159,7 @@ class Node:
             config_operations(self._live),
             node_operations(self._info, self.scheduler, self.health, self._clock),
             logs_operations(logs),
-            token_operations(self._tokens, self._clock, known_scopes, self._sockets.close_token),
+            token_operations(self._tokens, self._clock, known_scopes, self._doors.hang_up),
             subscription_operations([runs, changes, logs]),
             rpc_operations(lambda: operations.values(), __version__),
         )
@@ -165,24 +167,6 @@ class Node:
     def _command_ended(self, command: Command) -> None:
         self._measuring.command(command)
         self._telemetry.command(command)
-
-    def _serving(self, guard: LiveGuard) -> Serving:
-        from dms.init.serving import serving  # with the first who comes by TCP
-
-        return serving(
-            self._operations,
-            self._tokens.authenticate,
-            guard,
-            self._sockets,
-            config=lambda: self._live.config,
-            node=(self.name, str(self._started)),
-            health=self.health,
-            metrics=self.exposition,
-            clock=self._clock,
-        )
-
-    def _peers(self) -> Mapping[tuple[str, ...], int]:
-        return {("socket",): self._door.peers, ("http",): self._http.peers}
 
     def _info(self) -> NodeInfo:
         file = self._live.loaded.file
@@ -193,7 +177,7 @@ class Node:
             started=self._started,
             data_dir=str(self._folder.path),
             config_file=None if file is None else os.path.abspath(file),
-            doors=[*self._http.urls, *self._doors],
+            doors=self._doors.places,
             facts=self._facts(),
             revision=self._live.revision,
             config_hash=self._live.hash,
@@ -209,7 +193,7 @@ class Node:
             "dms.config.hash": self._live.hash,
         }
 
-    def exposition(self) -> bytes:
+    def _exposition(self) -> bytes:
         """The figures as Prometheus reads them, for `/metrics`."""
         return exposition(self._measuring.metrics.read(), self._resource())
 
@@ -221,9 +205,9 @@ class Node:
     async def start(self) -> None:
         """Open the store, recover, take the tasks in, open the doors. StoreError where the store or the socket can't be
         used, ConfigError where the working folder can't be made, AddressInUse where somebody else has the port."""
-        self._http.claim(self._live.loaded)
+        self._doors.claim()
         make_folder(self._live.config.general.work_dir)
-        self._configuring.found([*self._live.loaded.findings, *self._declared.findings, *self._http.findings])
+        self._configuring.found([*self._live.loaded.findings, *self._declared.findings, *self._doors.findings])
         for task in self._declared.tasks:
             self._declare(task)
         has_all_plugins = await take_plugins(sys.path, self._context, self._registration, self._found)
@@ -234,12 +218,11 @@ class Node:
             self.scheduler.drop_undeclared(PLUGIN)
         self.scheduler.drop_undeclared(NODE)
         await self._configuring.record_start()
-        self._watch_files()
+        self._configuring.watch(lambda: [*self._live.files(), *files_of(self._live.config.rest)])
         self._measuring.start()
         await self._first_token()
-        self._doors.append(f"socket {await self._door.start()}")
-        self._http.open()
-        for url in self._http.urls:
+        await self._doors.open()
+        for url in self._doors.urls:
             self.logger.info(f"listening at {url}")
         self.health.ready(True)
 
@@ -254,29 +237,12 @@ class Node:
         if file is not None:
             self.logger.info(f"a first token, which may do everything, is in {file}")
 
-    def _watch_files(self) -> None:
-        """From now on a saved file is taken."""
-        loop = asyncio.get_running_loop()
-        reload = partial(loop.call_soon_threadsafe, self.reload)
-        self._watch = FileWatch(lambda: [*self._live.files(), *files_of(self._live.config.rest)], reload)
-        self._watch.start()
-
-    def reload(self, then: Callable[[], None] = lambda: None) -> None:
+    def reload(self, then: Callable[[], None]) -> None:
         """Read the configuration's files anew, in a while; `then` is called once they were taken or refused."""
-        if self._watch is None:  # it is still starting, and has just read them
-            then()
-        else:
-            self._configuring.reload_soon(partial(self._refresh_soon, then))
-
-    def _refresh_soon(self, then: Callable[[], None]) -> None:
-        """What the configuration names may have changed with it: a certificate, an address."""
-        task = asyncio.get_running_loop().create_task(self._refresh())
-        self._refreshing.add(task)
-        task.add_done_callback(self._refreshing.discard)
-        task.add_done_callback(lambda _: then())
+        self._configuring.reload_soon(then)
 
     async def _refresh(self) -> None:
-        await self._http.refresh(self._live.loaded)
+        await self._doors.refresh(self._live.loaded)
         self._tell_findings()
 
     def _told(self, revision: Revision) -> None:
@@ -284,7 +250,7 @@ class Node:
         self._tell_findings()
 
     def _tell_findings(self) -> None:
-        self._configuring.found([*self._live.loaded.findings, *self._live_tasks.findings, *self._http.findings])
+        self._configuring.found([*self._live.loaded.findings, *self._live_tasks.findings, *self._doors.findings])
 
     def _declare(self, task: Task) -> None:
         try:
@@ -307,14 +273,10 @@ class Node:
         """Nothing starts by itself any more, and what has happened is on disk: from here on a kill loses nothing."""
         self.health.ready(False)
         self._measuring.stop()
-        if self._watch is not None:
-            self._watch.stop()
         await self._configuring.stop()
-        for task in self._refreshing:
-            task.cancel()
         all_written = await self.scheduler.settle()
         await self._live.settle()
-        if self._watch is None:
+        if not self._configuring.watches:
             return []  # the start did not come so far that there could be anything to write
         await asyncio.wrap_future(self._store.save([]))
         if not all_written:
@@ -338,7 +300,7 @@ class Node:
         return f"cancelling {_listed(self.scheduler.running())}"
 
     async def _close_doors(self, within: float) -> Sequence[str]:
-        await asyncio.gather(self._door.stop(within / 2), self._http.stop(within / 2))
+        await self._doors.close(within)
         return []
 
     async def _close_store(self, within: float) -> Sequence[str]:

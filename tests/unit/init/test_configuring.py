@@ -16,6 +16,10 @@ from dms.init.logger import configure_logger, get_logger
 from dms.testing import FakeClock
 
 
+async def nothing_named() -> None:
+    """What the files name is looked at by the doors."""
+
+
 class FullAtFirst(MemoryConfigStore):
     """A store that can't keep the first revision."""
 
@@ -35,7 +39,7 @@ async def test_a_start_that_can_not_be_kept_is_said_until_the_next_change_is(tmp
     configure_logger("info", stream, lambda _: None, clock)
     live = LiveConfig(load(environ={"HOME": str(tmp_path)}), FullAtFirst(), clock, _never)
     live.start()
-    configuring = Configuring(live, get_logger("dms"), health, config_topic(1))
+    configuring = Configuring(live, get_logger("dms"), health, config_topic(1), nothing_named)
     live.listen(configuring.changed)
     await configuring.record_start()
     told = "what was read at the start is not in the configuration's history: no room left on the disk"
@@ -53,7 +57,7 @@ async def test_what_a_program_finds_in_its_environment_is_not_told_in_the_log(tm
     configure_logger("info", stream, lambda _: None, clock)
     live = LiveConfig(load(environ={"HOME": str(tmp_path)}), MemoryConfigStore(), clock, _never)
     live.start()
-    live.listen(Configuring(live, get_logger("dms"), Health(), config_topic(1)).changed)
+    live.listen(Configuring(live, get_logger("dms"), Health(), config_topic(1), nothing_named).changed)
     for changes in (
         {"tasks.x": {"run": ["true"], "env": {"PASSWORD": "hunter2"}}},
         {"tasks.x.env.TOKEN": "hunter2"},
