@@ -89,7 +89,7 @@ def test_a_start_with_files_that_can_not_be_read_goes_on_with_what_they_said_bef
     assert 2 == len(
         [line for line in said if "what it said when it could last be read counts until it is mended" in line]
     )
-    drop_in.write_text("{}")
+    drop_in.unlink()
     nodes.configure("scheduler: {max_running_tasks: 5}\n")
     node.wait_for(lambda line: line.get("revision") == 2)
     assert (5, []) == (node.ask("node.status")["tasks"]["slots"], findings(node))

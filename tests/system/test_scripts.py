@@ -82,7 +82,7 @@ def test_a_data_folder_in_the_environment_is_kept(ready: Path) -> None:
     assert "/srv/dms task list\n" == run(ready, "scripts/dms", "task", "list", DMS_GENERAL__DATA_DIR="/srv/dms").stdout
 
 
-@pytest.mark.parametrize(("given", "start_with"), [(["status"], "scripts/run"), (["status", "--data-dir", "x"], "")])
-def test_what_starts_a_node_is_named_as_it_was_called_here(ready: Path, given: list[str], start_with: str) -> None:
-    program(ready / ".venv/bin/dms", 'echo "${DMS_RUN_COMMAND-}"')
-    assert f"{start_with}\n" == run(ready, "scripts/dms", *given).stdout
+@pytest.mark.parametrize("script", ["scripts/run", "scripts/dms"])
+def test_what_asks_a_node_and_what_starts_one_is_named_as_it_is_called_here(ready: Path, script: str) -> None:
+    program(ready / ".venv/bin/dms", 'echo "$DMS_COMMAND ${DMS_RUN_COMMAND-scripts/run}"')
+    assert "scripts/dms scripts/run\n" == run(ready, script).stdout

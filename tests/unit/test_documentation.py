@@ -94,3 +94,8 @@ def test_the_walkthrough_of_plugins_shows_the_example_as_it_is() -> None:
     shown = {found[1]: found[2] for found in FENCE.finditer(page)}
     assert (example / "pyproject.toml").read_text() == shown["toml"]
     assert (example / "src/dms_disk.py").read_text() == shown["python"]
+
+
+def test_the_readme_tells_how_many_packages_are_set_up() -> None:
+    locked = (ROOT / "requirements.lock").read_text().count("==")
+    assert f", {locked} packages … done" in (ROOT / "README.md").read_text()

@@ -8,12 +8,8 @@ import click
 from dms.cli.asking import Asking, asking, print_json
 from dms.cli.exit_status import CONFIGURATION, DONE
 from dms.cli.terminal import table
-from dms.cli.wording import local_time, plain
+from dms.cli.wording import local_time, plain, typed
 from dms.errors import ConfigError
-
-_WHOLE_FILE = frozenset({"malformed", "unreadable"})
-"""Codes of findings that leave nothing of a file."""
-
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Tell what would change, and change nothing.")
 _reason = click.option("--reason", default="", help="Why, for the history.")
@@ -196,7 +192,7 @@ def print_changed(changed: dict[str, Any], undo: str = "") -> None:
     if changed["dry_run"]:
         click.echo("Nothing was changed: this was a dry run.")
     elif changed["changes"] or changed["unseen"]:
-        click.echo(f"Revision {revision}. {undo or f'Undo: dms config rollback {revision - 1}'}")
+        click.echo(f"Revision {revision}. {undo or 'Undo: ' + typed(f'config rollback {revision - 1}')}")
     elif not changed["masked_by"]:
         click.echo(f"Nothing to change: it is so already (revision {revision}).")
 
@@ -258,7 +254,9 @@ def _document(finding: Any) -> dict[str, Any]:
 
 
 def _verdict(path: str, codes: list[str]) -> str:
+    from dms.config.finding import WHOLE_FILE
+
     if not codes:
         return f"{path} is valid."
-    rest = "; the rest is valid" if _WHOLE_FILE.isdisjoint(codes) else ""
+    rest = "; the rest is valid" if WHOLE_FILE.isdisjoint(codes) else ""
     return f"{len(codes)} problem{'s' if len(codes) > 1 else ''}{rest}."

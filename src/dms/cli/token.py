@@ -6,7 +6,7 @@ import click
 
 from dms.cli.asking import Asking, asking
 from dms.cli.terminal import table
-from dms.cli.wording import ago, local_time, plain
+from dms.cli.wording import ago, local_time, plain, typed
 from dms.clock import SystemClock
 from dms.instant import to_datetime
 
@@ -31,7 +31,7 @@ def _print_new(made: dict[str, Any]) -> None:
     click.echo(made["token"])
     until = f"until {local_time(made['expires'], '%d %b %Y %H:%M')}" if made["expires"] else "until it is revoked"
     told = f"Token {made['id']} for {plain(made['name'])} may {', '.join(made['scopes'])}, {until}."
-    click.echo(f"{told} It is shown only now.\nTo take it back: dms token revoke {made['id']}", err=True)
+    click.echo(f"{told} It is shown only now.\nTo take it back: {typed('token revoke')} {made['id']}", err=True)
 
 
 @token.command(name="list")
@@ -56,7 +56,9 @@ def _print_list(found: dict[str, Any]) -> None:
     if rows:
         click.echo("\n".join(table(("ID", "NAME", "EXPIRES", "LAST USED", "SCOPES"), rows, shrink=4)))
     else:
-        click.echo("There is no token: only this machine's node user and root come in. Make one: dms token create")
+        click.echo(
+            "There is no token: only this machine's node user and root come in. Make one: " + typed("token create")
+        )
 
 
 @token.command()

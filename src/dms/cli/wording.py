@@ -105,6 +105,11 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def typed(words: str) -> str:
+    """A command of `dms` as one types it here: a script that stands for it names itself."""
+    return f"{os.environ.get('DMS_COMMAND') or 'dms'} {words}"
+
+
 def near(path: str) -> str:
     """A path as one would type it here: from the working directory where it lies below, else from `/`."""
     try:

@@ -63,5 +63,8 @@ def _told(error: OSError | Refused, folder: str) -> Exception:
 
 
 def _starting(folder: str) -> str:
-    """What starts a node there: a script that asks for us names its own companion."""
-    return os.environ.get("DMS_RUN_COMMAND") or f"dms run --data-dir {shlex.quote(folder)}"
+    """What starts a node there: a script that asks for us names its own companion, and the folder that both take."""
+    command = os.environ.get("DMS_RUN_COMMAND")
+    if command and folder == os.environ.get("DMS_GENERAL__DATA_DIR"):
+        return command
+    return f"{command or 'dms run'} --data-dir {shlex.quote(folder)}"

@@ -8,6 +8,9 @@ from dms.config.document import KeyPath
 from dms.config.layer import Origin
 from dms.health import Finding
 
+WHOLE_FILE = frozenset({"malformed", "unreadable"})
+"""Codes of findings that leave nothing of a file."""
+
 
 class ConfigFinding(msgspec.Struct, frozen=True):
     """A stable code (unknown_key, bad_value, duplicate_key, …), the path of the key (empty: the whole file), what is

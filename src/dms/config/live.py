@@ -298,11 +298,11 @@ class LiveConfig:
         if behind < 0:
             raise VersionConflict(f"revision {expected} has not come yet; it is {self.revision} now", self.revision)
         since = await self.history(min(behind, MOST_COMPARED)) if behind else []
-        stale = [f"{each.key} (revision {past.number})" for past in since for each in past.changes if _hit(each, paths)]
+        stale = {each.key: past.number for past in reversed(since) for each in past.changes if _hit(each, paths)}
         if stale or len(since) < behind:
-            what = ", ".join(stale) or "more than is kept"
-            message = f"changed since revision {expected}: {what}; it is revision {self.revision} now"
-            raise VersionConflict(message, self.revision)
+            what = ", ".join(f"{key} (revision {number})" for key, number in stale.items()) or "more than is kept"
+            now = f"it is revision {self.revision} now. Nothing was changed; see what it says, and ask with that one"
+            raise VersionConflict(f"changed since revision {expected}: {what}; {now}", self.revision)
 
     async def _prepare(self, change: ConfigChange) -> None:
         prepared: list[Subscriber] = []

@@ -113,9 +113,10 @@ class LiveTasks:
 
     def _refuse_worse(self, declared: Declared) -> None:
         known = {(each.code, each.path, each.message) for each in self._declared.findings}
-        worse = [str(each) for each in declared.findings if (each.code, each.path, each.message) not in known]
+        worse = [each for each in declared.findings if (each.code, each.path, each.message) not in known]
         if worse:
-            raise ConfigError("\n".join(worse), tuple(worse))
+            lines = tuple(map(_told, worse))
+            raise ConfigError("\n".join(lines), lines)
 
     def _planned(self, declared: Declared, change: ConfigChange) -> _Plan:
         before = {task.name: task for task in self._declared.tasks}
@@ -146,3 +147,8 @@ class LiveTasks:
         except NotFound:
             return ""
         return "" if origin == ORIGIN else origin
+
+
+def _told(finding: ConfigFinding) -> str:
+    """Whoever sets a value knows where it stands."""
+    return f"{finding.key}: {finding.message}" if finding.origin.layer.is_override else str(finding)

@@ -1,6 +1,7 @@
 """What a node does about its configuration: says what changed and what was refused, and reads the files anew."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -110,7 +111,8 @@ class Configuring:
         try:
             await self._live.reload()
         except DmsError as error:
-            message = f"the files were not taken, the configuration stays as it was: {error}"
+            why = "; ".join(str(error).splitlines())
+            message = f"the files were not taken, the configuration stays as it was: {why}"
             self._health.report(Finding(REFUSED, "files", message))
             self._logger.error(message)
         else:
@@ -153,5 +155,6 @@ def make_folder(folder: Path) -> None:
 
 
 def _short(value: Any) -> str:
-    text = "nothing" if value is None else "{…}" if isinstance(value, dict) else str(value)
+    said = "nothing" if value is None else "{…}" if isinstance(value, dict) else value
+    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"

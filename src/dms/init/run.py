@@ -145,6 +145,7 @@ def _greet(loaded: Loaded, folder: DataFolder, name: str, stream: TextIO) -> Non
         return
     file = "none, all is by default" if loaded.file is None else str(loaded.file)
     command = os.environ.get("DMS_COMMAND")
-    ask = f"{command} status" if command else f"dms status --data-dir {shown(folder.path)}"
+    finds_it = command and os.path.abspath(os.environ.get("DMS_GENERAL__DATA_DIR", "")) == str(folder.path)
+    ask = f"{command or 'dms'} status{'' if finds_it else f' --data-dir {shown(folder.path)}'}"
     print(f"dms {__version__} · node {name} · data {shown(folder.path)} · config {file}", file=stream)
     print(f"Ask it from another terminal:  {ask}      Stop: Ctrl-C\n", file=stream)

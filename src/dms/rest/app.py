@@ -72,6 +72,8 @@ def resources_of(operations: Iterable[str]) -> list[Resource]:
 async def _unknown(routes: Sequence[Route], request: Request) -> Response:
     """A path where nothing is. It is not mended: one that is asked for wrongly is seldom asked for wrongly once."""
     path = request.scope["path"]
+    if path == "/ws":
+        raise NotFound("/ws is a WebSocket, and this was no upgrade to one; connect to it with wscat or the like")
     mended = re.sub("/{2,}", "/", path).rstrip("/")
     if mended != path and any(route.path_regex.match(mended) for route in routes):
         raise NotFound(f"there is nothing at {path}; write it {mended}")

@@ -77,8 +77,13 @@ def test_a_script_that_asks_for_us_names_its_own_companion_to_start_one_with(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DMS_RUN_COMMAND", "scripts/run")
+    monkeypatch.setenv("DMS_GENERAL__DATA_DIR", str(data_dir))
     with pytest.raises(NoNode, match=r"; start one with: scripts/run$"):
         Client(data_dir).call("rpc.ping")
+    other = data_dir / "other"
+    other.mkdir()
+    with pytest.raises(NoNode, match=rf"; start one with: scripts/run --data-dir {other}$"):
+        Client(other).call("rpc.ping")
 
 
 def test_where_there_is_no_folder_that_is_said_too(data_dir: Path) -> None:

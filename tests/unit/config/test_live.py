@@ -200,7 +200,15 @@ async def test_a_revision_is_stale_only_for_keys_that_changed_since(life: Life) 
     with pytest.raises(VersionConflict) as caught:
         await life.set({SLOTS: 3}, expected_revision=1)
     assert (3, 2) == (caught.value.revision, life.slots)
-    assert f"changed since revision 1: {SLOTS} (revision 2); it is revision 3 now" == str(caught.value)
+    told = f"changed since revision 1: {SLOTS} (revision 2); it is revision 3 now. Nothing was changed"
+    assert told == str(caught.value).partition("; see")[0]
+
+
+async def test_a_key_that_changed_often_is_named_once_with_its_last_revision(life: Life) -> None:
+    for slots in (2, 3):
+        await life.set({SLOTS: slots})
+    with pytest.raises(VersionConflict, match=rf"^changed since revision 1: {SLOTS} \(revision 3\); it is"):
+        await life.set({SLOTS: 4}, expected_revision=1)
 
 
 async def test_a_part_of_what_changed_as_a_whole_is_stale_too(life: Life) -> None:
@@ -482,6 +490,34 @@ async def test_a_bad_or_emptied_file_is_refused_whole(life: Life, text: str) -> 
     with pytest.raises(ConfigError):
         await life.live.reload()
     assert (4, 1) == (life.slots, life.live.revision)
+
+
+async def test_of_a_file_that_can_not_be_read_only_that_is_told(life: Life) -> None:
+    life.text = "scheduler: {max_running_tasks: none}\n"
+    with pytest.raises(ConfigError, match="none"):
+        await life.live.reload()
+    life.text = "scheduler: {max_running_tasks: 6\n"
+    with pytest.raises(ConfigError) as caught:
+        await life.live.reload()
+    assert ["not YAML"] == [line.partition("  ")[2].partition(":")[0] for line in str(caught.value).splitlines()]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}\n"])
+async def test_a_drop_in_that_is_emptied_is_refused_and_one_that_is_removed_is_taken_out(
+    loaded: Load, folder: Path, text: str
+) -> None:
+    """microsoft/service-fabric-traefik#31: the same of a file beside the main one."""
+    drop_in = folder / "conf.d" / "10-less.yaml"
+    drop_in.parent.mkdir()
+    drop_in.write_text("scheduler: {max_running_tasks: 3}\n")
+    life = await begun(loaded, "general: {host_city: Oulu}\n")
+    drop_in.write_text(text)
+    with pytest.raises(ConfigError, match=r"10-less\.yaml is empty; the node goes on with what it said"):
+        await life.live.reload()
+    assert 3 == life.slots
+    drop_in.unlink()
+    await life.live.reload()
+    assert 3 != life.slots
 
 
 async def test_what_was_wrong_before_keeps_no_change_away(loaded: Load) -> None:

@@ -102,6 +102,11 @@ async def test_a_task_that_can_not_be_is_refused(node: Node, declaration: dict[s
     assert ["backup", "check"] == node.names
 
 
+async def test_whoever_sets_what_can_not_be_is_told_the_key_first(node: Node) -> None:
+    with pytest.raises(ConfigError, match=r"^tasks\.check\.cron: .* never fires"):
+        await node.live.set({"tasks.check.cron": "0 3 31 2 *"}, author="ana")
+
+
 async def test_a_name_that_another_task_has_is_refused(node: Node) -> None:
     node.scheduler.add_task(dms.Task("mine", print))
     with pytest.raises(Conflict, match="rename it"):

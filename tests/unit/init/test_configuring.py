@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 from concurrent.futures import Future
@@ -71,6 +72,32 @@ async def test_what_a_program_finds_in_its_environment_is_not_told_in_the_log(tm
     assert "hunter2" not in stream.getvalue()
     assert ["tasks.x nothing -> {…}", "tasks.x.env.TOKEN nothing -> …", "tasks.x.env.TOKEN … -> nothing"] == told[:3]
     assert "tasks.x.every nothing -> 5m" == told[3]
+
+
+async def test_what_is_wrong_with_files_is_one_line_and_values_are_told_as_they_are_written(tmp_path: Path) -> None:
+    stream, clock, health = io.StringIO(), FakeClock(), Health()
+    configure_logger("info", stream, lambda _: None, clock)
+    file, environ = tmp_path / "dms_config.yaml", {"HOME": str(tmp_path)}
+    file.write_text("general: {debug: false}\n")
+
+    async def read() -> Any:
+        return load(file, environ=environ)
+
+    live = LiveConfig(load(file, environ=environ), MemoryConfigStore(), clock, read)
+    live.start()
+    configuring = Configuring(live, get_logger("dms"), health, config_topic(1), nothing_named)
+    live.listen(configuring.changed)
+    file.write_text("general:\n  debug: 3\n  colour: red\n")
+    done = asyncio.Event()
+    configuring.watch(list)
+    configuring.reload_soon(done.set)
+    await done.wait()
+    await configuring.stop()
+    (finding,) = health.findings()
+    assert (2, False) == (finding.message.count(str(file)), "\n" in finding.message)
+    await live.set({"general.debug": True}, author="ana")
+    told = json.loads(stream.getvalue().splitlines()[-1])["event"]
+    assert "configuration changed: general.debug false -> true" == told
 
 
 async def _never() -> Any:

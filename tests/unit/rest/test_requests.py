@@ -127,6 +127,7 @@ async def test_a_token_in_the_url_is_400_with_what_to_do_and_not_said_again(path
         ("/api/v1/task/", "there is nothing at /api/v1/task/. Did you mean /api/v1/tasks?"),
         ("/api/v2/tasks", "Did you mean /api/v1/tasks?"),
         ("/", "there is nothing at /"),
+        ("/ws", "/ws is a WebSocket, and this was no upgrade to one"),
         ("/favicon.ico", "there is nothing at /favicon.ico"),
     ],
 )
