@@ -143,7 +143,10 @@ class TaskDeclaration(Section, frozen=True):
     description: Annotated[
         str, Setting("What people should know about it.", "", example="Nightly backup", applies=_NEXT)
     ]
-    enabled: Annotated[bool, Setting("Whether it runs by itself.", True, "It was declared to run.", example="false")]
+    enabled: Annotated[
+        bool,
+        Setting("Whether it runs by itself.", True, "It was declared to run.", example="false", applies=Applies.LIVE),
+    ]
     priority: Annotated[
         int,
         Meta(ge=-1000, le=1_000_000),

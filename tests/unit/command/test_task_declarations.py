@@ -78,6 +78,11 @@ async def test_enabling_takes_the_override_away_where_that_does_it(
     assert {} == overrides(live)
 
 
+async def test_enabling_and_disabling_takes_effect_at_once(operations: list[Operation], ask: Ask) -> None:
+    for method in ("task.disable", "task.enable"):
+        assert ["tasks.filed.enabled"] == (await ask(operations, method, name="filed"))["applied"]
+
+
 async def test_enabling_what_a_file_disables_is_an_override(
     live: LiveConfig, operations: list[Operation], ask: Ask
 ) -> None:
