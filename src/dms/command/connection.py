@@ -1,21 +1,27 @@
 """Connection: what one peer says becomes commands, what they give becomes answers. A lasting door has one a peer."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
+from math import inf
 from typing import Any, Protocol
 
 from dms.access.caller import Caller
+from dms.clock import stopwatch
 from dms.command.command import Command
 from dms.command.limits import DEFAULT_LIMITS, Limits
 from dms.command.operation import Operations
 from dms.command.subscription import Subscription
 from dms.command.topic import Topic
 from dms.errors import DmsError, NotFound, Overloaded, ShuttingDown
-from dms.rpc.message import Answer, Batch, Cancellation, Notification, Params, Request
+from dms.rpc.message import Answer, Batch, Cancellation, Notification, Params, Received, Request
 from dms.rpc.session import Session
+
+AT_ONCE = 0.005
+"""Seconds that one peer may keep the loop busy; then it is everybody else's turn."""
 
 OwnMethod = Callable[[Params], Any]
 """A method that concerns the connection itself: it gives its result at once, or raises a DmsError."""
@@ -29,6 +35,12 @@ class Door(Protocol):
 
     async def drained(self) -> None:
         """Wait until the queue is short enough for more."""
+
+    def hold(self) -> None:
+        """Take nothing more from the peer, until `go_on`."""
+
+    def go_on(self) -> None:
+        """Hear the peer again."""
 
     def idle(self) -> None:
         """Nothing is under way any more, and nothing is followed."""
@@ -59,6 +71,9 @@ class Connection:
         self._own = own or {}
         self._admit = admit
         self._session = Session(limits.message)
+        self._unread: deque[str | bytes] = deque()
+        self._saying: Iterator[Received] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
         self._commands: dict[object, asyncio.Task[Any]] = {}
         self._subscriptions: dict[str, asyncio.Task[None] | None] = {}
         self._numbers = count(1)
@@ -69,28 +84,62 @@ class Connection:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way and nothing is followed."""
-        return not self._commands and not self._subscriptions
+        """Whether nothing is under way, nothing is followed, and all that was said has been heard."""
+        return not self._commands and not self._subscriptions and self._saying is None
 
-    def receive(self, text: str | bytes) -> None:
-        """The peer said something."""
-        for message in self._session.receive(text):
-            match message:
-                case Request():
-                    self._request(message)
-                case Notification():
-                    self._notification(message)
-                case Cancellation(request=request):
+    def receive(self, *texts: str | bytes) -> None:
+        """The peer said something, or several things at once. What takes long is heard in pieces: nobody else has to
+        wait for the end of it."""
+        self._unread.extend(texts)
+        if self._saying is None:
+            self._saying = self._messages()
+            if not self._hear(AT_ONCE):
+                self._door.hold()
+                self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
+
+    def _messages(self) -> Iterator[Received]:
+        while self._unread:
+            yield from self._session.receive(self._unread.popleft())
+
+    def _hear(self, within: float) -> bool:
+        """Do what it says, for so many seconds; gives whether that was all."""
+        began = stopwatch()
+        for message in self._saying or ():
+            self._do(message)
+            if stopwatch() - began > within:
+                return False
+        self._saying = None
+        return True
+
+    async def _catch_up(self) -> None:
+        """Do the rest, a piece a turn of the loop, and no faster than the peer reads the answers."""
+        all_heard = False
+        while not all_heard:
+            await asyncio.sleep(0)
+            await self._door.drained()
+            all_heard = self._hear(AT_ONCE)
+        self._door.go_on()
+        if self.idle and not self._gone:
+            self._door.idle()
+
+    def _do(self, message: Received) -> None:
+        match message:
+            case Request():
+                self._request(message)
+            case Notification():
+                self._notification(message)
+            case Cancellation(request=request):
+                if request.id in self._commands:  # what came in one batch with it may have been answered meanwhile
                     self._commands[request.id].cancel()
-                case Answer(text=answer):
-                    self._door.send(answer)
+            case Answer(text=answer):
+                self._door.send(answer)
 
     def _request(self, request: Request) -> None:
         try:
             if self._is_own(request):
-                return self._send(self._session.reply(request, self._own[request.method](request.params)))
+                return self._tell(request, self._session.reply(request, self._own[request.method](request.params)))
         except DmsError as error:
-            return self._send(self._session.fail(request, error))
+            return self._tell(request, self._session.fail(request, error))
         command = self._command(request)
         self._start(request.id, command, partial(self._answer, request, command))
 
@@ -145,14 +194,17 @@ class Connection:
         task.add_done_callback(finished)
 
     def _answer(self, request: Request, command: Command, error: BaseException | None) -> None:
-        text = self._text(request, command, error)
         opened = [self._opened.pop(command)] if command in self._opened else []
-        if text is None:
+        self._tell(request, self._text(request, command, error), opened)
+
+    def _tell(self, request: Request, text: bytes | None, opened: Sequence[Subscription] = ()) -> None:
+        """Send an answer, None where its batch waits for others; what was opened begins after it."""
+        if text is not None:
+            self._send(text)
+            for subscription in (*self._held.pop(request.batch, ()), *opened):
+                self._begin(subscription)
+        elif opened:
             self._held.setdefault(request.batch, []).extend(opened)
-            return
-        self._send(text)
-        for subscription in self._held.pop(request.batch, []) + opened:
-            self._begin(subscription)
 
     def _text(self, request: Request, command: Command, error: BaseException | None) -> bytes | None:
         if error is None:
@@ -209,6 +261,7 @@ class Connection:
         """The node stops: whoever waits is told so, and so is the peer."""
         self._stopping = True
         await self._cancel_all()
+        self._hear(inf)
         self._send(self._session.notify("session.closing", {"reason": "shutting_down"}))
 
     async def close(self) -> None:
@@ -217,7 +270,7 @@ class Connection:
         await self._cancel_all()
 
     async def _cancel_all(self) -> None:
-        pumps = [pump for pump in self._subscriptions.values() if pump is not None]
+        pumps = [pump for pump in (*self._subscriptions.values(), self._catching_up) if pump is not None]
         self._subscriptions.clear()
         under_way = [*self._commands.values(), *pumps]
         for task in under_way:

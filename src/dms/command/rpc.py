@@ -1,6 +1,7 @@
 """`rpc.*`: the channel itself."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -16,8 +17,12 @@ def rpc_operations(operations: Callable[[], Iterable[Operation]], version: str) 
     def ping(params: Nothing, command: Command) -> str:
         return "pong"
 
-    def discover(params: Nothing, command: Command) -> dict[str, Any]:
+    @cache  # milliseconds, and there are no more of them once somebody can ask
+    def described() -> dict[str, Any]:
         return describe(operations(), version)
+
+    def discover(params: Nothing, command: Command) -> dict[str, Any]:
+        return described()
 
     return [
         Operation("rpc.ping", Nothing, str, NODE_READ, Effect.READ, ping, "Answers `pong`.", ({},)),

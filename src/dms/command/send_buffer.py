@@ -18,12 +18,18 @@ class SendBuffer:
         self._writable = asyncio.Event()
         self._writable.set()
         self._sent = 0
+        self._held = False
         transport.set_write_buffer_limits(high=limit)
 
     @property
     def full(self) -> bool:
         """Whether the peer has to read before anything goes on."""
         return not self._writable.is_set()
+
+    @property
+    def reads(self) -> bool:
+        """Whether anything is read from the peer now."""
+        return not (self.full or self._held or self._transport.is_closing())
 
     def write(self, data: bytes) -> None:
         """Send it, or keep it until the peer has read what comes before."""
@@ -58,7 +64,20 @@ class SendBuffer:
     def resume(self) -> None:
         """There is room again."""
         self.release()
-        if not self._transport.is_closing():
+        self._read_on()
+
+    def hold(self) -> None:
+        """The peer has asked for more than can be done at once: read nothing more from it until `go_on`."""
+        self._held = True
+        self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """What it has asked for is done."""
+        self._held = False
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self.reads:
             self._transport.resume_reading()
 
     def release(self) -> None:

@@ -60,9 +60,9 @@ class PeerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """It said something, or a part of it."""
-        for line in self._lines.feed(data):
-            if self._connection is not None:
-                self._connection.receive(line)
+        lines = self._lines.feed(data)
+        if self._connection is not None:
+            self._connection.receive(*lines)
 
     def eof_received(self) -> bool:
         """It will say no more. Where it still listens it gets the answers that are due. Its last message may lack the
@@ -88,6 +88,15 @@ class PeerConnection(asyncio.Protocol):
     async def drained(self) -> None:
         """Wait until it has read enough for more."""
         await self._buffer.drained()
+
+    def hold(self) -> None:
+        """It asks for more than can be done at once."""
+        self._buffer.hold()
+
+    def go_on(self) -> None:
+        """It may ask for more; one that has said its last word can't."""
+        if not self._ended:
+            self._buffer.go_on()
 
     def pause_writing(self) -> None:
         """It reads too slowly: take nothing more from it until it does, and not for ever."""

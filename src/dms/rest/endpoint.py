@@ -38,6 +38,7 @@ class Endpoint:
         caller = self._entry.caller_of(request)
         with self._entry.place(caller):
             given = await self._given(request)
+            caller = self._entry.caller_by_now(request)
             parameters = self._method.shape(dict(given)) | _traced(request)
             return await self._asked(request, given, Command(self._method.operation, parameters, caller=caller))
 

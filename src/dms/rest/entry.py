@@ -25,12 +25,16 @@ class Entry:
     def caller_of(self, request: Request) -> Caller:
         """Whose token the request shows. Unauthenticated where it shows no good one, Refused where its owner may not
         come in here, RateLimited where they come too often."""
+        caller = self.caller_by_now(request)
+        self._admit(caller)
+        return caller
+
+    def caller_by_now(self, request: Request) -> Caller:
+        """The same once more: a body may be long in coming, and the token be revoked or expire meanwhile."""
         token = bearer_token(request.headers.getlist("authorization"))
         if token is None:
             raise Unauthenticated(f"there is no token; send the header {HEADER}, as dms token create gave it")
-        caller = msgspec.structs.replace(self._authenticate(token), door="rest")
-        self._admit(caller)
-        return caller
+        return msgspec.structs.replace(self._authenticate(token), door="rest")
 
     def require(self, request: Request, scope: str) -> None:
         """Forbidden where whoever asks does not hold the scope that the path needs; else what `caller_of` raises."""

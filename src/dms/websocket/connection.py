@@ -94,6 +94,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._client = Client()
         self._greeted = self._closing = self._flushing = False
         self._partial = bytearray()
+        self._said: list[bytes] = []
         self._outgoing: list[bytes] = []
         self._refused = 0
         self._hello_timer: asyncio.TimerHandle | None = None
@@ -119,6 +120,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self._upgrade(event)
             elif isinstance(event, Frame) and not self._closing:
                 self._frame(event)
+        self._hear()
         if self._protocol.parser_exc is not None and not self._closing:
             self._hung_up(str(self._protocol.close_sent))
         self._flush()
@@ -136,8 +138,7 @@ class WebSocketConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has caught up."""
         self._buffer.resume()
-        if self._protocol.state is State.OPEN:
-            self._heartbeat.start()
+        self._reads_again()
 
     def shutdown(self) -> None:
         """The node stops: answer what is due, say so, and hang up."""
@@ -182,6 +183,20 @@ class WebSocketConnection(asyncio.Protocol):
         """Wait until it has read enough for more."""
         self._flush()
         await self._buffer.drained()
+
+    def hold(self) -> None:
+        """It asks for more than can be done at once."""
+        self._heartbeat.stop()  # its pongs are not read now
+        self._buffer.hold()
+
+    def go_on(self) -> None:
+        """It may ask for more."""
+        self._buffer.go_on()
+        self._reads_again()
+
+    def _reads_again(self) -> None:
+        if self._protocol.state is State.OPEN and self._buffer.reads:
+            self._heartbeat.start()
 
     def idle(self) -> None:
         """Nothing is due to it: it stays as long as it likes."""
@@ -251,7 +266,13 @@ class WebSocketConnection(asyncio.Protocol):
         elif self._connection is None:
             self._greet(text)
         else:
-            self._connection.receive(text)
+            self._said.append(text)
+
+    def _hear(self) -> None:
+        """All that has come at once goes on at once, so that it takes its share of the time and no more."""
+        if self._said and self._connection is not None:
+            said, self._said = self._said, []
+            self._connection.receive(*said)
 
     # ── coming in ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -337,8 +358,11 @@ class WebSocketConnection(asyncio.Protocol):
             self._endpoint.registry.admit(caller.token_id, self)
 
     def _admit(self) -> None:
-        """RateLimited where its token asks too often; one that does not even listen to that is hung up on."""
+        """RateLimited where its token asks too often; one that does not even listen to that is hung up on. What it said
+        before that, or before its token was revoked, is not done any more: Unauthenticated."""
         assert self._connection is not None
+        if self._closing:
+            raise Unauthenticated("this connection is being hung up on")
         token_id = self._connection.caller.token_id
         if token_id is None:
             return

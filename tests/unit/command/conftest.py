@@ -20,6 +20,7 @@ class RememberingDoor:
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
+        self.hears = True
         self.idled = asyncio.Event()
         self.blocked = asyncio.Event()
         self.writable = asyncio.Event()
@@ -34,6 +35,12 @@ class RememberingDoor:
         if not self.writable.is_set():
             self.blocked.set()
         await self.writable.wait()
+
+    def hold(self) -> None:
+        self.hears = False
+
+    def go_on(self) -> None:
+        self.hears = True
 
     def idle(self) -> None:
         self.idled.set()

@@ -3,7 +3,8 @@ import json
 from typing import Any
 
 from dms.access.caller import Caller
-from dms.command.connection import Connection
+from dms.clock import stopwatch
+from dms.command.connection import AT_ONCE, Connection
 from dms.command.limits import Limits
 from dms.command.operation import Operations, by_name
 from dms.command.subscription import subscription_operations
@@ -249,4 +250,91 @@ async def test_the_limits_that_a_connection_is_given_are_the_ones_that_count(
     connection.receive(request(1, "wait"))
     connection.receive(request(2, "wait"))
     assert {None: "too_large", 2: "overloaded"} == outcomes(door.sent)
+    await connection.close()
+
+
+async def test_a_request_that_is_answered_before_its_batch_cancels_it_ends_nobody(
+    door: Any, operations: Operations, admin: Caller
+) -> None:
+    """The batch is read as a whole: when its second message comes to be heard, its first is answered already."""
+    connection = Connection(door, operations, admin, own={"now": lambda params: "done"})
+    connection.receive(f"[{request(1, 'now')}, {cancel(1)}, {request(2, 'now')}]")
+    (batch,) = await door.until(1)
+    assert {1: "done", 2: "done"} == outcomes(batch)
+
+
+class Busy:
+    """Methods that take so long; `said` has what was asked, and by whom."""
+
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+
+    def note(self, params: Any) -> Any:
+        self.said.append(params)
+        began = stopwatch()
+        while stopwatch() - began < AT_ONCE:
+            pass
+
+
+async def test_one_who_asks_for_much_at_once_lets_others_go_between(
+    door: Any, operations: Operations, admin: Caller
+) -> None:
+    busy = Busy()
+    many, one = (Connection(door, operations, admin, own={"note": busy.note}) for _ in range(2))
+    many.receive(
+        f"[{','.join(request(number, 'note', by='many') for number in range(5))}]", request(5, "note", by="many")
+    )
+    await asyncio.sleep(0)
+    one.receive(request(1, "note", by="one"))
+    await door.until(3)
+    assert 6 == sum(each == {"by": "many"} for each in busy.said)
+    assert busy.said.index({"by": "one"}) < 3
+
+
+async def test_it_is_not_read_from_meanwhile_and_is_idle_only_once_all_is_done(
+    door: Any, operations: Operations, admin: Caller
+) -> None:
+    connection = Connection(door, operations, admin, own={"note": Busy().note})
+    connection.receive(*(request(number, "note") for number in range(3)))
+    assert (False, False) == (door.hears, connection.idle)
+    await asyncio.wait_for(door.idled.wait(), 5)
+    assert (True, 3) == (door.hears, len(door.sent))
+
+
+async def test_no_more_is_done_than_its_peer_reads(door: Any, operations: Operations, admin: Caller) -> None:
+    """Answers to much that was asked at once would fill the memory."""
+    busy = Busy()
+    connection = Connection(door, operations, admin, own={"note": busy.note})
+    door.writable.clear()
+    connection.receive(*(request(number, "note") for number in range(5)))
+    await door.blocked.wait()
+    assert 1 == len(busy.said)
+    door.writable.set()
+    await door.until(5)
+
+
+async def test_what_was_not_heard_yet_at_a_stop_is_told_so(door: Any, operations: Operations, admin: Caller) -> None:
+    connection = Connection(door, operations, admin, own={"note": Busy().note})
+    connection.receive(*(request(number, "note") for number in range(3)))
+    await connection.stop()
+    assert {0: None, 1: "shutting_down", 2: "shutting_down"} == outcomes(door.sent[:-1])
+
+
+async def test_of_one_who_has_gone_nothing_more_is_heard(door: Any, operations: Operations, admin: Caller) -> None:
+    busy = Busy()
+    connection = Connection(door, operations, admin, own={"note": busy.note})
+    connection.receive(*(request(number, "note") for number in range(3)))
+    await connection.close()
+    connection.receive(request(3, "note"))
+    assert 1 == len(busy.said)
+
+
+async def test_a_subscription_begins_whatever_ends_its_batch(door: Any, admin: Caller) -> None:
+    topic = Topic("logs", scope="test", epoch=1)
+    operations = by_name(subscription_operations([topic]))
+    connection = Connection(door, operations, admin, own={"now": lambda params: "done"})
+    connection.receive(f"[{request(1, 'sub.open', topic='logs')}, {request(2, 'now')}]")
+    await door.until(1)
+    topic.publish({"event": "started"})
+    assert {"event": "started"} == (await door.until(2))[1]["params"]["event"]
     await connection.close()

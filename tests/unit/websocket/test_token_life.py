@@ -1,11 +1,18 @@
 """What becomes of an open socket when its token expires, is revoked or is renewed."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from dms.access.caller import NODE_READ, TASK_READ, Caller
+from dms.command.command import Command
+from dms.command.operation import Effect, Nothing, Operation
+
+
+def request(identifier: int, method: str) -> str:
+    return json.dumps({"jsonrpc": "2.0", "id": identifier, "method": method})
 
 
 async def test_at_its_expiry_a_token_ends_the_socket_though_nobody_says_a_word(
@@ -44,6 +51,21 @@ async def test_a_revoked_token_has_no_socket_a_moment_later_and_the_others_stay(
     assert [revoked, revoked] == [await first.end(), await second.end()]
     await asyncio.wait_for(operations.freed.wait(), 5)
     assert "root" == await other.ask("note")
+
+
+async def test_what_it_said_before_and_was_not_done_yet_is_not_done(door: Any, operations: Any) -> None:
+    done = []
+
+    def revoke(params: Nothing, command: Command) -> None:
+        done.append(command.command)
+        door.registry.close_token("t1")
+
+    for name in ("revoke", "again"):
+        operations.table[name] = Operation(name, Nothing, None, NODE_READ, Effect.ONCE, revoke, "")
+    peer = await door.enter("ana-token")
+    await peer.wire.send(f"[{request(1, 'revoke')}, {request(2, 'again')}]")
+    assert (4401, "the token was revoked") == await peer.end()
+    assert ["revoke"] == done
 
 
 async def test_a_renewed_token_keeps_the_socket_open(door: Any, tokens: Any, clock: Any) -> None:
