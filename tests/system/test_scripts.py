@@ -42,6 +42,15 @@ def test_without_python_they_say_which_one_to_install(machine: Path) -> None:
     assert ended.stderr.startswith("No Python 3.11 or later was found.\nInstall one")
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_in_a_clone_of_somebody_else_they_touch_nothing_and_say_what_to_do(machine: Path) -> None:
+    (machine / "bin" / "python3").symlink_to(sys.executable)
+    (machine / ".venv").mkdir(mode=0o500)
+    ended = run(machine, "scripts/dms", "status")
+    assert (1, "") == (ended.returncode, ended.stdout)
+    assert ended.stderr.startswith(f"{machine}/.venv can't be written by this user: clone into a folder of your own")
+
+
 def test_a_python_without_its_venv_part_is_said_with_the_package_to_install(machine: Path) -> None:
     without_venv = 'if [[ $1 == -m ]]; then echo "ensurepip is not available"; exit 1; fi'
     program(machine / "bin" / "python3", f'{without_venv}\nexec {sys.executable} "$@"')

@@ -11,6 +11,16 @@ Parameters = TypeVar("Parameters", bound=msgspec.Struct)
 
 _META = "_meta"
 _AT = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a map",
+    "null": "null",
+}
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
@@ -43,10 +53,16 @@ def _refuse_unknown(kind: type[msgspec.Struct], named: dict[str, Any]) -> None:
 
 
 def _told(problem: str) -> InvalidParameters:
-    """msgspec's message with the path in front: ``wait: expected `bool`, got `str` ``."""
+    """msgspec's message in words, with the path in front: `wait: expected true or false, got text`."""
     found = _AT.fullmatch(problem)
     what, path = (found[1], found[2] or "") if found else (problem, "")
     missing = _MISSING.fullmatch(what)
     if missing:
         path, what = f"{path}.{missing[1]}".lstrip("."), "is required"
-    return InvalidParameters(f"{path or 'parameters'}: {what[:1].lower()}{what[1:]}", (path,) if path else ())
+    return InvalidParameters(
+        f"{path or 'parameters'}: {what[:1].lower()}{_in_words(what[1:])}", (path,) if path else ()
+    )
+
+
+def _in_words(what: str) -> str:
+    return _TYPES.sub(lambda found: " or ".join(_WORDS.get(kind, kind) for kind in found[1].split(" | ")), what)

@@ -164,7 +164,7 @@ async def test_a_name_may_be_percent_encoded(ask: Any) -> None:
     ("query", "field", "hint"),
     [
         ("wiat=true", "wiat", "Did you mean wait?"),
-        ("wait=yes", "wait", "expected `bool`"),
+        ("wait=yes", "wait", "expected true or false"),
         ("wait=true&wait=false", "wait", "given twice"),
         ("name=hold", "name", "unknown in the query (known: wait, timeout)"),
         ("event=1", "event", "unknown in the query"),
