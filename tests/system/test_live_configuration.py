@@ -20,6 +20,7 @@ def test_a_saved_file_takes_effect_without_a_restart(nodes: Any) -> None:
     nodes.configure(tasks={"hello": {"run": ["echo", "hello"], "every": "1h"}})
     node = nodes.start()
     nodes.configure(tasks={"hello": {"run": ["echo", "again"], "every": "1h"}, "more": {"run": ["echo", "more"]}})
+    assert node.tells(lambda line: line.get("revision") == 2, within=1)
     assert "file" == wait_for_revision(node, 2)["author"]
     assert ["again\n", "more\n"] == [node.run(name)["results"]["output"] for name in ("hello", "more")]
     nodes.configure(tasks={"more": {"run": ["echo", "more"]}})

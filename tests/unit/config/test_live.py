@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dms.config import Loaded
+from dms.config import Loaded, explain
 from dms.config.change import ConfigChange
 from dms.config.live import LiveConfig
 from dms.config.overrides import Override
@@ -586,3 +586,22 @@ def test_drop_ins_count_over_the_main_file_in_the_order_of_their_names(loaded: L
         found.config.general.debug,
         found.merged.origin(("scheduler", "max_running_tasks")).layer,
     )
+
+
+async def test_each_layer_counts_over_those_below_it(loaded: Load, folder: Path) -> None:
+    (folder / "conf.d").mkdir()
+    (folder / "conf.d" / "drop-in.yaml").write_text("scheduler: {max_running_tasks: 12}\n")
+    environ, arguments = {"DMS_SCHEDULER__MAX_RUNNING_TASKS": "13"}, [f"{SLOTS}=15"]
+    life = await begun(loaded, "scheduler: {max_running_tasks: 11}\n", environ=environ, arguments=arguments)
+    await life.set({SLOTS: 14})
+    await life.set({SLOTS: 16}, volatile=True)
+    layers = explain(life.live.loaded, SLOTS).layers
+    assert [
+        ("volatile override", 16),
+        ("command line", 15),
+        ("persistent override", 14),
+        ("environment", 13),
+        ("drop-in", 12),
+        ("main file", 11),
+    ] == [(said.layer, said.value) for said in layers[:-1]]
+    assert ("default", [True, False]) == (layers[-1].layer, [layers[0].in_force, any(x.in_force for x in layers[1:])])
