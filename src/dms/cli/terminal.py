@@ -47,14 +47,19 @@ def painted(text: str, state: str) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, shrink: int) -> list[str]:
-    """Lines with the columns under each other. Where the terminal is too narrow, column `shrink` gives way. A cell's
-    first word takes the colour of the state that it names."""
+    """Lines with the columns under each other. Where the terminal is too narrow, column `shrink` gives way, then the
+    widest of them. A cell's first word takes the colour of the state that it names."""
     cells = [[plain(cell) for cell in row] for row in (header, *rows)]
     widths = [max(columns(row[number]) for row in cells) for number in range(len(header))]
+    _narrow(widths, shrink)
+    _narrow(widths, widths.index(max(widths)))
+    return [_line(row, widths) for row in cells]
+
+
+def _narrow(widths: list[int], number: int) -> None:
     excess = sum(widths) + _GAP * (len(widths) - 1) - _room()
     if excess > 0:
-        widths[shrink] = max(_LEAST, widths[shrink] - excess)
-    return [_line(row, widths) for row in cells]
+        widths[number] = min(widths[number], max(_LEAST, widths[number] - excess))
 
 
 def _room() -> int:

@@ -20,6 +20,17 @@ def test_on_a_narrow_terminal_one_column_gives_way(monkeypatch: pytest.MonkeyPat
     assert "日本        03:00 daily, …  running 39 %" == lines[2]
 
 
+def test_where_that_is_not_enough_the_widest_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "_room", lambda: 50)
+    lines = table(("KEY", "VALUE", "PLACE"), [("keep", "x" * 60, "y" * 30), ("a", "b", "c")], shrink=2)
+    assert f"keep  {'x' * 29}…  {'y' * 11}…" == lines[1]
+
+
+def test_a_column_that_is_narrow_already_is_not_made_wider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "_room", lambda: 20)
+    assert f"b  {'c' * 13}…  d" == table(("A", "B", "C"), [("b", "c" * 40, "d")], shrink=2)[1]
+
+
 def test_colours_are_for_those_who_see_and_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "failed" == painted("failed", "failed")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
