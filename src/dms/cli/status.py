@@ -6,10 +6,11 @@ from typing import Any
 import click
 
 from dms.cli.asking import Asking, asking
-from dms.cli.terminal import painted
+from dms.cli.terminal import painted, wrapped
 from dms.cli.wording import near, plain, until, whole
 
 _STATES = {"well": "is well", "degraded": "is degraded", "not_ready": "is not ready"}
+_WIDTH = 10
 
 
 @click.command()
@@ -24,11 +25,11 @@ def _print(it: dict[str, Any]) -> None:
     up = whole((now - datetime.fromisoformat(it["started_at"])).total_seconds())
     state = painted(_STATES[it["state"]], it["state"])
     click.echo(f"{plain(it['name'])} {state} · up {up} · {it['version']} · revision {it['revision']}")
-    click.echo(f"tasks     {_tasks(it, now)}")
-    click.echo(f"doors     {' · '.join(_door(door) for door in it['doors'])}")
-    click.echo(f"config    {near(it['config_file']) if it['config_file'] else 'no file: the defaults'}")
-    for finding in it["findings"]:
-        click.echo(f"finding   {plain(finding['message'])}")
+    file = near(it["config_file"]) if it["config_file"] else "no file: the defaults"
+    doors = " · ".join(_door(door) for door in it["doors"])
+    findings = [("finding", plain(finding["message"])) for finding in it["findings"]]
+    for name, text in (("tasks", _tasks(it, now)), ("doors", doors), ("config", file), *findings):
+        click.echo(wrapped(name, text, _WIDTH))
 
 
 def _tasks(it: dict[str, Any], now: datetime) -> str:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 import click
@@ -86,4 +87,12 @@ def _in_colour(cell: str) -> str:
 def fields(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Lines of a name and its value; those without a value are left out."""
     width = max(len(name) for name, _ in pairs) + _GAP
-    return [f"{name:<{width}}{plain(value)}" for name, value in pairs if value]
+    return [wrapped(name, plain(value), width) for name, value in pairs if value]
+
+
+def wrapped(name: str, text: str, width: int) -> str:
+    """A name in a column of so many, and a text beside it; one that is longer than the terminal is wide goes on below
+    itself, from one word to the next."""
+    wrapper = textwrap.TextWrapper(_room(), f"{name:<{width}}", " " * width)
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    return wrapper.fill(text)

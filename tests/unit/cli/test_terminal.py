@@ -1,7 +1,7 @@
 import pytest
 
 from dms.cli import terminal
-from dms.cli.terminal import fields, painted, table
+from dms.cli.terminal import fields, painted, table, wrapped
 
 ROWS = [("disk-space", "every 5m", "ready"), ("日本", "03:00 daily,\nHelsinki", "running 39 %")]
 
@@ -44,3 +44,9 @@ def test_colours_are_for_those_who_see_and_want_them(monkeypatch: pytest.MonkeyP
 
 def test_a_field_without_a_value_is_left_out() -> None:
     assert ["name   a b", "state  ready"] == fields([("name", "a\nb"), ("error", ""), ("state", "ready")])
+
+
+def test_a_text_goes_on_below_itself_where_the_terminal_is_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "_room", lambda: 24)
+    told = wrapped("finding", "a.yaml:3:1  x: no web-check " + "l" * 20, 10)
+    assert ["finding   a.yaml:3:1  x:", "          no web-check", f"          {'l' * 20}"] == told.splitlines()
