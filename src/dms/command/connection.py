@@ -14,20 +14,18 @@ from dms.clock import stopwatch
 from dms.command.command import Command
 from dms.command.limits import DEFAULT_LIMITS, Limits
 from dms.command.operation import Operations
+from dms.command.pieces import AT_ONCE, Reading
 from dms.command.subscription import Subscription
 from dms.command.topic import Topic
 from dms.errors import DmsError, NotFound, Overloaded, ShuttingDown
 from dms.rpc.message import Answer, Batch, Cancellation, Notification, Params, Received, Request
 from dms.rpc.session import Session
 
-AT_ONCE = 0.005
-"""Seconds that one peer may keep the loop busy; then it is everybody else's turn."""
-
 OwnMethod = Callable[[Params], Any]
 """A method that concerns the connection itself: it gives its result at once, or raises a DmsError."""
 
 
-class Door(Protocol):
+class Door(Reading, Protocol):
     """What a connection needs of the door through which its peer came."""
 
     def send(self, text: bytes) -> None:
@@ -35,12 +33,6 @@ class Door(Protocol):
 
     async def drained(self) -> None:
         """Wait until the queue is short enough for more."""
-
-    def hold(self) -> None:
-        """Take nothing more from the peer, until `go_on`."""
-
-    def go_on(self) -> None:
-        """Hear the peer again."""
 
     def idle(self) -> None:
         """Nothing is under way any more, and nothing is followed."""

@@ -18,7 +18,7 @@ class SendBuffer:
         self._writable = asyncio.Event()
         self._writable.set()
         self._sent = 0
-        self._held = False
+        self._held = 0
         transport.set_write_buffer_limits(high=limit)
 
     @property
@@ -67,13 +67,13 @@ class SendBuffer:
         self._read_on()
 
     def hold(self) -> None:
-        """The peer has asked for more than can be done at once: read nothing more from it until `go_on`."""
-        self._held = True
+        """The peer has asked for more than can be done at once: read nothing more from it until as many `go_on`."""
+        self._held += 1
         self._transport.pause_reading()
 
     def go_on(self) -> None:
         """What it has asked for is done."""
-        self._held = False
+        self._held -= 1
         self._read_on()
 
     def _read_on(self) -> None:

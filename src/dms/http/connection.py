@@ -12,6 +12,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from dms.command.pieces import Pieces
 from dms.http.guarded import Application
 from dms.instant import SECOND, Clock
 
@@ -77,6 +78,7 @@ class HttpConnection(H11Protocol):
         super().__init__(config, connections, {})
         self._listener = connections
         self._patience = connections.patience
+        self._pieces = Pieces(self._take, self)
         self._expected: type | None = None
         self._late: asyncio.TimerHandle | None = None
         self._mute: asyncio.TimerHandle | None = None
@@ -95,15 +97,40 @@ class HttpConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A request, or a part of it."""
+        self._pieces.feed(data)
+        if self._pieces.waiting:
+            self.hold()  # uvicorn reads on after each answer
+
+    def _take(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
         super().data_received(data)
         self._expect(self.conn.their_state)
 
+    def send_400_response(self, msg: str) -> None:
+        """It has sent what is no HTTP. No other word follows that; after an answer nothing can be said of it."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self.transport.abort()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """It speaks another protocol from now on, and has another protocol's limits."""
         self._expect(None)
+        self._pieces.stop()
         super().handle_websocket_upgrade(event)
+
+    def hold(self) -> None:
+        """It sends more than can be taken at once."""
+        self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """It may send more, unless the application has not read what has come."""
+        if not self.flow.read_paused:
+            self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         """It reads more slowly than it is answered."""
@@ -117,6 +144,7 @@ class HttpConnection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
+        self._pieces.stop()
         self._expect(None)
         self._reads_again()
         self._unset_keepalive_if_required()

@@ -21,6 +21,9 @@ def show_certificate(context: ssl.SSLContext, listening: Listening) -> None:
     """Have whoever connects from now on shown the certificate as it is on the disk now. ConfigError where it can't be
     used."""
     assert listening.certificate is not None
+    for file in (listening.certificate, listening.key):
+        if file is not None and file.exists() and not file.is_file():  # a pipe would hold every change for ever
+            raise ConfigError(_unusable(listening, f"{file} is not a regular file"))
     try:
         context.load_cert_chain(listening.certificate, listening.key, password=_no_passphrase)
     except ssl.SSLError as error:

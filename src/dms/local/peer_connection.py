@@ -11,6 +11,7 @@ from dms.access.peer import peer_of
 from dms.command.connection import Connection
 from dms.command.limits import DEFAULT_LIMITS
 from dms.command.operation import Operations
+from dms.command.pieces import Pieces
 from dms.command.send_buffer import SendBuffer
 from dms.errors import DmsError
 from dms.rpc.error import error_from
@@ -34,6 +35,7 @@ class PeerConnection(asyncio.Protocol):
         self._admit, self._forget = admit, forget
         self._patience = patience
         self._lines = Lines(MAX_MESSAGE)
+        self._pieces = Pieces(self._take, self)
         self._connection: Connection | None = None
         self._ended = False
         self.gone = asyncio.Event()
@@ -60,6 +62,9 @@ class PeerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """It said something, or a part of it."""
+        self._pieces.feed(data)
+
+    def _take(self, data: bytes) -> None:
         lines = self._lines.feed(data)
         if self._connection is not None:
             self._connection.receive(*lines)
@@ -111,6 +116,7 @@ class PeerConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """It has gone."""
+        self._pieces.stop()
         self._buffer.release()
         self._forget(self)
         if self._connection is None:

@@ -23,6 +23,7 @@ from dms.command.connection import Connection
 from dms.command.limits import Limits
 from dms.command.operation import Operations
 from dms.command.parameters import decode_parameters
+from dms.command.pieces import Pieces
 from dms.command.rate_limit import RateLimit
 from dms.command.send_buffer import SendBuffer
 from dms.errors import Conflict, DmsError, Forbidden, HelloRequired, RateLimited, Refused, Unauthenticated
@@ -93,6 +94,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._connection: Connection | None = None
         self._client = Client()
         self._greeted = self._closing = self._flushing = False
+        self._pieces = Pieces(self._take, self)
         self._partial = bytearray()
         self._said: list[bytes] = []
         self._outgoing: list[bytes] = []
@@ -114,6 +116,9 @@ class WebSocketConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """The upgrade's request, whole, and then frames or parts of them."""
         self._heartbeat.heard()
+        self._pieces.feed(data)
+
+    def _take(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
@@ -150,6 +155,7 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """It has gone."""
         self._closing = True
+        self._pieces.stop()
         self._heartbeat.stop()
         self._expiry.stop()
         self._buffer.release()

@@ -4,9 +4,10 @@ from typing import Any
 
 from dms.access.caller import Caller
 from dms.clock import stopwatch
-from dms.command.connection import AT_ONCE, Connection
+from dms.command.connection import Connection
 from dms.command.limits import Limits
 from dms.command.operation import Operations, by_name
+from dms.command.pieces import AT_ONCE
 from dms.command.subscription import subscription_operations
 from dms.command.topic import Topic
 from dms.errors import Unauthenticated

@@ -110,6 +110,40 @@ async def test_what_is_not_http_gets_a_400_and_the_connection_ends(serve: Serve,
     assert (await said((await serve()).url, request_)).startswith(b"HTTP/1.1 400 ")
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+NO_CHUNK = b"no length\r\n"
+
+
+async def at_once(scope: Any, receive: Any, send: Any) -> None:
+    """An application that says hello and reads nothing."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def test_what_is_not_http_any_more_after_the_answer_ends_the_connection_without_a_word(
+    serve: Serve, caplog: Any
+) -> None:
+    peer = await (await serve(at_once)).connect()
+    peer.say(CHUNKED)
+    await peer.hear()
+    peer.say(NO_CHUNK)
+    assert b"" == await peer.rest()
+    assert ["WARNING"] == [record.levelname for record in caplog.records]
+
+
+async def test_after_a_400_in_the_midst_of_a_body_no_other_answer_is_tried(serve: Serve, caplog: Any) -> None:
+    peer = await (await serve(at_once)).connect()
+    peer.say(CHUNKED + NO_CHUNK)
+    assert 1 == (await peer.rest()).count(b"HTTP/1.1")
+    assert ["WARNING"] == [record.levelname for record in caplog.records]
+
+
+async def test_a_body_of_thousands_of_chunks_comes_whole_and_the_next_request_after_it(serve: Serve) -> None:
+    peer = await (await serve()).connect()
+    peer.say(CHUNKED + b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n" + GET)
+    assert [True, True] == [(await peer.hear()).endswith(b"hello") for _ in range(2)]
+
+
 async def test_a_header_without_an_end_is_not_kept(serve: Serve) -> None:
     server = await serve()
     peer = await server.connect()

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,13 @@ def test_a_key_of_another_certificate_is_said(authority: Any) -> None:
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     missing = tmp_path / "none.crt"
     assert f"rest.tls_certificate: {missing} can't be used: No such file or directory" == refusal_of(missing, None)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, authority: Any) -> None:
+    certificate, _ = authority.issue()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    refusals = refusal_of(pipe, None), refusal_of(certificate, pipe)
+    assert [True, True] == [each.endswith(f"{pipe} is not a regular file") for each in refusals]
 
 
 @pytest.mark.parametrize("text", ["", "not PEM", "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"])
