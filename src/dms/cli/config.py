@@ -63,7 +63,8 @@ def _print_explanation(it: dict[str, Any]) -> None:
         (f"  {said['layer']}", _text(said["value"]), _place(said, it), "<- in force" if said["in_force"] else "")
         for said in it["layers"]
     ]
-    click.echo("\n".join(table(("", "", "", ""), rows, shrink=2)[1:]))
+    value, place = (max(len(row[number]) for row in rows) for number in (1, 2))
+    click.echo("\n".join(table(("", "", "", ""), rows, shrink=1 if value > place else 2)[1:]))
     if it["summary"]:
         click.echo(plain(it["summary"]))
 

@@ -202,6 +202,13 @@ def test_a_key_is_explained(dms: Dms) -> None:
     assert re.fullmatch(r"  default  9s  .*<- in force", told[1])
 
 
+def test_a_long_value_gives_way_to_the_place_where_it_stands(dms: Dms, monkeypatch: pytest.MonkeyPatch) -> None:
+    dms("config", "set", "general.host_city", "x" * 60)
+    monkeypatch.setattr("dms.cli.terminal._room", lambda: 80)
+    told = dms("config", "explain", "general.host_city").out.splitlines()
+    assert re.fullmatch(r"  persistent override  x+…  .* by socket, revision 2 +<- in force", told[1])
+
+
 def test_the_log_is_printed(dms: Dms, node: Any) -> None:
     node.logs.publish({"at": "2026-11-25T02:00:00+00:00", "level": "warning", "event": "disk\x1b[31m full", "free": 3})
     (line,) = dms("logs").out.splitlines()
