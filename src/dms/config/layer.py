@@ -68,14 +68,15 @@ class Layer(msgspec.Struct, frozen=True):
     folder: str = ""
 
     def origin(self, path: KeyPath) -> Origin:
-        """Where the value at `path` stands, or what it is a part of."""
+        """Where the value at `path` stands, or what it is a part of, or else the only part of it."""
         for known in _ancestors(path):
             if known in self.marks:
                 mark = self.marks[known]
                 return Origin(self.name, self.source, mark.line, mark.column)
             if known in self.sources:
                 return Origin(self.name, self.sources[known])
-        return Origin(self.name, self.source)
+        parts = {source for key, source in self.sources.items() if path and key[: len(path)] == path}
+        return Origin(self.name, parts.pop() if len(parts) == 1 else self.source)
 
 
 class Merged(msgspec.Struct, frozen=True):

@@ -19,6 +19,12 @@ def test_every_layer_that_says_a_key_is_shown_the_highest_first(loaded: Load) ->
     ] == explain(result, KEY).layers
 
 
+def test_a_section_of_which_a_layer_says_one_part_is_shown_with_the_place_of_that(loaded: Load) -> None:
+    environ = {VARIABLE: "8", "DMS_GENERAL__DEBUG": "true", "DMS_GENERAL__HOST_CITY": "Oulu"}
+    result = loaded(environ=environ)
+    assert [VARIABLE, "environment"] == [explain(result, key).layers[0].place for key in ("scheduler", "general")]
+
+
 def test_an_explanation_says_what_the_key_is_and_why_its_default(loaded: Load) -> None:
     explanation = explain(loaded(), KEY)
     assert (1000, "executions", "200", "live", "config:write") == (
