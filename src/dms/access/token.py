@@ -34,7 +34,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     def is_of(self, token: Token) -> bool:
         """Whether the secret is that token's, in the same time wherever they differ."""
-        return hmac.compare_digest(_hash(self.secret), token.hash)
+        return hmac.compare_digest(_hash(self.secret).encode(), token.hash.encode())
 
 
 def new_token(

@@ -14,6 +14,11 @@ _DATABASE = "dms.db"
 _MOST_LOCK_BYTES = 4_096
 
 
+def is_data_folder(path: str) -> bool:
+    """Whether a node keeps its own files there."""
+    return os.path.exists(os.path.join(path, _LOCK))
+
+
 class _Holder(msgspec.Struct, frozen=True):
     """What the lock's file says of whoever holds it; for people, never proof: the system's lock alone is that."""
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from dms.adapters.folder import is_data_folder
 from dms.instant import SECOND, Clock
 
+_LOG = ".log"
 _HOUR = 3_600
 _DAY = 86_400
 _NUMBER = re.compile(r"\.([1-9]\d{0,2})").fullmatch  # a longer one may be a date, and somebody else's
@@ -45,6 +47,7 @@ class LogFile:
         os.makedirs(folder, mode=0o750, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, f"its folder {folder} may not be written, so it can't be rotated")
+        _check_place(os.path.realpath(self._path))
         # A pipe would hold the node until somebody reads it.
         descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
         try:
@@ -125,6 +128,15 @@ class LogFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._identity = -1, (0, 0)
+
+
+def _check_place(path: str) -> None:
+    """OSError where a line might get into what a node keeps for itself."""
+    folder = os.path.dirname(path)
+    if is_data_folder(folder) and not path.endswith(_LOG):
+        raise OSError(
+            errno.EINVAL, f"{folder} has a node's own files, so that the name of a log must end in {_LOG} there"
+        )
 
 
 def _move(path: str, to: str) -> None:

@@ -8,12 +8,14 @@ from starlette.types import Receive
 
 from dms.command.command import Command
 from dms.command.operation import Operations
+from dms.rest.turns import Turns
 
 
-async def ask(command: Command, operations: Operations, receive: Receive) -> Any:
-    """Run a command and give its result. ClientDisconnect where whoever asked goes away first: the command is cancelled
-    then, as it is where this is cancelled; what must not be cut in half it shields itself."""
-    waiting = command.begin(operations)
+async def ask(command: Command, operations: Operations, receive: Receive, turns: Turns) -> Any:
+    """Run a command when its turn comes, and give its result. ClientDisconnect where whoever asked goes away first: the
+    command is cancelled then, as it is where this is cancelled; what must not be cut in half it shields itself."""
+    async with turns.turn():
+        waiting = command.begin(operations)
     if waiting is None:
         return command.result
     running = asyncio.ensure_future(waiting)

@@ -44,7 +44,7 @@ class Endpoint:
 
     async def _asked(self, request: Request, given: Parameters, command: Command) -> Response:
         try:
-            result = await ask(command, self._operations, request.receive)
+            result = await ask(command, self._operations, request.receive, self._entry.turns)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 — the command has logged what nobody foresaw
@@ -72,7 +72,7 @@ class Endpoint:
             return {}
         if conditions != ["If-Match"] or not self._method.revised or EXPECTED not in self._types:
             raise InvalidParameters(f"{', '.join(conditions)}: no such condition is looked at here; leave it out")
-        return {EXPECTED: expected_revision(request.headers["if-match"])}
+        return {EXPECTED: expected_revision(", ".join(request.headers.getlist("if-match")))}
 
     def _of_body(self, body: Any, given: Parameters) -> Parameters:
         if self._method.body != FIELDS:

@@ -10,17 +10,19 @@ from starlette.requests import Request
 from dms.access.bearer import HEADER, Authenticate, bearer_token
 from dms.access.caller import Caller
 from dms.errors import Forbidden, Overloaded, Unauthenticated
+from dms.rest.turns import Turns
 
 Admit = Callable[[Caller], None]
 """Asked before each request of a caller. RateLimited where it comes too early."""
 
 
 class Entry:
-    """Lets callers in. Each may have `in_flight` commands under way."""
+    """Lets callers in. Each may have `in_flight` commands under way; they begin by `turns`."""
 
     def __init__(self, authenticate: Authenticate, admit: Admit, in_flight: int) -> None:
         self._authenticate, self._admit, self._in_flight = authenticate, admit, in_flight
         self._under_way: Counter[str] = Counter()
+        self.turns = Turns()
 
     def caller_of(self, request: Request) -> Caller:
         """Whose token the request shows. Unauthenticated where it shows no good one, Refused where its owner may not

@@ -1,5 +1,6 @@
 import hashlib
 
+import msgspec
 import pytest
 
 from dms.access.token import new_token, read_token
@@ -31,6 +32,13 @@ def test_one_secret_does_not_open_another_token() -> None:
     shown = read_token(text)
     assert shown is not None
     assert (True, False) == (shown.is_of(one), shown.is_of(other))
+
+
+def test_a_hash_that_somebody_has_spoilt_lets_nobody_in() -> None:
+    token, text = new_token("", (), made_by="x", now=0)
+    shown = read_token(text)
+    assert shown is not None
+    assert not shown.is_of(msgspec.structs.replace(token, hash="é" + token.hash))
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,19 @@ def test_lines_are_added_to_what_is_there(path: Path, made: list[LogFile]) -> No
     assert f"before\n{LINE}" == path.read_text()
 
 
+@pytest.mark.parametrize("name", ["identity.json", "dms.db", "another"])
+def test_no_line_gets_into_a_file_that_a_node_keeps_for_itself(path: Path, made: list[LogFile], name: str) -> None:
+    path.with_name("dms.lock").write_text("")
+    path.with_name(name).write_text("its own")
+    (path.parent / "elsewhere").mkdir()
+    (link := path.parent / "elsewhere" / "a.log").symlink_to(path.with_name(name))
+    for file in (path.with_name(name), link):
+        with pytest.raises(OSError, match=r"must end in \.log there"):
+            file_at(file, made).write(LINE)
+    file_at(path, made).write(LINE)
+    assert ("its own", LINE) == (path.with_name(name).read_text(), path.read_text())
+
+
 def test_folders_that_are_missing_are_made(path: Path, made: list[LogFile]) -> None:
     file_at(path.parent / "a" / "b" / "dms.log", made).write(LINE)
     assert LINE == (path.parent / "a" / "b" / "dms.log").read_text()

@@ -143,3 +143,9 @@ async def test_a_token_that_is_revoked_before_its_body_has_come_changes_nothing(
     node.tokens.revoke(token.id)
     client.writer.write(body)
     assert (b"HTTP/1.1 401", []) == ((await client.answer())[0], node.asked)
+
+
+async def test_of_two_conditions_none_is_passed_over(client: Client, node: Any) -> None:
+    conditions = b'If-Match: *\r\nIf-Match: "0"\r\nContent-Length: 1\r\n'
+    client.ask(b"PUT /api/v1/config/scheduler.max_running_tasks", ADMIN + JSON + conditions, b"2")
+    assert (b"HTTP/1.1 422", []) == ((await client.answer())[0], node.asked)
