@@ -54,8 +54,11 @@ class Tokens:
     def create(self, name: str, scopes: Sequence[str], made_by: str, lifetime: int | None) -> tuple[Token, str]:
         """Make a token and keep it; its text is told this once. StoreError, and there is none, where it can't be
         written."""
-        made, text = new_token(name, tuple(scopes), made_by=made_by, now=self._clock.now().wall, lifetime=lifetime)
+        now = self._clock.now().wall
         with self._lock:
+            made, text = new_token(name, tuple(scopes), made_by=made_by, now=now, lifetime=lifetime)
+            while made.id in self._tokens:  # 32 bits, which may come twice
+                made, text = new_token(name, tuple(scopes), made_by=made_by, now=now, lifetime=lifetime)
             self._keep({**self._tokens, made.id: made})
         return made, text
 

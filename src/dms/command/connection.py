@@ -244,6 +244,7 @@ class Connection:
                 while (notifications := subscription.read()) is not None:
                     for method, params in notifications:
                         self._send(self._session.notify(method, params))
+                    await asyncio.sleep(0)
                     await self._door.drained()
                 await news.wait()
         finally:

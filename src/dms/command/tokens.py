@@ -152,7 +152,9 @@ def _check_holds(caller: Caller, scopes: Iterable[str]) -> None:
 
 
 def _check_end(caller: Caller, lifetime: int | None, clock: Clock) -> None:
-    """Nor does one live longer than the token by which it is made."""
+    """Nor does one live longer than the token by which it is made, or no time at all."""
+    if lifetime == 0:
+        raise InvalidParameters("expires_in: 0 lets nobody in; give a length of time such as 30d", ("expires_in",))
     if caller.expires is not None and (lifetime is None or clock.now().wall + lifetime > caller.expires):
         end = rfc3339(caller.expires)
         raise Forbidden(

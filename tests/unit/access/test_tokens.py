@@ -1,3 +1,4 @@
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,3 +141,10 @@ def test_nothing_is_written_at_the_end_where_none_was_used(tokens: Tokens, tmp_p
     (tmp_path / "identity.json").unlink()
     tokens.close()
     assert not (tmp_path / "identity.json").exists()
+
+
+def test_an_id_that_comes_twice_takes_no_ones_place(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = iter(["5f0c1a2b", "5f0c1a2b", "7d1e9c04"])
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(ids))
+    texts = [tokens.create(name, ["task:read"], "root by socket", None)[1] for name in ("ana", "bea")]
+    assert ["ana", "bea"] == [tokens.authenticate(text).name for text in texts]

@@ -339,3 +339,16 @@ async def test_a_subscription_begins_whatever_ends_its_batch(door: Any, admin: C
     topic.publish({"event": "started"})
     assert {"event": "started"} == (await door.until(2))[1]["params"]["event"]
     await connection.close()
+
+
+async def test_one_who_follows_from_long_ago_leaves_others_their_turn(door: Any, admin: Caller) -> None:
+    topic = Topic("logs", scope="test", epoch=1)
+    for number in range(100):
+        topic.publish({"number": number})
+    connection = Connection(door, by_name(subscription_operations([topic])), admin)
+    connection.receive(request(1, "sub.open", topic="logs", **{"from": topic.cursor(0)}))
+    await door.until(2)
+    asyncio.get_running_loop().call_soon(door.sent.append, "another")
+    await door.until(102)
+    assert door.sent.index("another") < 40
+    await connection.close()

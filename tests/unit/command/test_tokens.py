@@ -85,6 +85,7 @@ async def test_revoking_hangs_up_on_whoever_came_in_with_it(node: Node, operatio
         ({"scopes": ["task:raed"]}, InvalidParameters, r"no scope task:raed .*Did you mean task:read\?"),
         ({"scopes": ["task:read"], "expires_in": "soon"}, InvalidDuration, "expires_in: 'soon'"),
         ({"scopes": ["task:read"], "expires_in": "-1s"}, InvalidDuration, "expires_in"),
+        ({"scopes": ["task:read"], "expires_in": "0s"}, InvalidParameters, "expires_in: 0 lets nobody in"),
         ({"scopes": ["task:read"], "name": "two\nlines"}, InvalidParameters, "name"),
         ({"scopes": ["task:read"], "name": "x" * 65}, InvalidParameters, "name"),
     ],
