@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 
 def test_the_first_start_makes_a_token_and_says_where_and_the_second_makes_none(nodes: Any) -> None:
@@ -46,3 +47,19 @@ def test_a_secret_is_in_no_log_and_in_no_file_but_the_one_for_it(nodes: Any) -> 
         path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "admin.token"
     )
     assert [False, False] == [text.split("_", 2)[2].encode() in told for text in (made, first)]
+
+
+def test_a_stop_that_can_not_write_the_last_uses_is_a_good_one_all_the_same(nodes: Any) -> None:
+    """On a full disk, or in a folder that has become read-only, the database stayed open and the stop had failed."""
+    node = nodes.start()
+    folder = Path(node.ask("node.info")["data_dir"])
+    url = node.ask("node.info")["doors"][0]
+    token = (folder / "admin.token").read_text().strip()
+    asked = Request(f"{url}/api/v1/node", headers={"Authorization": f"Bearer {token}"})
+    with urlopen(asked, timeout=5) as answer:
+        assert 200 == answer.status
+    (folder / "identity.json.partial").mkdir()
+    (folder / "dms.sock").unlink()
+    (folder / "dms.sock").mkdir()
+    assert 0 == node.stop()
+    assert any("when each token was used last is not kept" in line for line in node.lines)

@@ -3,6 +3,7 @@ folder of the user's own, with a pointer file in the data folder. The node place
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from dms.errors import Refused
@@ -30,9 +31,10 @@ def place_socket(data_dir: str | os.PathLike[str]) -> Path:
 
 
 def remove_socket(data_dir: str | os.PathLike[str], path: Path) -> None:
-    """Take the socket and its pointer away again."""
-    path.unlink(missing_ok=True)
-    (Path(data_dir) / POINTER).unlink(missing_ok=True)
+    """Take the socket and its pointer away again; what can't be taken away now, the next start does away with."""
+    for file in (path, Path(data_dir) / POINTER):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def find_socket(data_dir: str | os.PathLike[str]) -> str:

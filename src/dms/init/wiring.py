@@ -36,7 +36,7 @@ from dms.config.live import LiveConfig
 from dms.config.store import Revision
 from dms.declared_tasks import Declared
 from dms.declared_tasks.live import ORIGIN, LiveTasks
-from dms.errors import Conflict
+from dms.errors import Conflict, StoreError
 from dms.health import Finding, Health
 from dms.http.listening import files_of
 from dms.init.configuring import Configuring, WorkFolder, make_folder
@@ -304,7 +304,10 @@ class Node:
         return []
 
     async def _close_store(self, within: float) -> Sequence[str]:
-        await in_thread(self._tokens.close)
+        try:
+            await in_thread(self._tokens.close)
+        except StoreError as error:  # a full disk, and no reason to leave the store open
+            self.logger.warning(f"when each token was used last is not kept: {error}")
         await in_thread(self._store.close)
         return []
 
