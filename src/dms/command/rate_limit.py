@@ -1,10 +1,9 @@
-"""How often one token may ask: a token bucket for each of them, whichever door they come by. Pure: moments are boot
-microseconds, given by the caller."""
+"""How often one token may ask: a token bucket for each of them, whichever door they come by."""
 
 from collections.abc import Callable
 
 from dms.errors import RateLimited
-from dms.instant import SECOND
+from dms.instant import SECOND, Clock
 
 BURST = 2
 """Seconds' worth of requests that may come at once after a rest."""
@@ -15,15 +14,16 @@ _MOST_KEYS = 1_000
 class RateLimit:
     """Each key may ask `per_second()` times a second; 0 means as often as it likes."""
 
-    def __init__(self, per_second: Callable[[], int]) -> None:
-        self._per_second = per_second
+    def __init__(self, per_second: Callable[[], int], clock: Clock) -> None:
+        self._per_second, self._clock = per_second, clock
         self._left: dict[str, tuple[float, int]] = {}
 
-    def take(self, key: str, now: int) -> None:
+    def take(self, key: str) -> None:
         """One more request of this key. RateLimited, and it is not counted, where it comes too early."""
         rate = self._per_second()
         if not rate:
             return
+        now = self._clock.now().boot
         left, at = self._left.pop(key, (float(rate * BURST), now))
         left = min(rate * BURST, left + (now - at) * rate / SECOND)
         self._remember(key, left - 1 if left >= 1 else left, now)

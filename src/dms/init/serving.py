@@ -32,10 +32,10 @@ def serving(
     clock: Clock,
 ) -> Serving:
     """The application and the protocol class; `node` is its name and the number of its start."""
-    rate = RateLimit(lambda: config().rest.max_rate)
+    rate = RateLimit(lambda: config().rest.max_rate, clock)
 
     def admit(caller: Caller) -> None:
-        rate.take(caller.token_id or caller.name, clock.now().boot)
+        rate.take(caller.token_id or caller.name)
 
     rest = rest_app(operations, authenticate, health=health, metrics=metrics, version=__version__, admit=admit)
     websocket = websocket_protocol(

@@ -261,6 +261,9 @@ class WebSocketConnection(asyncio.Protocol):
         if frame.opcode is Opcode.BINARY:
             self.close(CloseCode.BINARY, "messages are text frames")
         elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
+            if frame.fin and not self._partial:
+                self._message(bytes(frame.data))
+                return
             self._partial += frame.data  # not a list: there is no end to empty parts
             if frame.fin:
                 text, self._partial = bytes(self._partial), bytearray()
@@ -373,7 +376,7 @@ class WebSocketConnection(asyncio.Protocol):
         if token_id is None:
             return
         try:
-            self._endpoint.rate.take(token_id, self._endpoint.clock.now().boot)
+            self._endpoint.rate.take(token_id)
         except RateLimited:
             self._refused += 1
             if self._refused > MOST_REFUSED:

@@ -10,6 +10,7 @@ import pytest
 from dms.access.caller import Caller
 from dms.command.limits import Limits
 from dms.command.rate_limit import RateLimit
+from dms.testing import FakeClock
 
 TASKS = "/api/v1/tasks"
 JSON = {"Content-Type": "application/json"}
@@ -66,10 +67,10 @@ async def test_a_scope_that_is_wanting_is_403_and_named(
 
 
 async def test_one_that_asks_too_often_is_429_and_told_when_to_come_again(node: Any, wire: Any) -> None:
-    limit = RateLimit(lambda: 1)
+    limit = RateLimit(lambda: 1, FakeClock())
 
     def admit(caller: Caller) -> None:
-        limit.take(caller.name, 0)
+        limit.take(caller.name)
 
     app = node.app(admit=admit)
     for path in (TASKS, "/metrics"):

@@ -247,7 +247,7 @@ async def open_door(operations: Operations, tokens: Tokens, clock: FakeClock) ->
                 tokens,
                 guard,
                 lambda: Limits(**limits),
-                RateLimit(lambda: rate),
+                RateLimit(lambda: rate, clock),
                 registry,
                 node=Node("brisk-otter", "1795574168686333"),
                 clock=clock,
