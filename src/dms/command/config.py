@@ -21,6 +21,11 @@ from dms.config.store import RecordedChange, Revision
 from dms.errors import Forbidden
 from dms.instant import rfc3339
 
+MOST_KEYS = 500
+"""Keys of one change; a whole section or task is one."""
+
+Reason = Annotated[str, Meta(max_length=1000)]
+
 
 class KeyParameters(msgspec.Struct, frozen=True):
     """A key such as `scheduler.max_running_tasks`, or a section such as `scheduler`."""
@@ -38,21 +43,21 @@ class SetParameters(msgspec.Struct, frozen=True):
     """Values by key; whether only until the next restart; the revision that the caller saw; whether only to tell what
     would change; and why."""
 
-    changes: Annotated[dict[str, Any], Meta(min_length=1)]
+    changes: Annotated[dict[str, Any], Meta(min_length=1, max_length=MOST_KEYS)]
     volatile: bool = False
     expected_revision: int | None = None
     dry_run: bool = False
-    reason: str = ""
+    reason: Reason = ""
 
 
 class UnsetParameters(msgspec.Struct, frozen=True):
     """Keys whose overrides go: of both kinds, or (true) only the volatile, (false) only the persistent ones."""
 
-    keys: Annotated[list[str], Meta(min_length=1)]
+    keys: Annotated[list[str], Meta(min_length=1, max_length=MOST_KEYS)]
     volatile: bool | None = None
     expected_revision: int | None = None
     dry_run: bool = False
-    reason: str = ""
+    reason: Reason = ""
 
 
 class RevisionsParameters(msgspec.Struct, frozen=True):
@@ -79,7 +84,7 @@ class RollbackParameters(msgspec.Struct, frozen=True):
 class RestoreParameters(msgspec.Struct, frozen=True):
     """Keys or sections that are to have their defaults; none: all of them."""
 
-    keys: list[str] = []
+    keys: Annotated[list[str], Meta(max_length=MOST_KEYS)] = []
     dry_run: bool = False
 
 

@@ -1,6 +1,6 @@
 """What differs between two configurations. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -60,6 +60,18 @@ def differences(before: Any, after: Any, path: KeyPath = ()) -> Iterator[KeyChan
                 yield from differences(one, other, (*path, name))
     elif not is_same(before, after):
         yield KeyChange(path, before, after)
+
+
+def overlap_with(paths: Iterable[KeyPath]) -> Callable[[KeyPath], bool]:
+    """Whether a path is one of these, or a part of one, or has one as its part; for many paths against many.
+
+    >>> touched = overlap_with([("tasks", "backup", "every")])
+    >>> [touched(path) for path in [("tasks",), ("tasks", "backup", "every", "x"), ("tasks", "other")]]
+    [True, True, False]
+    """
+    known = set(paths)
+    above = {path[:length] for path in known for length in range(len(path))}
+    return lambda path: path in above or any(path[:length] in known for length in range(len(path) + 1))
 
 
 def _overlap(one: KeyPath, other: KeyPath) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from dms.config.change import ConfigChange, KeyChange, differences
+from dms.config.change import ConfigChange, KeyChange, differences, overlap_with
 from dms.config.finding import key_text
 from dms.config.layer import ABSENT, leaves, value_at
 from dms.config.proposal import Proposal
@@ -31,8 +31,9 @@ class Changed(msgspec.Struct, frozen=True):
 def answer_to(change: ConfigChange, proposal: Proposal, revision: int, *, dry_run: bool) -> Changed:
     """What a change comes to, which makes that revision."""
     keys = {key.key: change.applies(key) for key in change.keys}
-    unseen = {key_text(each.path): "unset" for each in proposal.went}
-    unseen |= {key_text(each.path): "set" for each in proposal.came}
+    touched = overlap_with(key.path for key in change.keys)
+    unseen = {key_text(each.path): "unset" for each in proposal.went if not touched(each.path)}
+    unseen |= {key_text(each.path): "set" for each in proposal.came if not touched(each.path)}
     return Changed(
         revision=revision,
         changes=[_recorded(key) for key in change.keys],
@@ -40,7 +41,7 @@ def answer_to(change: ConfigChange, proposal: Proposal, revision: int, *, dry_ru
         next_run=[key for key, applies in keys.items() if applies is Applies.NEXT_RUN],
         restart_needed=[key for key, applies in keys.items() if applies is Applies.RESTART],
         masked_by=_masks(proposal),
-        unseen={key: how for key, how in unseen.items() if key not in keys and not change.touches(key)},
+        unseen=unseen,
         dry_run=dry_run,
     )
 

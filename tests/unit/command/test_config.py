@@ -123,3 +123,20 @@ async def test_saying_a_task_anew_as_a_whole_takes_away_no_part_that_needs_a_sco
     caller = Caller("ana", "socket", frozenset({CONFIG_WRITE}))
     with pytest.raises(Forbidden, match="exec:run"):
         await Command("config.set", {"changes": {"tasks.x": {"every": "2h"}}}, caller=caller).run(by_name(operations))
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("config.set", {"changes": {f"tasks.t{number}.every": "1h" for number in range(501)}}),
+        ("config.unset", {"keys": [SLOTS] * 501}),
+        ("config.restore_defaults", {"keys": [SLOTS] * 501}),
+        ("config.set", {"changes": {SLOTS: 2}, "reason": "x" * 1001}),
+    ],
+    ids=["set", "unset", "restore", "reason"],
+)
+async def test_a_change_that_would_hold_the_node_for_long_is_refused(
+    method: str, params: Any, operations: list[Operation], ask: Ask
+) -> None:
+    with pytest.raises(InvalidParameters, match=r"500|1000"):
+        await ask(operations, method, **params)
