@@ -280,12 +280,18 @@ class Misuse(DmsError, RuntimeError):
     code = "misuse"
 
 
+_LONGEST_WORD = 256
+"""Characters of a word that somebody may have misspelt; comparing a longer one takes long."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """What to add to a message about an unknown word: ` Did you mean retry?`, or nothing where none is near.
 
     >>> did_you_mean("retires", ["retry", "timeout"])
     ' Did you mean retry?'
     """
+    if len(word) > _LONGEST_WORD:
+        return ""
     from difflib import get_close_matches  # costs 10 ms, and only a mistake needs it
 
     near = get_close_matches(word, list(known), n=1)

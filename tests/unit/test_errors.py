@@ -36,3 +36,7 @@ def test_no_two_errors_have_one_code() -> None:
 @pytest.mark.parametrize(("word", "hint"), [("bakcup", " Did you mean backup?"), ("zebra", ""), ("", "")])
 def test_a_near_word_is_named_and_a_far_one_is_not(word: str, hint: str) -> None:
     assert hint == did_you_mean(word, ["backup", "report"])
+
+
+def test_what_nobody_types_is_compared_with_nothing() -> None:
+    assert "" == did_you_mean("x" * 300, ["x" * 300])

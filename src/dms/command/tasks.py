@@ -40,7 +40,7 @@ class PauseParameters(msgspec.Struct, frozen=True):
 
     name: Name | None = None
     until: str | None = None
-    reason: str = ""
+    reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
 class ResumeParameters(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 So a slow follower costs no memory: what it did not read in time has left the ring, and it is told how much it missed.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -10,6 +11,8 @@ from threading import Lock
 from typing import Any
 
 from dms.errors import CursorExpired, InvalidParameters
+
+_CURSOR = re.compile(r"\d{1,18}-\d{1,18}", re.ASCII)
 
 TopicEvent = dict[str, Any]
 """What a topic tells its followers: a JSON object, whose members depend on the topic."""
@@ -80,7 +83,7 @@ class Topic:
         if cursor is None:
             return last
         epoch, _, number = cursor.partition("-")
-        if not (epoch.isdecimal() and number.isdecimal()):
+        if not _CURSOR.fullmatch(cursor):
             raise InvalidParameters(f"from: {cursor!r} is not a cursor that this node gave", ("from",))
         if int(epoch) != self._epoch or not oldest <= int(number) <= last:
             raise CursorExpired(f"what followed {cursor} in {self.name} is no longer kept", self.cursor(oldest))

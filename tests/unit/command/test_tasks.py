@@ -137,6 +137,11 @@ async def test_until_must_be_a_moment_with_its_offset(moment: str, operations: l
         await ask(operations, "task.pause", name="answer", until=moment)
 
 
+async def test_a_reason_is_no_book(operations: list[Operation], ask: Ask) -> None:
+    with pytest.raises(InvalidParameters, match="reason: "):
+        await ask(operations, "task.pause", name="answer", reason="x" * 1001)
+
+
 async def test_an_event_fires_whoever_listens(scheduler: Scheduler, operations: list[Operation], ask: Ask) -> None:
     ended = asyncio.get_running_loop().create_future()
     scheduler.subscribe(lambda event: ended.set_result(event.execution) if event.kind == "ended" else None)

@@ -43,7 +43,7 @@ def test_one_that_is_too_old_or_of_another_start_has_expired_and_the_oldest_is_t
     assert "7-2" == raised.value.oldest
 
 
-@pytest.mark.parametrize("cursor", ["", "7", "7-", "-3", "seven-3", "7-3-1"])
+@pytest.mark.parametrize("cursor", ["", "7", "7-", "-3", "seven-3", "7-3-1", "7-" + "9" * 5000, "٧-3"])
 def test_what_no_node_gave_is_no_cursor(cursor: str) -> None:
     with pytest.raises(InvalidParameters, match="is not a cursor"):
         topic(5).position(cursor)
