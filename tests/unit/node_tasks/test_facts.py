@@ -3,12 +3,13 @@ import platform
 import socket
 from logging import getLogger
 from pathlib import Path
+from queue import SimpleQueue
 
 import msgspec
 import pytest
 
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Durability, Lane, Status
+from dms.background_tasks.task import Durability, Execution, Lane, Status
 from dms.clock import SystemClock
 from dms.config import default_config
 from dms.node_tasks.facts import facts_task, gather
@@ -49,7 +50,9 @@ def test_the_task_runs_at_the_start_in_the_nodes_lane_and_its_result_is_the_fact
     config = default_config()
     with Scheduler(snapshot=lambda: config) as scheduler:
         context = NodeContext("heron", "0.1.0", tmp_path, SystemClock(), scheduler, lambda: config, getLogger())
+        ended: SimpleQueue[Execution] = SimpleQueue()
+        scheduler.subscribe(lambda event: ended.put(event.execution) if event.kind == "ended" else None)
         task = scheduler.add_task(facts_task(context))
-        execution = scheduler.run_task("node-facts").wait("10s")
+        execution = ended.get(timeout=10)
     assert (Status.SUCCESS, "0.1.0") == (execution.status, execution.results["dms"])
     assert (Lane.NODE, Durability.NONE) == (task.lane, task.durability)
