@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from dms.background_tasks.channel import Channel as Channel
     from dms.background_tasks.handle import Handle as Handle
     from dms.background_tasks.retry import Backoff as Backoff
+    from dms.background_tasks.retry import GiveUp as GiveUp
+    from dms.background_tasks.retry import RetryLater as RetryLater
     from dms.background_tasks.retry import RetryPolicy as RetryPolicy
     from dms.background_tasks.run import Progress as Progress
     from dms.background_tasks.run import Run as Run
@@ -63,7 +65,7 @@ _ROOMS = {
     "dms.adapters.sqlite": ("SqliteStore",),
     "dms.background_tasks.channel": ("Channel",),
     "dms.background_tasks.handle": ("Handle",),
-    "dms.background_tasks.retry": ("Backoff", "RetryPolicy"),
+    "dms.background_tasks.retry": ("Backoff", "GiveUp", "RetryLater", "RetryPolicy"),
     "dms.background_tasks.run": ("Progress", "Run"),
     "dms.background_tasks.scheduler": ("Scheduler",),
     "dms.background_tasks.store": ("ExecutionStore",),

@@ -29,6 +29,7 @@ from dms.background_tasks.decision import (
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.ready import Slots
+from dms.background_tasks.retry import kinds_of
 from dms.background_tasks.task import Durability, Execution, Lane, Program, Status
 from dms.instant import SECOND, Instant, duration_text, microseconds
 
@@ -189,6 +190,7 @@ class Attempts:
         """A function has ended. One that was given up before is not heard any more."""
         attempt = self.live.get(execution_id)
         if attempt is not None:
+            attempt.failed = outcome if isinstance(outcome, Failed) else None
             status, error = _judge(attempt, outcome)
             self.end(attempt, status, now, error, outcome.results)
 
@@ -219,16 +221,16 @@ class Attempts:
 
     def _next_attempt(self, attempt: Attempt, status: Status, now: Instant) -> Attempt | None:
         """What follows an attempt that did not succeed: the next one, the same again after a stop, or nothing."""
-        wait, used = None, 1
+        wait, failures, attempts = None, 0, 1
         if status in (Status.FAILED, Status.TIMED_OUT):
-            wait = attempt.task.retry_policy.wait_before_retry(attempt.failures + 1)
+            wait, failures = _wait_and_use(attempt, status)
         elif attempt.ending is Status.INTERRUPTED and attempt.task.durability is Durability.AT_LEAST_ONCE:
-            wait, used = (None if status is Status.SUCCESS else 0), 0
+            wait, attempts = (None if status is Status.SUCCESS else 0), 0
         if wait is None or attempt.entry.removed:
             return None
         again = Attempt(attempt.entry, self.next_id(), now.wall + wait, "retry", attempt.event, attempt.ticket)
         again.run_id, again.link = attempt.run_id, attempt.traceparent or attempt.link
-        again.attempt, again.failures = attempt.attempt + used, attempt.failures + used
+        again.attempt, again.failures = attempt.attempt + attempts, attempt.failures + failures
         return again
 
     def wait_to_retry(self, attempt: Attempt, boot: int) -> None:
@@ -325,3 +327,17 @@ def _judge(attempt: Attempt, outcome: Outcome) -> tuple[Status, str | None]:
     if isinstance(outcome, Cancelled):
         return Status.CANCELLED, "it ended by cancelling itself"
     return Status.SUCCESS, None
+
+
+def _wait_and_use(attempt: Attempt, status: Status) -> tuple[int | None, int]:
+    """How long a failed attempt waits before the next (None: there is none), and how many retries that uses up."""
+    failed = attempt.failed if status is Status.FAILED else _TIMED_OUT
+    if failed is not None and failed.retry_after is not None:
+        return failed.retry_after, 0
+    if failed is not None and failed.gives_up:
+        return None, 0
+    kinds = () if failed is None else failed.kinds
+    return attempt.task.retry_policy.wait_before_retry(attempt.failures + 1, kinds, attempt.run_id), 1
+
+
+_TIMED_OUT = Failed("", kinds=kinds_of(TimeoutError()))

@@ -39,8 +39,8 @@ class Attempt:
     `trace_id` is of the trace that it begins, where its host wants one, `link` the `traceparent` of what led to it."""
 
     __slots__ = (
-        "attempt", "cause", "due", "ending", "entry", "event", "failures", "id", "in_store", "killed", "lane", "link",
-        "over", "ready", "reason", "run_id", "started", "status", "task", "ticket", "trace_id", "waited",
+        "attempt", "cause", "due", "ending", "entry", "event", "failed", "failures", "id", "in_store", "killed", "lane",
+        "link", "over", "ready", "reason", "run_id", "started", "status", "task", "ticket", "trace_id", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Attempt:
         self.started: int | None = None
         self.ending: Status | None = None
         self.reason: str | None = None
+        self.failed: Failed | None = None
         self.in_store = self.killed = self.over = False
         self.trace_id: str | None = None
         self.link: str = getattr(ticket, "link", "")
@@ -91,10 +92,14 @@ class Succeeded(msgspec.Struct, frozen=True, gc=False):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The function raised, or the program ended with another status than 0."""
+    """The function raised, or the program ended with another status than 0. `kinds` are the names of the error's
+    classes, or how the program ended; it wants to be tried again in `retry_after` microseconds, or `gives_up`."""
 
     error: str
     results: Any = None
+    kinds: tuple[str, ...] = ()
+    retry_after: int | None = None
+    gives_up: bool = False
 
 
 class Cancelled(msgspec.Struct, frozen=True):

@@ -81,12 +81,19 @@ def plain(value: Any) -> Any:
 
 
 def _retry(policy: RetryPolicy) -> dict[str, Any]:
+    """Its fields; those that came later only where they say something, so that what was kept before is no other."""
+    later = {
+        "jitter": _seconds(policy.jitter),
+        "retry_on": list(policy.retry_on),
+        "give_up_on": list(policy.give_up_on),
+    }
     return {
         "max_retries": policy.max_retries,
         "delay": _seconds(policy.delay),
         "backoff": str(policy.backoff),
         "factor": policy.factor,
         "max_delay": _seconds(policy.max_delay),
+        **{field: value for field, value in later.items() if value},
     }
 
 

@@ -16,8 +16,10 @@ from dms.background_tasks.calling import Arguments
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.loop_thread import end_loop, run_until_stopped
 from dms.background_tasks.program import ProgramRun
+from dms.background_tasks.retry import GiveUp, RetryLater, kinds_of
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program
+from dms.instant import duration_text
 from dms.trace import CURRENT, read_traceparent
 
 LONGEST_ERROR = 2_000
@@ -86,7 +88,7 @@ async def _conduct(attempt: Attempt, run: Run, arguments: Arguments, deliver: De
     except asyncio.CancelledError:
         outcome = Cancelled()
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
-        outcome = Failed(error_text(error))
+        outcome = _failure(error)
     deliver(attempt.id, outcome)
 
 
@@ -287,16 +289,28 @@ def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:
             return Failed("it holds a yield, so that calling it ran none of it; give the task a function without")
         return Succeeded(results)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
-        return Cancelled() if run.cancelled and isinstance(error, asyncio.CancelledError) else Failed(error_text(error))
+        return Cancelled() if run.cancelled and isinstance(error, asyncio.CancelledError) else _failure(error)
+
+
+def _failure(error: BaseException) -> Failed:
+    """What a task raised, with what decides whether it is tried again."""
+    if isinstance(error, RetryLater):
+        told = _in_one_line(str(error))[:LONGEST_ERROR]
+        return Failed(f"{told}; again in {duration_text(error.delay)}", retry_after=error.delay)
+    return Failed(error_text(error), kinds=kinds_of(error), gives_up=isinstance(error, GiveUp))
 
 
 def error_text(error: BaseException) -> str:
     """An error in one line: its class, its words, and where in the task's own code it was raised."""
     try:
-        words = " ".join("".join(traceback.format_exception_only(error)).split())
+        words = _in_one_line("".join(traceback.format_exception_only(error)))
     except Exception:  # noqa: BLE001 - an error whose text can't be made is still an error
         words = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
     place = f" ({os.path.basename(own[-1].filename)}:{own[-1].lineno})" if own else ""
     return f"{words[:LONGEST_ERROR]}{place}"
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())

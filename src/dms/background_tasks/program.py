@@ -147,7 +147,8 @@ class ProgramRun:
             return Succeeded(results)
         last = self._tail.rstrip().rpartition("\n")[2]
         ended = f"exit status {status}" if status > 0 else f"ended by {_signal_name(-status)}"
-        return Failed(f"{ended}: {last}" if last else ended, results)
+        kind = f"exit {status}" if status > 0 else f"signal {-status}"
+        return Failed(f"{ended}: {last}" if last else ended, results, (kind,))
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """From an outcome to "again at" or "give up"."""
 
+import re
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
+from zlib import crc32
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -10,6 +13,7 @@ from dms.errors import InvalidTask
 from dms.instant import microseconds, parse_duration
 
 _LONGEST_EXPONENT = 63
+_IS_NAME = re.compile(r"exit \d{1,3}|signal \d{1,2}|[^\W\d]\w*(\.[^\W\d]\w*)*").fullmatch
 
 
 class Backoff(StrEnum):
@@ -19,12 +23,33 @@ class Backoff(StrEnum):
     EXPONENTIAL = "exponential"
 
 
+class RetryLater(Exception):
+    """Raised by a task's function: not now, try again after `delay`. It is obeyed whatever the policy says, and uses up
+    none of its retries. InvalidDuration where the delay can't be.
+
+    >>> RetryLater("5m", "the printer is busy").delay
+    300000000
+    """
+
+    def __init__(self, delay: timedelta | str | float, reason: str = "") -> None:
+        super().__init__(reason or "it asked to be tried again later")
+        self.delay = microseconds(delay, "RetryLater.delay")
+
+
+class GiveUp(Exception):
+    """Raised by a task's function: it failed, and trying again is useless, whatever the policy says."""
+
+
 class RetryPolicy(msgspec.Struct, frozen=True):
     """How often and how soon a failed attempt is tried again.
 
     `max_retries` counts the attempts after the first; 0 never retries. The n-th retry waits `delay`, or with
-    `backoff="exponential"` `delay * factor ** (n - 1)`, at most `max_delay`. Lengths of time may be given as text
-    ("30s"), seconds or `timedelta`. InvalidTask or InvalidDuration names a field that can't be.
+    `backoff="exponential"` `delay * factor ** (n - 1)`, at most `max_delay`, and up to `jitter` more, a share that is
+    the same whenever it is asked for. Lengths of time may be given as text ("30s"), seconds or `timedelta`.
+
+    Only failures of `retry_on` (none: all of them) and not of `give_up_on` are tried again: exceptions by class or by
+    name (`ConnectionError`, `package.module.Error`; subclasses are meant too, and a timeout is a `TimeoutError`), and
+    for programs `exit 75` or `signal 9`. InvalidTask or InvalidDuration names a field that can't be.
 
     >>> RetryPolicy(max_retries=3, delay="10s", backoff="exponential").wait_before_retry(3)
     40000000
@@ -35,6 +60,9 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     backoff: Backoff | str = Backoff.FIXED
     factor: float = 2.0
     max_delay: timedelta | str | float = timedelta(hours=1)
+    jitter: timedelta | str | float = timedelta(0)
+    retry_on: Sequence[type[BaseException] | str] = ()
+    give_up_on: Sequence[type[BaseException] | str] = ()
 
     def __post_init__(self) -> None:
         """Check and normalise each field."""
@@ -48,16 +76,58 @@ class RetryPolicy(msgspec.Struct, frozen=True):
             raise InvalidTask(f"retry.backoff: {self.backoff!r} is neither fixed nor exponential") from None
         force_setattr(self, "delay", parse_duration(self.delay, "retry.delay"))
         force_setattr(self, "max_delay", parse_duration(self.max_delay, "retry.max_delay"))
+        force_setattr(self, "jitter", parse_duration(self.jitter, "retry.jitter"))
+        force_setattr(self, "retry_on", _names(self.retry_on, "retry.retry_on"))
+        force_setattr(self, "give_up_on", _names(self.give_up_on, "retry.give_up_on"))
 
-    def wait_before_retry(self, retry: int) -> int | None:
-        """Microseconds to wait before the n-th retry (from 1), or None where that many are not allowed."""
-        if retry > self.max_retries:
+    def wait_before_retry(self, retry: int, kinds: Sequence[str] = (), run_id: str = "") -> int | None:
+        """Microseconds to wait before the n-th retry (from 1) of a run that failed with an error of these kinds; None
+        where it is not to be tried again."""
+        if retry > self.max_retries or not self._is_meant(kinds):
             return None
         delay = microseconds(self.delay)
-        if self.backoff is Backoff.FIXED:
-            return delay
-        growth = self.factor ** min(retry - 1, _LONGEST_EXPONENT)
-        return round(min(delay * growth, microseconds(self.max_delay)))
+        if self.backoff is Backoff.EXPONENTIAL:
+            growth = self.factor ** min(retry - 1, _LONGEST_EXPONENT)
+            delay = round(min(delay * growth, microseconds(self.max_delay)))
+        return delay + _share(microseconds(self.jitter), f"{run_id} {retry}")
+
+    def _is_meant(self, kinds: Sequence[str]) -> bool:
+        return not _hit(self.give_up_on, kinds) and (not self.retry_on or _hit(self.retry_on, kinds))
+
+
+def kinds_of(error: BaseException) -> tuple[str, ...]:
+    """What an error is, by the full names of its class and of all that this is a kind of."""
+    return tuple(map(_full_name, type(error).__mro__[:-1]))
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _names(given: Sequence[type[BaseException] | str], field: str) -> tuple[str, ...]:
+    names = given if isinstance(given, (list, tuple)) else [given]
+    return tuple(_name(each, field) for each in names)
+
+
+def _name(given: object, field: str) -> str:
+    if isinstance(given, type) and issubclass(given, BaseException):
+        return _full_name(given)
+    if isinstance(given, str) and _IS_NAME(given):
+        return given
+    raise InvalidTask(
+        f"{field}: {given!r} names no failure; give an exception's class or name, such as ConnectionError, or for a "
+        "program 'exit 75' or 'signal 9'"
+    )
+
+
+def _hit(names: Sequence[object], kinds: Sequence[str]) -> bool:
+    """Whether one of the names is that of a kind, in full or by its last part."""
+    return any(name in (kind, kind.rpartition(".")[2]) for name in names for kind in kinds)
+
+
+def _share(jitter: int, of: str) -> int:
+    """A share of the jitter that is the same on every day and machine."""
+    return crc32(of.encode()) * jitter >> 32
 
 
 NO_RETRY = RetryPolicy()

@@ -52,6 +52,36 @@ class RetryDeclaration(Section, frozen=True):
             "The longest wait.", timedelta(hours=1), "A mended service is noticed soon.", example="10m", applies=_NEXT
         ),
     ]
+    jitter: Annotated[
+        timedelta,
+        Setting(
+            "What a wait may be longer by, a share of it that differs from run to run.",
+            timedelta(0),
+            "Predictable; a fleet that asks one server says more.",
+            example="10s",
+            applies=_NEXT,
+        ),
+    ]
+    retry_on: Annotated[
+        list[str],
+        Setting(
+            "Which failures are tried again: exceptions by name, TimeoutError for a timeout, `exit 75`, `signal 9`.",
+            [],
+            "All of them.",
+            example="[ConnectionError, exit 75]",
+            applies=_NEXT,
+        ),
+    ]
+    give_up_on: Annotated[
+        list[str],
+        Setting(
+            "Which failures are never tried again, named in the same way.",
+            [],
+            "None of them.",
+            example="[ValueError, exit 2]",
+            applies=_NEXT,
+        ),
+    ]
 
 
 class TaskDeclaration(Section, frozen=True):

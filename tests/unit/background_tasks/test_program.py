@@ -72,7 +72,7 @@ def test_another_status_is_a_failure_that_gives_the_last_line(heard: Heard) -> N
 
 
 def test_a_failure_without_a_word_gives_its_status(heard: Heard) -> None:
-    assert Failed("exit status 1", {"exit_status": 1, "output": ""}) == run(shell("exit 1"), heard)
+    assert Failed("exit status 1", {"exit_status": 1, "output": ""}, ("exit 1",)) == run(shell("exit 1"), heard)
 
 
 @pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (15, "SIGTERM"), (34, "signal 34")])

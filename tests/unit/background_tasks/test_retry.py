@@ -1,12 +1,13 @@
 """Retry policies: how long before which retry, and what can't be one."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.retry import RetryPolicy
+from dms.background_tasks.retry import RetryPolicy, kinds_of
 from dms.errors import InvalidDuration, InvalidInput, InvalidTask
 
 SECOND = 1_000_000
@@ -74,3 +75,47 @@ def test_what_can_not_be_is_refused_by_the_name_of_its_field(field, fields):
         RetryPolicy(**fields)
 
     assert (InvalidDuration if "delay" in field else InvalidTask) is refused.type
+
+
+def named(**fields: Any) -> RetryPolicy:
+    return RetryPolicy(max_retries=3, delay="1s", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "again"),
+    [
+        ({}, ValueError(), True),
+        ({"retry_on": [ConnectionError]}, ConnectionResetError(), True),
+        ({"retry_on": ["ConnectionError"]}, ConnectionResetError(), True),
+        ({"retry_on": ["builtins.OSError"]}, ConnectionResetError(), True),
+        ({"retry_on": [ConnectionError]}, ValueError(), False),
+        ({"retry_on": ["Connection"]}, ConnectionResetError(), False),
+        ({"give_up_on": [ValueError]}, UnicodeError(), False),
+        ({"give_up_on": [ValueError]}, OSError(), True),
+        ({"retry_on": [OSError], "give_up_on": [ConnectionError]}, ConnectionResetError(), False),
+        ({"retry_on": OSError}, OSError(), True),
+    ],
+)
+def test_only_failures_that_are_named_are_tried_again(fields: dict[str, Any], error: Exception, again: bool) -> None:
+    assert (1_000_000 if again else None) == named(**fields).wait_before_retry(1, kinds_of(error))
+
+
+def test_how_a_program_ended_can_be_named() -> None:
+    policy = named(retry_on=["exit 75", "signal 9"])
+    assert [True, True, False] == [
+        policy.wait_before_retry(1, (kind,)) is not None for kind in ("exit 75", "signal 9", "exit 7")
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "exit 1000", "two words", 75, int, "1st"])
+def test_what_names_no_failure_is_refused_with_the_field(name: Any) -> None:
+    with pytest.raises(InvalidTask, match=r"retry\.give_up_on: .* names no failure; give an exception's class"):
+        named(give_up_on=[name])
+
+
+def test_jitter_is_a_share_that_stays_the_same_for_a_run_and_differs_between_runs() -> None:
+    policy = named(jitter="10s")
+    waits = [policy.wait_before_retry(1, (), f"1-{number}") or 0 for number in range(200)]
+    assert waits == [policy.wait_before_retry(1, (), f"1-{number}") for number in range(200)]
+    assert 1_000_000 <= min(waits) < 3_000_000
+    assert 9_000_000 < max(waits) <= 11_000_000

@@ -378,3 +378,48 @@ def test_no_thread_is_left_behind_by_a_scheduler_that_has_stopped() -> None:
     for thread in set(threads_now()) - before:
         thread.join(5)
     assert set() == set(threads_now()) - before
+
+
+# ── what a function says of its own failure ──
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "thread"])
+async def test_a_function_asks_to_be_tried_again_later_though_its_policy_has_no_retries(kind: str) -> None:
+    tries: list[int] = []
+
+    def work(run: dms.Run) -> int:
+        tries.append(run.attempt)
+        if len(tries) < 3:
+            raise dms.RetryLater("1ms", "the printer is\nbusy")
+        return 42
+
+    async def awork(run: dms.Run) -> int:
+        return work(run)
+
+    async with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", awork if kind == "coroutine" else work))
+        ended = await scheduler.run_task("a")
+        history = await scheduler.history("a", 10, None)
+    assert (42, [1, 2, 3]) == (ended.results, tries)
+    assert {"the printer is busy; again in 1ms"} == {each.error for each in history if each.error}
+
+
+async def test_a_function_gives_up_and_what_it_says_is_kept() -> None:
+    async def work() -> None:
+        raise dms.GiveUp("no such printer")
+
+    async with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", work, retry_policy=dms.RetryPolicy(max_retries=3, delay=0)))
+        ended = await scheduler.run_task("a")
+    assert (1, dms.Status.FAILED) == (ended.attempt, ended.status)
+    assert "no such printer" in (ended.error or "")
+
+
+async def test_a_program_is_tried_again_by_how_it_ended() -> None:
+    policy = dms.RetryPolicy(max_retries=2, delay=0, retry_on=["exit 75"])
+    async with Scheduler() as scheduler:
+        for status in (75, 2):
+            program = dms.Program(("sh", "-c", f"exit {status}"))
+            scheduler.add_task(dms.Task(f"exit-{status}", program, retry_policy=policy))
+        attempts = [(await scheduler.run_task(f"exit-{status}")).attempt for status in (75, 2)]
+    assert [3, 1] == attempts

@@ -108,7 +108,8 @@ tasks:
     priority: -5
     timeout: 2h
     kill_after: 1m
-    retry: {max_retries: 3, delay: 30s, backoff: exponential, factor: 3, max_delay: 10m}
+    retry: {max_retries: 3, delay: 30s, backoff: exponential, factor: 3, max_delay: 10m, jitter: 5s,
+            retry_on: [OSError, exit 75], give_up_on: [ValueError]}
     overlap: allow
     max_instances: 2
     catch_up: all
@@ -125,7 +126,10 @@ tasks:
         task.timeout,
         task.kill_after,
     )
-    assert RetryPolicy(3, "30s", Backoff.EXPONENTIAL, 3.0, "10m") == task.retry_policy
+    assert (
+        RetryPolicy(3, "30s", Backoff.EXPONENTIAL, 3.0, "10m", "5s", ["OSError", "exit 75"], ["ValueError"])
+        == task.retry_policy
+    )
     assert (Overlap.ALLOW, 2, CatchUp.ALL, 4, timedelta(hours=1), Durability.AT_LEAST_ONCE) == (
         task.overlap,
         task.max_instances,

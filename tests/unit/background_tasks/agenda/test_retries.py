@@ -253,3 +253,40 @@ def test_an_attempt_that_ends_by_cancelling_itself_is_cancelled_and_not_tried_ag
     retrying.go("1h")
 
     assert ["cancelled"] == retrying.ends("job")
+
+
+def test_one_that_asks_to_be_tried_later_is_and_uses_up_no_retry(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing))
+    world.run("job")
+    for _ in range(3):
+        world.finish("job", Failed("busy", retry_after=300_000_000))
+        world.go("5m")
+    world.finish("job", NO)
+    world.go("1d")
+
+    assert [f"2026-01-05T00:{minute:02}" for minute in (0, 5, 10, 15)] == world.runs("job")
+    assert [1, 2, 3, 4] == [begun.attempt for begun in world.begun]
+    assert ["failed"] * 4 == world.ends("job")
+
+
+def test_one_that_gives_up_is_not_tried_again(retrying):
+    retrying.run("job")
+    retrying.finish("job", Failed("hopeless", gives_up=True))
+    retrying.go("1d")
+
+    assert ["failed"] == retrying.ends("job")
+
+
+def test_a_timeout_is_a_timeout_error_to_the_policy(world):
+    world.busy |= {"again", "no"}
+    policy = {"again": RetryPolicy(1, "1m", retry_on=[TimeoutError]), "no": RetryPolicy(1, "1m", give_up_on=[OSError])}
+    world.add(*(Task(name, nothing, timeout="1m", retry_policy=policy[name]) for name in policy))
+    for name in policy:
+        world.run(name)
+    world.go("1m")
+    for name in policy:
+        world.finish(name, Cancelled())
+    world.go("1h")
+
+    assert (2, 1) == (len(world.runs("again")), len(world.runs("no")))
