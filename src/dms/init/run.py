@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -27,7 +28,7 @@ from dms.init.live_log import level_of
 from dms.init.logger import configure_logger
 from dms.init.service_manager import ServiceManager
 from dms.init.shutdown import CLEAN, Outside, Shutdown
-from dms.init.wiring import Foundation, Node, shown
+from dms.init.wiring import Foundation, Node
 from dms.instant import SECOND, microseconds
 
 _STANDARD_ERROR = 2
@@ -146,6 +147,12 @@ def _greet(loaded: Loaded, folder: DataFolder, name: str, stream: TextIO) -> Non
     file = "none, all is by default" if loaded.file is None else str(loaded.file)
     command = os.environ.get("DMS_COMMAND")
     finds_it = command and os.path.abspath(os.environ.get("DMS_GENERAL__DATA_DIR", "")) == str(folder.path)
-    ask = f"{command or 'dms'} status{'' if finds_it else f' --data-dir {shown(folder.path)}'}"
-    print(f"dms {__version__} · node {name} · data {shown(folder.path)} · config {file}", file=stream)
+    ask = f"{command or 'dms'} status{'' if finds_it else f' --data-dir {_shown(folder.path)}'}"
+    print(f"dms {__version__} · node {name} · data {_shown(folder.path)} · config {file}", file=stream)
     print(f"Ask it from another terminal:  {ask}      Stop: Ctrl-C\n", file=stream)
+
+
+def _shown(path: Path) -> str:
+    """A path as people write it from here."""
+    here = Path.cwd()
+    return f"./{path.relative_to(here)}" if path.is_relative_to(here) and path != here else str(path)
