@@ -26,6 +26,7 @@ from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.overlap import may_queue, overtakes, why_busy
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
+from dms.background_tasks.retry import RETRY, RETRY_LATER
 from dms.background_tasks.store import Pause
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
 from dms.background_tasks.timetable import CalendarTimetable, Timetable, timetable_of
@@ -201,7 +202,7 @@ class Agenda:
                 continue
             if cut is not None:
                 attempt.id, attempt.in_store = self.attempts.next_id(), False
-            if attempt.cause == "retry":
+            if attempt.cause in (RETRY, RETRY_LATER):
                 self.attempts.wait_to_retry(attempt, now.boot + _rest_of_wait(attempt, now))
             else:
                 self.attempts.admit(entry, attempt, now)
@@ -502,11 +503,12 @@ _ENDINGS = {
 
 
 def _rest_of_wait(attempt: Attempt, now: Instant) -> int:
-    """How long an attempt that the store brought back has still to wait for its retry: never longer than its whole
-    delay, for the clock may have been set back."""
+    """How long an attempt that the store brought back has still to wait for its retry: never longer than the policy
+    lets it, for the clock may have been set back. What the function asked for itself is taken as it stands."""
     rest = max(0, attempt.due - now.wall)
-    delay = attempt.task.retry_policy.wait_before_retry(attempt.failures) if attempt.failures else 0
-    return rest if delay is None else min(rest, delay)
+    if attempt.cause == RETRY_LATER:
+        return rest
+    return min(rest, attempt.task.retry_policy.longest_wait(attempt.failures) if attempt.failures else 0)
 
 
 def _held(label: int, pauses: list[Pause]) -> bool:

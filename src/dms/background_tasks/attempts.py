@@ -29,7 +29,7 @@ from dms.background_tasks.decision import (
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.ready import Slots
-from dms.background_tasks.retry import kinds_of
+from dms.background_tasks.retry import RETRY, RETRY_LATER, kinds_of
 from dms.background_tasks.task import Durability, Execution, Lane, Program, Status
 from dms.instant import SECOND, Instant, duration_text, microseconds
 
@@ -228,7 +228,8 @@ class Attempts:
             wait, attempts = (None if status is Status.SUCCESS else 0), 0
         if wait is None or attempt.entry.removed:
             return None
-        again = Attempt(attempt.entry, self.next_id(), now.wall + wait, "retry", attempt.event, attempt.ticket)
+        cause = RETRY_LATER if attempts and not failures else RETRY
+        again = Attempt(attempt.entry, self.next_id(), now.wall + wait, cause, attempt.event, attempt.ticket)
         again.run_id, again.link = attempt.run_id, attempt.traceparent or attempt.link
         again.attempt, again.failures = attempt.attempt + attempts, attempt.failures + failures
         return again

@@ -23,6 +23,13 @@ class Backoff(StrEnum):
     EXPONENTIAL = "exponential"
 
 
+RETRY = "retry"
+"""The cause of an attempt that its policy wants."""
+
+RETRY_LATER = "retry_later"
+"""The cause of one for which the function asked itself."""
+
+
 class RetryLater(Exception):
     """Raised by a task's function: not now, try again after `delay`. It is obeyed whatever the policy says, and uses up
     none of its retries. InvalidDuration where the delay can't be.
@@ -85,11 +92,18 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         where it is not to be tried again."""
         if retry > self.max_retries or not self._is_meant(kinds):
             return None
+        return self._delay(retry) + _share(microseconds(self.jitter), f"{run_id} {retry}")
+
+    def longest_wait(self, retry: int) -> int:
+        """Microseconds that the wait before the n-th retry can be at most."""
+        return self._delay(retry) + microseconds(self.jitter)
+
+    def _delay(self, retry: int) -> int:
         delay = microseconds(self.delay)
-        if self.backoff is Backoff.EXPONENTIAL:
-            growth = self.factor ** min(retry - 1, _LONGEST_EXPONENT)
-            delay = round(min(delay * growth, microseconds(self.max_delay)))
-        return delay + _share(microseconds(self.jitter), f"{run_id} {retry}")
+        if self.backoff is Backoff.FIXED:
+            return delay
+        growth = self.factor ** min(retry - 1, _LONGEST_EXPONENT)
+        return round(min(delay * growth, microseconds(self.max_delay)))
 
     def _is_meant(self, kinds: Sequence[str]) -> bool:
         return not _hit(self.give_up_on, kinds) and (not self.retry_on or _hit(self.retry_on, kinds))

@@ -290,3 +290,31 @@ def test_a_timeout_is_a_timeout_error_to_the_policy(world):
     world.go("1h")
 
     assert (2, 1) == (len(world.runs("again")), len(world.runs("no")))
+
+
+def test_a_wait_that_the_function_asked_for_survives_a_crash_too(world):
+    world.busy.add("job")
+    job = Task("job", nothing, retry_policy=RetryPolicy(3, "1m"))
+    world.add(job)
+    world.run("job")
+    world.finish("job", Failed("busy", retry_after=600_000_000))
+    world.crash(down="4m")
+    world.add(job)
+    world.go("5m59s")
+    assert 1 == len(world.runs("job"))
+    world.go("1s")
+    assert 2 == len(world.runs("job"))
+
+
+def test_so_does_one_of_a_failure_that_the_policy_names(world):
+    world.busy.add("job")
+    job = Task("job", nothing, retry_policy=RetryPolicy(1, "10m", retry_on=["exit 75"]))
+    world.add(job)
+    world.run("job")
+    world.finish("job", Failed("no", kinds=("exit 75",)))
+    world.crash(down="4m")
+    world.add(job)
+    world.go("5m59s")
+    assert 1 == len(world.runs("job"))
+    world.go("1s")
+    assert 2 == len(world.runs("job"))
