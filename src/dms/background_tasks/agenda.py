@@ -405,7 +405,7 @@ class Agenda:
             if ticket is not None:
                 self._decisions.append(Refuse(ticket, why_busy(task)))
             return
-        superseded = tuple(entry.retries or ())
+        superseded = tuple(entry.retries or ()) if task.retry_policy.supersede else ()
         overtaken = (*(entry.attempts or ()), *(entry.queue or ())) if overtakes(entry, queue_anyway) else ()
         attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
         self.attempts.admit(entry, attempt, now)

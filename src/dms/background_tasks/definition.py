@@ -87,7 +87,8 @@ def _retry(policy: RetryPolicy) -> dict[str, Any]:
         "retry_on": list(policy.retry_on),
         "give_up_on": list(policy.give_up_on),
     }
-    return {
+    kept = {} if policy.supersede else {"supersede": False}
+    return kept | {
         "max_retries": policy.max_retries,
         "delay": _seconds(policy.delay),
         "backoff": str(policy.backoff),

@@ -54,6 +54,8 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     `backoff="exponential"` `delay * factor ** (n - 1)`, at most `max_delay`, and up to `jitter` more, a share that is
     the same whenever it is asked for. Lengths of time may be given as text ("30s"), seconds or `timedelta`.
 
+    The next fire of the task takes the place of a retry that waits; with `supersede=False` both come.
+
     Only failures of `retry_on` (none: all of them) and not of `give_up_on` are tried again: exceptions by class or by
     name (`ConnectionError`, `package.module.Error`; subclasses are meant too, and a timeout is a `TimeoutError`), and
     for programs `exit 75` or `signal 9`. InvalidTask or InvalidDuration names a field that can't be.
@@ -70,6 +72,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     jitter: timedelta | str | float = timedelta(0)
     retry_on: Sequence[type[BaseException] | str] = ()
     give_up_on: Sequence[type[BaseException] | str] = ()
+    supersede: bool = True
 
     def __post_init__(self) -> None:
         """Check and normalise each field."""
@@ -83,6 +86,8 @@ class RetryPolicy(msgspec.Struct, frozen=True):
             raise InvalidTask(f"retry.backoff: {self.backoff!r} is neither fixed nor exponential") from None
         force_setattr(self, "delay", parse_duration(self.delay, "retry.delay"))
         force_setattr(self, "max_delay", parse_duration(self.max_delay, "retry.max_delay"))
+        if not isinstance(self.supersede, bool):
+            raise InvalidTask(f"retry.supersede: {self.supersede!r} is neither true nor false")
         force_setattr(self, "jitter", parse_duration(self.jitter, "retry.jitter"))
         force_setattr(self, "retry_on", _names(self.retry_on, "retry.retry_on"))
         force_setattr(self, "give_up_on", _names(self.give_up_on, "retry.give_up_on"))

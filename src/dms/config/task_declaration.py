@@ -82,6 +82,16 @@ class RetryDeclaration(Section, frozen=True):
             applies=_NEXT,
         ),
     ]
+    supersede: Annotated[
+        bool,
+        Setting(
+            "Whether the next fire takes the place of a retry that waits; else both come.",
+            True,
+            "A long wait must not silence a task that comes often.",
+            example="false",
+            applies=_NEXT,
+        ),
+    ]
 
 
 class TaskDeclaration(Section, frozen=True):

@@ -109,7 +109,7 @@ tasks:
     timeout: 2h
     kill_after: 1m
     retry: {max_retries: 3, delay: 30s, backoff: exponential, factor: 3, max_delay: 10m, jitter: 5s,
-            retry_on: [OSError, exit 75], give_up_on: [ValueError]}
+            retry_on: [OSError, exit 75], give_up_on: [ValueError], supersede: false}
     overlap: allow
     max_instances: 2
     catch_up: all
@@ -127,7 +127,7 @@ tasks:
         task.kill_after,
     )
     assert (
-        RetryPolicy(3, "30s", Backoff.EXPONENTIAL, 3.0, "10m", "5s", ["OSError", "exit 75"], ["ValueError"])
+        RetryPolicy(3, "30s", Backoff.EXPONENTIAL, 3.0, "10m", "5s", ["OSError", "exit 75"], ["ValueError"], False)
         == task.retry_policy
     )
     assert (Overlap.ALLOW, 2, CatchUp.ALL, 4, timedelta(hours=1), Durability.AT_LEAST_ONCE) == (

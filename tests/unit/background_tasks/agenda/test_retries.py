@@ -318,3 +318,46 @@ def test_so_does_one_of_a_failure_that_the_policy_names(world):
     assert 1 == len(world.runs("job"))
     world.go("1s")
     assert 2 == len(world.runs("job"))
+
+
+def test_a_retry_that_is_not_to_be_superseded_comes_beside_the_next_fire(world):
+    world.busy.add("job")
+    policy = RetryPolicy(1, "90s", supersede=False)
+    world.add(Task("job", nothing, triggers=[PeriodicTrigger("1m")], retry_policy=policy))
+    world.go("1m")
+    world.finish("job", NO)
+    world.go("1m")
+    world.finish("job")
+    world.go("30s")
+
+    assert ["failed", "success"] == world.ends("job")
+    assert [1, 1, 2] == [begun.attempt for begun in world.begun]
+    assert world.begun[0].run_id == world.begun[2].run_id
+
+
+def test_one_that_meets_a_busy_task_waits_until_it_is_free(world):
+    world.busy.add("job")
+    policy = RetryPolicy(1, "90s", supersede=False)
+    world.add(Task("job", nothing, triggers=[PeriodicTrigger("1m")], retry_policy=policy))
+    world.go("1m")
+    world.finish("job", NO)
+    world.go("100s")
+    assert [1, 1] == [begun.attempt for begun in world.begun]
+    world.finish("job")
+
+    assert [1, 1, 2] == [begun.attempt for begun in world.begun]
+
+
+def test_several_that_wait_survive_a_crash(world):
+    world.busy.add("job")
+    job = Task("job", nothing, triggers=[PeriodicTrigger("1m")], retry_policy=RetryPolicy(1, "10m", supersede=False))
+    world.add(job)
+    for _ in range(3):
+        world.go("1m")
+        world.finish("job", NO)
+    world.crash(down="30s")
+    world.add(job)
+    world.busy.clear()
+    world.go("20m")
+
+    assert 3 == sum(begun.attempt == 2 for begun in world.begun)
