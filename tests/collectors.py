@@ -64,25 +64,26 @@ class Collector:
 
     def _take(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         with self._news:
+            manner = self.manner
             self.bodies.append(body + str(handler.headers).encode())
             self.connections.add(handler.client_address)
-            if self.manner == 200:
+            if manner == 200:
                 self.requests.append(KINDS[handler.path].FromString(body))
             self._news.notify_all()
-        self._answer(handler)
+        self._answer(handler, manner)
 
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        if self.manner == "mute":
+    def _answer(self, handler: BaseHTTPRequestHandler, manner: int | str) -> None:
+        if manner == "mute":
             self._over.wait(PATIENCE)
             handler.close_connection = True
-        elif self.manner == "garbage":
+        elif manner == "garbage":
             handler.wfile.write(b"\x16\x03\x01 no answer at all \r\n\r\n")
             handler.close_connection = True
-        elif self.manner == "endless":
+        elif manner == "endless":
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
             self._pour(handler)
         else:
-            handler.send_response(int(self.manner))
+            handler.send_response(int(manner))
             handler.send_header("Content-Length", "0")
             handler.send_header("Location", "http://127.0.0.1:1/")
             handler.end_headers()

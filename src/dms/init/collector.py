@@ -19,7 +19,8 @@ Connect = Callable[[str], Exporter]
 class Collector:
     """Gets what it is given, in a while, from now until `close`.
 
-    `troubled` is told, by any thread, what is wrong where something begins to be, and nothing once all is well again.
+    `troubled` is told, by any thread until `hush`, what is wrong where something begins to be, and nothing once all is
+    well again.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Collector:
     ) -> None:
         self._troubled, self._lock = troubled, threading.Lock()
         self._troubles: dict[str, str] = {}
-        self._closing = False
+        self._hushed = False
         self._senders = {
             signal: Sender(
                 f"{SENDING}-{signal}",
@@ -61,11 +62,14 @@ class Collector:
         """How much will never arrive, by signal."""
         return {signal: sender.lost for signal, sender in self._senders.items()}
 
+    def hush(self) -> None:
+        """Tell of no trouble any more: what goes wrong from here on shows in what has not arrived."""
+        with self._lock:
+            self._hushed = True
+
     def close(self, within: float) -> int:
         """Send what waits, and take nothing more. All of it takes so many seconds at most; gives how much has not
         arrived."""
-        with self._lock:
-            self._closing = True  # what goes wrong from here on is what has not arrived
         deadline = monotonic() + int(within * SECOND)
         for sender in self._senders.values():
             sender.close()
@@ -79,6 +83,6 @@ class Collector:
             self._troubles[signal] = problem
             if not problem:
                 del self._troubles[signal]
-            changed = before != bool(self._troubles) and not self._closing
+            changed = before != bool(self._troubles) and not self._hushed
             if changed:
                 self._troubled(problem)

@@ -1,6 +1,7 @@
 """What a node tells a collector follows the configuration: where it goes, and how often."""
 
 import threading
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -43,7 +44,8 @@ class LiveTelemetry:
         self._since = clock.now().wall
         self._collector: Collector | None = None
         self._endpoint = ""
-        self._lost_before: dict[str, int] = {}
+        self._counted, self._counting = list[Collector](), threading.Lock()
+        self._lost_before: Tally[str] = Tally()
         self._links: dict[str, str] = {}
         metrics.observe(EXPORT_LOST, self._lost)
 
@@ -54,8 +56,10 @@ class LiveTelemetry:
             self._endpoint = endpoint
             connect = partial(_connect, endpoint, self._attributes)
             told = partial(self._troubled, endpoint)
-            self._collector = Collector(connect, _interval(config), self._gather, told)
-            self._log.set_forward(self._collector.line)
+            self._collector = collector = Collector(connect, _interval(config), self._gather, told)
+            with self._counting:
+                self._counted.append(collector)
+            self._log.set_forward(collector.line)
 
     async def prepare(self, change: ConfigChange) -> None:
         """Whether somebody listens there shows only in time, and is no reason to refuse."""
@@ -76,15 +80,20 @@ class LiveTelemetry:
         collector, self._collector = self._collector, None
         self._log.set_forward(None)
         if collector is not None:
-            self._health.clear(TROUBLE, self._endpoint)
-            end = partial(self._end, collector, self._endpoint, FAREWELL)
+            end = partial(self._end, self._hushed(collector), self._endpoint, FAREWELL)
             threading.Thread(target=end, name="dms-telemetry-end", daemon=True).start()
+
+    def _hushed(self, collector: Collector) -> Collector:
+        """Here and not where it ends: by then the same endpoint may be in force again, with a trouble of its own."""
+        collector.hush()
+        self._health.clear(TROUBLE, self._endpoint)
+        return collector
 
     async def flush(self, within: float) -> Sequence[str]:
         """At the stop: send what waits, in so many seconds, and say how much has not arrived. Nothing is left behind
         that anybody would have to wait for."""
         if self._collector is not None:
-            await in_thread(partial(self._end, self._collector, self._endpoint, within))
+            await in_thread(partial(self._end, self._hushed(self._collector), self._endpoint, within))
         return []
 
     def _end(self, collector: Collector, endpoint: str, within: float) -> None:
@@ -92,9 +101,9 @@ class LiveTelemetry:
         if self._collector is collector:
             self._collector = None
             self._log.set_forward(None)
-        self._health.clear(TROUBLE, endpoint)
-        for signal, count in collector.lost.items():
-            self._lost_before[signal] = self._lost_before.get(signal, 0) + count
+        with self._counting:
+            self._counted.remove(collector)
+            self._lost_before.update(collector.lost)
         if missing:
             get_logger("telemetry").warning(f"{missing} records did not reach {endpoint}", lost=missing)
 
@@ -129,10 +138,11 @@ class LiveTelemetry:
         return [Figures(self._metrics.read(), self._since, self._clock.now().wall)]
 
     def _lost(self) -> Mapping[Labels, float]:
-        now = {} if self._collector is None else self._collector.lost
-        return {
-            (signal,): self._lost_before.get(signal, 0) + now.get(signal, 0) for signal in {*self._lost_before, *now}
-        }
+        with self._counting:
+            lost = self._lost_before.copy()
+            for collector in self._counted:
+                lost.update(collector.lost)
+        return {(signal,): count for signal, count in lost.items()}
 
     def _troubled(self, endpoint: str, problem: str) -> None:
         """Said once when it begins and once when it is over, however long that is."""

@@ -270,6 +270,43 @@ async def test_a_collector_that_is_left_tells_of_no_trouble_any_more(
         assert not any("does not get" in event for event in node.told)
 
 
+async def test_what_is_lost_is_counted_while_a_collector_that_is_left_still_gets_its_rest(
+    tmp_path: Path, collectors: Any
+) -> None:
+    collector = collectors(400)
+    async with life(tmp_path, otlp_endpoint=collector.endpoint) as node:
+        get_logger("test").info("unwanted")
+        wait_for(lambda: node.lost()["logs",])
+        hang(collector)
+        lost = node.lost()["logs",]
+        await node.set(otlp_endpoint=None)
+        assert lost == node.lost()["logs",]
+        collector.close()
+
+
+async def test_a_collector_that_is_left_takes_no_trouble_of_its_successor_with_it(
+    tmp_path: Path, collectors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dms.init.live_telemetry.FAREWELL", 0.5)
+    collector, other = collectors(), collectors()
+    async with life(tmp_path, otlp_endpoint=collector.endpoint) as node:
+        hang(collector)
+        collector.manner = 503
+        await node.set(otlp_endpoint=other.endpoint)
+        await node.set(otlp_endpoint=collector.endpoint)
+        wait_for(node.health.findings)
+        wait_for(lambda: not any(each.name == "dms-telemetry-end" for each in threading.enumerate()))
+        assert [collector.endpoint] == [finding.subject for finding in node.health.findings()]
+        collector.close()
+
+
+def hang(collector: Any) -> None:
+    """Have the collector not answer any more, with a line of the log on its way."""
+    collector.manner = "mute"
+    get_logger("test").info("hangs")
+    collector.until(lambda: any(b"hangs" in body for body in collector.bodies))
+
+
 async def test_a_certificate_that_is_not_there_is_a_finding(
     tmp_path: Path, collectors: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
