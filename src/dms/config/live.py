@@ -6,8 +6,9 @@ set, unset, roll back, files read anew ──► compose ──► permit ──
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -219,10 +220,11 @@ class LiveConfig:
             fresh = await self._read()
             return await self._change(propose, anything, None, dry_run=False)
 
-    async def settle(self) -> None:
-        """Wait until each change that has been asked for is in force or refused."""
+    @asynccontextmanager
+    async def unchanging(self) -> AsyncIterator[Loaded]:
+        """What is in force once each change that was asked for is in force or refused; the next one waits meanwhile."""
         async with self._lock:
-            return
+            yield self.loaded
 
     # ── asking ──
 

@@ -149,12 +149,11 @@ class LiveDoor:
 
     async def refresh(self, loaded: Loaded) -> None:
         """The files on the disk may be others: take the certificate anew; where the door is not as the configuration
-        wants it, try again."""
-        if self._next is None:  # else a change is under way, which does the same
-            try:
-                self._take(await self._made_ready(loaded), loaded)
-            except (ConfigError, AddressInUse) as error:
-                self.findings = [finding(loaded, error, _AS_IT_IS)]
+        wants it, try again. Not while a change is under way."""
+        try:
+            self._take(await self._made_ready(loaded), loaded)
+        except (ConfigError, AddressInUse) as error:
+            self.findings = [finding(loaded, error, _AS_IT_IS)]
 
     async def stop(self, within: float) -> None:
         """Close, tell everybody, and cut off who has not gone after so many seconds. Safe where it was never open."""

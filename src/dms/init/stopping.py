@@ -55,7 +55,8 @@ class Stopping(NamedTuple):
         self.measuring.stop()
         await self.configuring.stop()
         all_written = await self.scheduler.settle()
-        await self.live.settle()
+        async with self.live.unchanging():
+            pass  # a change that has begun is whole
         if not self.configuring.watches:
             return []  # the start did not come so far that there could be anything to write
         await asyncio.wrap_future(self.store.save([]))

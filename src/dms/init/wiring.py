@@ -218,7 +218,8 @@ class Node:
         self._configuring.reload_soon(then)
 
     async def _refresh(self) -> None:
-        await self._doors.refresh(self._live.loaded)
+        async with self._live.unchanging() as loaded:
+            await self._doors.refresh(loaded)
         self._tell_findings()
 
     def _told(self, revision: Revision) -> None:

@@ -605,3 +605,30 @@ async def test_each_layer_counts_over_those_below_it(loaded: Load, folder: Path)
         ("main file", 11),
     ] == [(said.layer, said.value) for said in layers[:-1]]
     assert ("default", [True, False]) == (layers[-1].layer, [layers[0].in_force, any(x.in_force for x in layers[1:])])
+
+
+async def test_whoever_looks_at_what_is_in_force_comes_between_two_changes(life: Life) -> None:
+    class Slow(Listening):
+        prepared = asyncio.Event()
+
+        async def prepare(self, change: ConfigChange) -> None:
+            await self.prepared.wait()
+
+    life.live.subscribe(Slow())
+    under_way = asyncio.create_task(life.set({"scheduler.max_running_tasks": 5}))
+    await asyncio.sleep(0)
+    seen: list[int] = []
+
+    async def look() -> None:
+        async with life.live.unchanging() as loaded:
+            later = asyncio.create_task(life.set({"scheduler.max_running_tasks": 6}))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            seen.extend((loaded.config.scheduler.max_running_tasks, life.slots))
+        await later
+
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(0)
+    Slow.prepared.set()
+    await asyncio.gather(under_way, looking)
+    assert ([5, 5], 6) == (seen, life.slots)

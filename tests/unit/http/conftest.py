@@ -154,7 +154,8 @@ class Life:
         await self.live.set({f"rest.{name}": value for name, value in values.items()}, author="ana", volatile=True)
 
     async def refresh(self) -> None:
-        await self.door.refresh(self.live.loaded)
+        async with self.live.unchanging() as loaded:
+            await self.door.refresh(loaded)
 
 
 Begin = Callable[..., Any]
