@@ -1,6 +1,6 @@
 """What is wrong in a configuration, and where."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -33,6 +33,12 @@ class ConfigFinding(msgspec.Struct, frozen=True):
     def for_health(self) -> Finding:
         """The finding as the node's health answer shows it."""
         return Finding(f"config_{self.code}", self.key or str(self.origin), str(self))
+
+
+def new_findings(before: Iterable[ConfigFinding], after: Iterable[ConfigFinding]) -> list[ConfigFinding]:
+    """What was not wrong before, wherever it stands."""
+    known = {(finding.code, finding.path, finding.message) for finding in before}
+    return [each for each in after if (each.code, each.path, each.message) not in known]
 
 
 def key_text(path: Sequence[str | int]) -> str:

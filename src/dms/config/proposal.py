@@ -8,7 +8,7 @@ import msgspec
 from dms.config.config import plain
 from dms.config.document import DEEPEST, TOO_DEEP, KeyPath, is_too_deep
 from dms.config.explain import unknown
-from dms.config.finding import WHOLE_FILE, ConfigFinding, key_path, key_text
+from dms.config.finding import WHOLE_FILE, key_path, key_text, new_findings
 from dms.config.layer import LayerName, value_at
 from dms.config.leaf import shown
 from dms.config.overrides import Override
@@ -47,15 +47,9 @@ def refuse_too_deep(path: tuple[str, ...], value: Any) -> None:
         raise InvalidParameters(f"{key_text(path)}: {TOO_DEEP}. Nothing was changed", (key_text(path),))
 
 
-def worse_in(old: Loaded, new: Loaded) -> list[ConfigFinding]:
-    """What is wrong with the new one and was not already with the old one, wherever it stands."""
-    known = {(finding.code, finding.path, finding.message) for finding in old.findings}
-    return [each for each in new.findings if (each.code, each.path, each.message) not in known]
-
-
 def refuse_worse(old: Loaded, new: Loaded) -> None:
     """InvalidParameters, naming the keys, where something is wrong with the new one that was not with the old one."""
-    worse = worse_in(old, new)
+    worse = new_findings(old.findings, new.findings)
     if worse:
         lines = "\n".join(f"{finding.key}: {finding.message}" for finding in worse)
         end = "" if lines.endswith((".", "?")) else "."
@@ -65,30 +59,26 @@ def refuse_worse(old: Loaded, new: Loaded) -> None:
 def refuse_worse_files(old: Loaded, new: Loaded) -> None:
     """ConfigError where that is so of what was read from files. Of one that can't be read now it is said that it can't,
     and not what was wrong with it when it could be."""
-    _refuse_emptied(old, new)
-    worse = worse_in(old, new)
+    worse = new_findings(old.findings, new.findings)
+    if not worse:
+        return _refuse_emptied(old, new)
     lines = tuple(map(str, [each for each in worse if each.code in WHOLE_FILE] or worse))
-    if lines:
-        raise ConfigError("\n".join(lines), lines)
+    raise ConfigError("\n".join(lines), lines)
 
 
 def _refuse_emptied(old: Loaded, new: Loaded) -> None:
     """A file that is gone, or empty, is in the middle of being written more often than it is meant so. Only a drop-in
     that is gone was taken out."""
-    _refuse_emptied_drop_in(old, new)
-    said = [layer for layer in old.layers if layer.name is LayerName.FILE and layer.values]
-    says = [layer for layer in new.layers if layer.name is LayerName.FILE and layer.values]
-    if said and not says and not worse_in(old, new):
-        line = f"{old.file} is empty or gone; the node goes on with what it said. To mean it, restart the node"
-        raise ConfigError(line, (line,))
-
-
-def _refuse_emptied_drop_in(old: Loaded, new: Loaded) -> None:
     empty = {layer.source for layer in new.layers if layer.name is LayerName.DROP_IN and not layer.values}
     for layer in old.layers:
-        if layer.name is LayerName.DROP_IN and layer.values and layer.source in empty and not worse_in(old, new):
+        if layer.name is LayerName.DROP_IN and layer.values and layer.source in empty:
             line = f"{layer.source} is empty; the node goes on with what it said. To mean it, remove the file"
             raise ConfigError(line, (line,))
+    said = [layer for layer in old.layers if layer.name is LayerName.FILE and layer.values]
+    says = [layer for layer in new.layers if layer.name is LayerName.FILE and layer.values]
+    if said and not says:
+        line = f"{old.file} is empty or gone; the node goes on with what it said. To mean it, restart the node"
+        raise ConfigError(line, (line,))
 
 
 def defaults_of(loaded: Loaded, wanted: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Any]:

@@ -8,6 +8,7 @@ from dms.background_tasks.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
 from dms.config import ConfigChange, ConfigFinding, Loaded
+from dms.config.finding import new_findings
 from dms.config.schema import SchedulerSection
 from dms.declared_tasks.declared import Declared, tasks_from
 from dms.errors import ConfigError, Conflict, NotFound
@@ -112,8 +113,7 @@ class LiveTasks:
             pass
 
     def _refuse_worse(self, declared: Declared) -> None:
-        known = {(each.code, each.path, each.message) for each in self._declared.findings}
-        worse = [each for each in declared.findings if (each.code, each.path, each.message) not in known]
+        worse = new_findings(self._declared.findings, declared.findings)
         if worse:
             lines = tuple(map(_told, worse))
             raise ConfigError("\n".join(lines), lines)
