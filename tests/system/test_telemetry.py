@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collectors import attributes
-from dms.init.exposition import CONTENT_TYPE
+from dms.rest.metrics import MEDIA_TYPE
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TASKS = {
@@ -53,7 +53,7 @@ def test_metrics_are_there_for_prometheus_and_say_what_happened(nodes: Any) -> N
     url = next(door for door in node.ask("node.status")["doors"] if door.startswith("http"))
     with httpx.Client(base_url=url, trust_env=False, headers={"Authorization": f"Bearer {token}"}) as client:
         answer = client.get("/metrics")
-    assert (200, CONTENT_TYPE) == (answer.status_code, answer.headers["content-type"])
+    assert (200, MEDIA_TYPE) == (answer.status_code, answer.headers["content-type"])
     known = {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(answer.text)

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dms.metrics import Distribution, Instrument, Kind, Labels, Reading
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 _SUFFIXES = {"s": "_seconds", "By": "_bytes"}
 _TYPES = {Kind.COUNTER: "counter", Kind.HISTOGRAM: "histogram"}
 _NOT_FOR_NAMES = re.compile(r"[^a-zA-Z0-9_]")

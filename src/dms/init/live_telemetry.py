@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from dms.background_tasks.loop_thread import in_thread
@@ -13,7 +13,7 @@ from dms.config.store import Revision
 from dms.health import Finding, Health
 from dms.init.collector import Collector
 from dms.init.logger import NodeLog, get_logger
-from dms.init.records import Figures, Span, change_span, command_span, execution_span
+from dms.init.records import Attributes, Figures, Span, change_span, command_span, execution_span
 from dms.init.sender import Exporter
 from dms.instant import SECOND, Clock, microseconds
 from dms.metrics import EXPORT_LOST, Labels, Metrics
@@ -24,9 +24,6 @@ TROUBLE = "otlp"
 
 FAREWELL = 2.0
 """Seconds in which a collector that is no longer wanted may still get what waits for it."""
-
-Attributes = Callable[[], Mapping[str, str]]
-"""What this node is called, by OpenTelemetry's names."""
 
 
 class LiveTelemetry:

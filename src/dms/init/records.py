@@ -1,6 +1,6 @@
 """What a collector is told, as plain values: spans, lines of the log, figures. They are OpenTelemetry's once sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,9 @@ from dms.errors import DmsError, UnknownMethod
 from dms.instant import SECOND
 from dms.metrics import OTHER, Reading
 from dms.trace import Trace, first_span
+
+Attributes = Callable[[], Mapping[str, str]]
+"""What the node that tells it is called at this moment, by OpenTelemetry's names."""
 
 
 class Span(msgspec.Struct, frozen=True):

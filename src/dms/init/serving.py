@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dms import __version__
 from dms.access.bearer import Authenticate
 from dms.access.caller import Caller
+from dms.command.limits import Limits
 from dms.command.operation import Operations
 from dms.command.rate_limit import RateLimit
 from dms.config import Config
@@ -14,6 +15,7 @@ from dms.http.live import Serving
 from dms.init.limits import limits_of
 from dms.instant import Clock
 from dms.rest.app import rest_app
+from dms.websocket.connection import Endpoint
 from dms.websocket.endpoint import websocket_protocol
 from dms.websocket.hello import Node
 from dms.websocket.registry import SocketRegistry
@@ -37,15 +39,9 @@ def serving(
     def admit(caller: Caller) -> None:
         rate.take(caller.token_id or caller.name)
 
+    def limits() -> Limits:
+        return limits_of(config())
+
+    endpoint = Endpoint(operations, authenticate, guard, limits, rate, registry, Node(*node), clock)
     rest = rest_app(operations, authenticate, health=health, metrics=metrics, version=__version__, admit=admit)
-    websocket = websocket_protocol(
-        operations,
-        authenticate,
-        guard,
-        lambda: limits_of(config()),
-        rate,
-        registry,
-        node=Node(*node),
-        clock=clock,
-    )
-    return Serving(rest, websocket)
+    return Serving(rest, websocket_protocol(endpoint))

@@ -4,7 +4,7 @@ The only module that knows OpenTelemetry's SDK. It is imported by the threads th
 a node does waits for none of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 )
 
 from dms import __version__
-from dms.init.records import Figures, LogLine, Span
+from dms.init.records import Attributes, Figures, LogLine, Span
 from dms.init.sender import Exporter, Sent
 from dms.instant import from_datetime
 from dms.metrics import Distribution, Kind, Reading
@@ -49,9 +49,6 @@ _SEVERITIES = {
     "error": SeverityNumber.ERROR,
 }
 _HEAD = frozenset({"at", "level", "event", "trace_id"})
-
-Attributes = Callable[[], Mapping[str, str]]
-"""What the records are of, at this moment."""
 
 
 def exporter_of(signal: str, endpoint: str, attributes: Attributes) -> Exporter:

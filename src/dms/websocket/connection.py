@@ -67,7 +67,9 @@ class ServerState(Protocol):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """What all sockets of a node have in common."""
+    """What all sockets of a node have in common. `authenticate` tells whose token one is, `guard` what is wrong with a
+    request's headers, `limits` what holds for one that comes now, `rate` how often its token may ask, `registry` keeps
+    the sockets of each token; `node` is what a hello is answered with."""
 
     operations: Operations
     authenticate: Authenticate

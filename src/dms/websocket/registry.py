@@ -24,7 +24,7 @@ class SocketRegistry:
     def admit(self, token_id: str, socket: Closable) -> None:
         """One more of this token. Overloaded where it has as many as it may."""
         limit = self._limit()
-        if len(self._sockets.get(token_id, ())) >= limit:
+        if self.count(token_id) >= limit:
             raise Overloaded(f"this token has {limit} sockets open, as many as it may; close one of them")
         self._sockets.setdefault(token_id, set()).add(socket)
 

@@ -22,6 +22,7 @@ from dms.command.subscription import subscription_operations
 from dms.command.topic import Topic
 from dms.errors import Forbidden, Unauthenticated
 from dms.testing import FakeClock
+from dms.websocket.connection import Endpoint
 from dms.websocket.endpoint import websocket_protocol
 from dms.websocket.hello import Node
 from dms.websocket.registry import SocketRegistry
@@ -242,17 +243,10 @@ async def open_door(operations: Operations, tokens: Tokens, clock: FakeClock) ->
 
         async def open_(guard: Any = lambda headers: None, rate: int = 0, **limits: Any) -> Door:
             registry = SocketRegistry(lambda: limits.get("sockets", Limits().sockets))
-            protocol = websocket_protocol(
-                operations.table,
-                tokens,
-                guard,
-                lambda: Limits(**limits),
-                RateLimit(lambda: rate, clock),
-                registry,
-                node=Node("brisk-otter", "1795574168686333"),
-                clock=clock,
-            )
-            server, port = await stack.enter_async_context(served(protocol))
+            asking, node = RateLimit(lambda: rate, clock), Node("brisk-otter", "1795574168686333")
+            allowed = lambda: Limits(**limits)  # noqa: E731
+            endpoint = Endpoint(operations.table, tokens, guard, allowed, asking, registry, node, clock)
+            server, port = await stack.enter_async_context(served(websocket_protocol(endpoint)))
             door = Door(server, port, registry)
             stack.push_async_callback(door.leave)
             return door
