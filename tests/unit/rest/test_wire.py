@@ -1,38 +1,19 @@
 """The application at a real socket, behind a real uvicorn, asked by hand: what httpx without a wire can't show."""
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import uvicorn
 
 from dms.command.command import State
+from servers import Server
 
 ADMIN = b"Authorization: Bearer admin\r\n"
 JSON = b"Content-Type: application/json\r\n"
 CLOSE = b"Connection: close\r\n"
-
-
-class Server(uvicorn.Server):
-    """Says when it listens, and leaves the signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up, self.ending = asyncio.Event(), asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-    async def main_loop(self) -> None:
-        await self.ending.wait()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Client:

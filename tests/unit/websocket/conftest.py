@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from dms.websocket.connection import Endpoint
 from dms.websocket.endpoint import websocket_protocol
 from dms.websocket.hello import Node
 from dms.websocket.registry import SocketRegistry
+from servers import Server
 
 
 class Size(msgspec.Struct):
@@ -85,25 +86,6 @@ class Tokens:
         """So many seconds from now, by the clock that is turned by hand."""
         expires = self._clock.now().wall + round(seconds * 1_000_000)
         self.callers[token] = msgspec.structs.replace(self.callers[token], expires=expires)
-
-
-class Server(uvicorn.Server):
-    """Says when it listens, stops at once, and leaves the signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up, self.ending = asyncio.Event(), asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-    async def main_loop(self) -> None:
-        await self.ending.wait()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def no_app(scope: Any, receive: Any, send: Any) -> None:
