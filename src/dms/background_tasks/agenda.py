@@ -1,7 +1,7 @@
 """What is due, and what may run. Pure: `now` comes in, decisions go out; nothing here reads a clock or waits.
 
     a time, an event, an operator ──► fire ──► an attempt (attempts.py) ──► its end ──► an event, the next in the queue
-                                        └──► skipped: missed, overlap, paused
+                                        └──► skipped: missed, overlap, paused, skipped by an operator
 
 Every method takes `now`; `advance` closes a turn and gives all that was decided in it, in the order in which it must be
 carried out.
@@ -284,6 +284,22 @@ class Agenda:
         if pause is not None and pause.until is not None and pause.until <= now.wall:
             self._resume(entry, now)
 
+    def skip_next(self, task_id: int, skip: bool, now: Instant) -> None:
+        """Leave out the next fire of a task that would run, or (False) do not after all."""
+        entry = self.entries.get(task_id)
+        if entry is not None and skip != (entry.skip_next is not None):
+            entry.skip_next = now.wall if skip else None
+            self._touch(entry)
+
+    def _skips(self, entry: Entry) -> bool:
+        """Whether the fire that has come is the one that an operator wants left out."""
+        if entry.skip_next is None:
+            return False
+        entry.skip_next = None
+        self._skip(entry, "skipped", 1)
+        self._touch(entry)
+        return True
+
     def paused(self, entry: Entry) -> bool:
         """Whether it is held back, by itself or with all others."""
         return bool(self._pauses(entry))
@@ -337,6 +353,7 @@ class Agenda:
         pauses = self._pauses(entry)
         labels = [label for label in labels if not _held(label, pauses) and self._worth_running(task, label, now)]
         self._skip(entry, "paused" if pauses else "missed", count - len(labels))
+        labels = labels[1:] if labels and self._skips(entry) else labels
         for label in labels:
             cause = "schedule" if self._on_time(label, now) else "catch_up"
             self._fire(entry, label, cause, None, now, queue_anyway=len(labels) > 1)
@@ -384,7 +401,7 @@ class Agenda:
         if self.paused(entry):
             self._skip(entry, "paused", 1)
             self._touch(entry)
-        else:
+        elif not self._skips(entry):
             self._fire(entry, now.wall, cause, event, now)
 
     def _fire(

@@ -159,7 +159,7 @@ class End(msgspec.Struct, frozen=True, gc=False):
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """So many fires of a task don't run, and why: missed, overlap, paused."""
+    """So many fires of a task don't run, and why: missed, overlap, paused, skipped (by an operator)."""
 
     task: str
     reason: str

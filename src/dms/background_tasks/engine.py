@@ -234,6 +234,10 @@ class Engine:
         """It is to go on."""
         self.agenda.resume(_number_of(task), now)
 
+    def skip_next(self, task: Task, skip: bool, now: Instant) -> None:
+        """The next fire of a task is to be left out, or is not after all."""
+        self.agenda.skip_next(_NO_TASK if task.id is None else task.id, skip, now)
+
     def stop(self, now: Instant) -> None:
         """Nothing new is to start, and what a failing disk has refused is tried once more."""
         self._stopping = True

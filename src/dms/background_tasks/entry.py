@@ -16,7 +16,7 @@ class Entry:
 
     __slots__ = (
         "active", "attempts", "durable", "ended", "id", "last", "one_time", "parked_marks", "pause", "queue",
-        "removed", "retries", "skipped", "task", "timetables", "topics",
+        "removed", "retries", "skip_next", "skipped", "task", "timetables", "topics",
     )  # fmt: skip
 
     def __init__(self, task: Task, task_id: int, stored: bool) -> None:
@@ -30,6 +30,7 @@ class Entry:
         self.queue: deque[Attempt] | None = None
         self.retries: dict[Attempt, None] | None = None
         self.pause: Pause | None = None
+        self.skip_next: int | None = None
         self.skipped: dict[str, int] | None = None
         self.last: Execution | None = None
         self.removed = False
@@ -111,7 +112,7 @@ class Entry:
         """What must be kept beside the definition."""
         parked = bool(self.task.parked)
         marks = self.parked_marks if parked else tuple(timetable.mark(boot_id) for timetable in self.timetables)
-        return TaskState(marks, self.pause, dict(self.skipped or {}), finished)
+        return TaskState(marks, self.pause, dict(self.skipped or {}), finished, self.skip_next)
 
     def stored(self, boot_id: str, finished: int | None = None) -> StoredTask:
         """All that must be kept."""

@@ -76,7 +76,7 @@ class Memory:
             self._recall(stored, entry)
 
     def _recall(self, stored: StoredTask, entry: Entry) -> None:
-        entry.pause = stored.state.pause
+        entry.pause, entry.skip_next = stored.state.pause, stored.state.skip_next
         entry.skipped = dict(stored.state.skipped) or None
         entry.last = self._last.get(entry.id)
 

@@ -37,7 +37,7 @@ from dms.background_tasks.task import Execution, Status, Task
 from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
 from dms.clock import SystemClock, boot_id
-from dms.errors import InvalidInput, Misuse, ShuttingDown
+from dms.errors import Conflict, InvalidInput, Misuse, ShuttingDown
 from dms.instant import Clock, from_datetime, microseconds, to_datetime
 from dms.trace import CURRENT
 
@@ -171,6 +171,16 @@ class Scheduler:
     def resume(self, which: int | str | None = None) -> None:
         """Let a task, or (None) the whole scheduler, go on. NotFound where there is no such task."""
         self._inbox.post(Engine.resume, None if which is None else self._registry.find(which))
+
+    def skip_next(self, which: int | str, skip: bool = True) -> None:
+        """Leave out the next fire of a task that would run, whatever brings it, and only that; it is counted as
+        skipped. `skip=False` takes that back. With a store it outlives a restart. NotFound where there is no such task,
+        Conflict where nothing fires it by itself."""
+        task = self._registry.find(which)
+        if skip and not (task.triggers and task.enabled and not task.parked):
+            why = task.parked or ("it has no trigger" if task.enabled else "it is disabled")
+            raise Conflict(f"{task.name} has no next fire to skip: {why}")
+        self._inbox.post(Engine.skip_next, task, skip)
 
     # ── asking ──
 

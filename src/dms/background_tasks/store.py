@@ -36,13 +36,15 @@ class Pause(msgspec.Struct, frozen=True):
 class TaskState(msgspec.Struct, frozen=True):
     """What the scheduler remembers of a task beside its definition.
 
-    `finished` is the number of the process start in which a one-time task ended; None while it lives.
+    `finished` is the number of the process start in which a one-time task ended; None while it lives. `skip_next` is
+    when (wall) an operator asked to leave its next fire out, None where nobody did.
     """
 
     marks: tuple[Mark, ...] = ()
     pause: Pause | None = None
     skipped: Mapping[str, int] = {}
     finished: int | None = None
+    skip_next: int | None = None
 
 
 class StoredTask(msgspec.Struct, frozen=True):

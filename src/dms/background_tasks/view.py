@@ -15,7 +15,7 @@ from dms.background_tasks.trigger import Trigger
 
 class TaskView(msgspec.Struct, frozen=True):
     """A task at one moment; `next_fire` is wall microseconds. `state` is one of parked, disabled, paused, running,
-    waiting, retrying, ready; `reason` says why where that is not plain."""
+    waiting, retrying, ready; `reason` says why where that is not plain. `skip_next`: its next fire is left out."""
 
     id: int
     name: str
@@ -33,6 +33,7 @@ class TaskView(msgspec.Struct, frozen=True):
     waiting: int
     skipped: Mapping[str, int]
     progress: Progress | None = None
+    skip_next: bool = False
 
 
 class RunEvent(msgspec.Struct, frozen=True):
@@ -74,6 +75,7 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> T
         waiting,
         dict(entry.skipped or {}),
         next((told for attempt in running if (told := progress.get(attempt.id)) is not None), None),
+        entry.skip_next is not None,
     )
 
 

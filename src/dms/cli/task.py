@@ -52,15 +52,16 @@ def _print_list(tasks: list[dict[str, Any]]) -> None:
         return
     now = _now()
     width = max((len(one["last"]["status"]) for one in tasks if one["last"]), default=0)
-    rows = [
-        (one["name"], _when(one), until(one["next_fire"], now), _last(one["last"], now, width), _state(one))
-        for one in tasks
-    ]
+    rows = [(one["name"], _when(one), _next(one, now), _last(one["last"], now, width), _state(one)) for one in tasks]
     click.echo("\n".join(table(("NAME", "WHEN", "NEXT", "LAST", "STATE"), rows, shrink=1)))
 
 
 def _when(one: dict[str, Any]) -> str:
     return ", ".join(one["triggers"]) or "on demand"
+
+
+def _next(one: dict[str, Any], now: datetime) -> str:
+    return until(one["next_fire"], now) + (", skipped" if one["skip_next"] and one["next_fire"] else "")
 
 
 def _last(execution: dict[str, Any] | None, now: datetime, width: int) -> str:
@@ -99,7 +100,7 @@ def _print_task(one: dict[str, Any]) -> None:
         ("what", one["description"]),
         ("state", f"{_state(one)}{': ' + one['reason'] if one['reason'] else ''}"),
         ("when", _when(one)),
-        ("next", f"{local_time(one['next_fire'])} ({until(one['next_fire'], now)})" if one["next_fire"] else ""),
+        ("next", f"{local_time(one['next_fire'])} ({_next(one, now)})" if one["next_fire"] else ""),
         ("last", f"{last['status']} {ago(last['ended_at'] or last['started_at'], now)}" if last else ""),
         ("error", (last or {}).get("error") or ""),
         ("priority", str(one["priority"]) if one["priority"] else ""),
@@ -174,6 +175,21 @@ def resume(node: Asking, name: str | int | None, every: bool) -> None:
     """Let a paused task come due again."""
     changed = node.call("task.resume", name=_one_or_all(name, every))
     node.show(changed[0] if name is not None else changed, lambda _: click.echo(f"{name or 'Everything'} goes on."))
+
+
+@task.command("skip-next")
+@task_name()
+@click.option("--undo", is_flag=True, help="Run it after all.")
+@asking
+def skip_next(node: Asking, name: str | int, undo: bool) -> None:
+    """Leave out a task's next fire, and only that."""
+    node.show(node.call("task.skip_next", name=name, skip=not undo), _print_skip_next)
+
+
+def _print_skip_next(one: dict[str, Any]) -> None:
+    when = f" ({local_time(one['next_fire'])})" if one["next_fire"] else ""
+    left_out = "will be skipped" if one["skip_next"] else "runs"
+    click.echo(f"{one['name']}: its next fire{when} {left_out}.")
 
 
 def _one_or_all(name: str | int | None, every: bool) -> str | int | None:

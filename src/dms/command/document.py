@@ -97,6 +97,7 @@ class TaskDocument(msgspec.Struct, frozen=True):
     skipped: dict[str, int]
     reason: str
     progress: ProgressDocument | None
+    skip_next: bool
 
     @classmethod
     def of(cls, view: TaskView) -> "TaskDocument":
@@ -118,6 +119,7 @@ class TaskDocument(msgspec.Struct, frozen=True):
             skipped=dict(view.skipped),
             reason=view.reason,
             progress=ProgressDocument.of(view.progress),
+            skip_next=view.skip_next,
         )
 
 

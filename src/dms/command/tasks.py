@@ -43,6 +43,13 @@ class PauseParameters(msgspec.Struct, frozen=True):
     reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
+class SkipNextParameters(msgspec.Struct, frozen=True):
+    """The task's name or ID; whether its next fire is to be left out, or (false) is not after all."""
+
+    name: Name
+    skip: bool = True
+
+
 class ResumeParameters(msgspec.Struct, frozen=True):
     """The task's name or ID; None for everything that was paused as a whole."""
 
@@ -58,7 +65,7 @@ class HistoryParameters(msgspec.Struct, frozen=True):
 
 
 def task_operations(scheduler: Scheduler) -> list[Operation]:
-    """`task.list`, `get`, `run`, `pause`, `resume` and `history` of this scheduler."""
+    """`task.list`, `get`, `run`, `pause`, `resume`, `skip_next` and `history` of this scheduler."""
 
     def list_tasks(params: Nothing, command: Command) -> list[TaskDocument]:
         return [TaskDocument.of(view) for view in scheduler.tasks()]
@@ -82,6 +89,10 @@ def task_operations(scheduler: Scheduler) -> list[Operation]:
     def resume(params: ResumeParameters, command: Command) -> list[TaskDocument]:
         scheduler.resume(params.name)
         return changed(params.name)
+
+    def skip_next(params: SkipNextParameters, command: Command) -> TaskDocument:
+        scheduler.skip_next(params.name, params.skip)
+        return TaskDocument.of(scheduler.view(params.name))
 
     async def history(params: HistoryParameters, command: Command) -> list[ExecutionDocument]:
         name = params.name if isinstance(params.name, str) else scheduler.get_task(params.name).name
@@ -134,6 +145,16 @@ def task_operations(scheduler: Scheduler) -> list[Operation]:
             resume,
             "Lets a paused task come due again, or all.",
             ({"name": "backup"},),
+        ),
+        Operation(
+            "task.skip_next",
+            SkipNextParameters,
+            TaskDocument,
+            TASK_RUN,
+            Effect.IDEMPOTENT,
+            skip_next,
+            "Leaves out a task's next fire, and only that.",
+            ({"name": "backup"}, {"name": "backup", "skip": False}),
         ),
         Operation(
             "task.history",

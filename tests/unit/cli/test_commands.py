@@ -167,6 +167,14 @@ def test_a_task_is_paused_and_goes_on(dms: Dms) -> None:
     assert "ready" == dms("task", "get", "answer", "--json").document["state"]
 
 
+def test_the_next_fire_of_a_task_is_left_out_or_is_not_after_all(dms: Dms) -> None:
+    moment = r"\(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)"
+    assert re.fullmatch(rf"answer: its next fire {moment} will be skipped\.\n", dms("task", "skip-next", "answer").out)
+    assert re.search(r"^answer +every 1h30m +in 1 h, skipped +ready$", dms("task", "list").out, re.MULTILINE)
+    told = dms("task", "skip-next", "answer", "--undo").out
+    assert re.fullmatch(rf"answer: its next fire {moment} runs\.\n", told)
+
+
 @pytest.mark.parametrize("option", [("--for", "2h"), ("--until", "2126-12-24T18:00")])
 def test_a_pause_may_have_an_end(option: tuple[str, str], dms: Dms) -> None:
     told = dms("task", "pause", "answer", *option)

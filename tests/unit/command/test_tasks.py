@@ -51,7 +51,7 @@ async def test_a_task_is_told_as_it_stands(operations: list[Operation], ask: Ask
     assert {
         "id": 1, "name": "answer", "description": "The answer.", "state": "ready", "enabled": True, "priority": 0,
         "triggers": ["every 1h"], "lane": "user", "origin": "code", "last": None, "running": 0, "waiting": 0,
-        "skipped": {}, "reason": "", "progress": None,
+        "skipped": {}, "reason": "", "progress": None, "skip_next": False,
     } == {name: value for name, value in told.items() if name != "next_fire"}  # fmt: skip
     assert told["next_fire"].endswith("+00:00")
 
@@ -101,7 +101,7 @@ async def test_a_second_run_of_a_task_that_skips_overlaps_is_a_conflict(operatio
         await ask(operations, "task.run", name="hold")
 
 
-@pytest.mark.parametrize("method", ["get", "run", "pause", "resume", "history"])
+@pytest.mark.parametrize("method", ["get", "run", "pause", "resume", "skip_next", "history"])
 async def test_an_unknown_task_is_not_found_and_the_nearest_is_named(
     method: str, operations: list[Operation], ask: Ask
 ) -> None:
@@ -124,6 +124,17 @@ async def test_a_paused_task_says_why_until_it_is_resumed(operations: list[Opera
     assert ("paused", "disk is being replaced", None) == (paused["state"], paused["reason"], paused["next_fire"])
     (resumed,) = await ask(operations, "task.resume", name="answer")
     assert ("ready", "") == (resumed["state"], resumed["reason"])
+
+
+async def test_the_next_fire_is_left_out_until_that_is_taken_back(operations: list[Operation], ask: Ask) -> None:
+    for skip in (True, True, False):
+        told = await ask(operations, "task.skip_next", name="answer", skip=skip)
+        assert (skip, skip) == (told["skip_next"], (await ask(operations, "task.get", name="answer"))["skip_next"])
+
+
+async def test_what_nothing_fires_has_no_next_fire_to_skip(operations: list[Operation], ask: Ask) -> None:
+    with pytest.raises(Conflict, match="hold has no next fire to skip: it has no trigger"):
+        await ask(operations, "task.skip_next", name="hold")
 
 
 async def test_everything_can_be_paused_at_once(operations: list[Operation], ask: Ask) -> None:

@@ -63,6 +63,12 @@ async def test_a_task_is_paused_and_resumed(ask: Any) -> None:
         assert ["ready"] == [each["state"] for each in resumed.json()]
 
 
+async def test_the_next_fire_of_a_task_is_skipped(ask: Any) -> None:
+    for skip in (True, False):
+        response = await ask("POST", f"{TASKS}/answer/skip-next", json={"skip": skip})
+        assert (200, skip) == (response.status_code, response.json()["skip_next"])
+
+
 async def test_a_pause_until_something_that_is_no_moment_names_the_field(ask: Any) -> None:
     response = await ask("POST", f"{TASKS}/answer/pause", json={"until": "tomorrow"})
     assert (422, ["until"]) == (response.status_code, response.json()["fields"])

@@ -123,6 +123,10 @@ class World:
         self.agenda.resume(None if name is None else self.id_of(name), self.now)
         self.turn()
 
+    def skip_next(self, name: str, skip: bool = True) -> None:
+        self.agenda.skip_next(self.id_of(name), skip, self.now)
+        self.turn()
+
     def id_of(self, name: str) -> int:
         if name not in self._ids:
             self._next_id = max([self._next_id, *self._ids.values()]) + 1
