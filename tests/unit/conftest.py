@@ -25,6 +25,7 @@ from dms.command.operation import by_name
 from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
+from dms.command.task_fires import task_fire_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.config import Loaded, load
 from dms.config.live import LiveConfig
@@ -107,6 +108,7 @@ class NodeInAThread:
         self._topics = [self.logs, task_runs_topic(self.scheduler, clock, epoch=1)]
         families = [
             task_operations(self.scheduler),
+            task_fire_operations(self.scheduler),
             event_operations(self.scheduler),
             config_operations(live),
             task_declaration_operations(self.scheduler, live),

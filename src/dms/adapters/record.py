@@ -47,6 +47,7 @@ class _Detail(msgspec.Struct, array_like=True, frozen=True, gc=False):
     event: tuple[str, bytes, int] | None
     results: bytes | None
     trace_id: str | None = None
+    occurrence: int | None = None
 
 
 def number_of(execution_id: str) -> Number:
@@ -107,6 +108,7 @@ def execution_of(row: Row) -> Execution:
         detail.retry_at,
         detail.failures,
         detail.trace_id,
+        detail.occurrence,
     )
 
 
@@ -183,6 +185,7 @@ def _detail_of(execution: Execution) -> _Detail:
         None if event is None else (event.topic, pack(event.payload), event.at),
         None if results is None else _pack_results(results),
         execution.trace_id,
+        execution.occurrence,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from dms.background_tasks.alarms import Alarms
 from dms.background_tasks.attempts import Attempts
 from dms.background_tasks.decision import (
+    BACKFILL,
     Accept,
     Alert,
     Attempt,
@@ -35,6 +36,9 @@ from dms.instant import SECOND, Instant, microseconds
 
 GRACE = 60 * SECOND
 """A fire that starts less than this late, in a running process, is on time and not missed."""
+
+MOST_BACKFILLED = 1000
+"""Runs for past fires that one task may have waiting."""
 
 Decisions = list[Decision]
 
@@ -377,12 +381,34 @@ class Agenda:
     def fire(self, task_id: int, event: Event | None, now: Instant, ticket: Any = None) -> None:
         """An operator asks for a run. It obeys the overlap policy; a paused or disabled task runs all the same."""
         entry = self.entries.get(task_id)
-        if entry is None or self.attempts.stopping:
-            self._decisions.append(Refuse(ticket, "the task is gone" if entry is None else "the scheduler is stopping"))
-        elif entry.task.parked:
-            self._decisions.append(Refuse(ticket, f"{entry.task.name} is parked: {entry.task.parked}"))
+        refusal = self._why_not(entry)
+        if entry is None or refusal:
+            self._decisions.append(Refuse(ticket, refusal))
         else:
             self._fire(entry, now.wall, "operator", event, now, ticket)
+
+    def backfill(self, task_id: int, due: int, now: Instant, ticket: Any = None) -> None:
+        """An operator wants a run for a past fire; such runs wait for each other, and for whatever comes due meanwhile.
+        A paused or disabled task runs all the same."""
+        entry = self.entries.get(task_id)
+        refusal = self._why_not(entry)
+        if entry is not None and not refusal and len(entry.queue or ()) >= MOST_BACKFILLED:
+            refusal = f"{entry.task.name} has {MOST_BACKFILLED} runs waiting; more are taken on when those are done"
+        if entry is None or refusal:
+            self._decisions.append(Refuse(ticket, refusal))
+            return
+        attempt = Attempt(entry, self.attempts.next_id(), due, BACKFILL, None, ticket)
+        self.attempts.admit(entry, attempt, now)
+        if ticket is not None:
+            self.attempts.accept(Accept(ticket, attempt.execution()), entry)
+
+    def _why_not(self, entry: Entry | None) -> str:
+        """Why nobody can have a run of it; empty where one can."""
+        if entry is None:
+            return "the task is gone"
+        if self.attempts.stopping:
+            return "the scheduler is stopping"
+        return f"{entry.task.name} is parked: {entry.task.parked}" if entry.task.parked else ""
 
     def emit(self, event: Event, now: Instant) -> None:
         """Something has happened: fire every task that waits for its topic."""
@@ -423,7 +449,7 @@ class Agenda:
                 self._decisions.append(Refuse(ticket, why_busy(task)))
             return
         superseded = tuple(entry.retries or ()) if task.retry_policy.supersede else ()
-        overtaken = (*(entry.attempts or ()), *(entry.queue or ())) if overtakes(entry, queue_anyway) else ()
+        overtaken = (*(entry.attempts or ()), *entry.queued()) if overtakes(entry, queue_anyway) else ()
         attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
         self.attempts.admit(entry, attempt, now)
         for retry in superseded:
@@ -464,7 +490,8 @@ class Agenda:
         while entry.queue and not self.attempts.stopping and entry.active < entry.task.max_instances:
             attempt = entry.queue[0]
             window = entry.task.catch_up_window
-            if window is not None and now.wall - attempt.due > microseconds(window):
+            late = window is not None and not attempt.backfills and now.wall - attempt.due > microseconds(window)
+            if late:
                 self._skip(entry, "missed", 1)
                 return self.attempts.end(attempt, Status.CANCELLED, now, error="waited longer than its catch_up_window")
             entry.leave(attempt)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from dms.background_tasks.entry import Entry
 
 
+BACKFILL = "backfill"
+"""The cause of a run that an operator wants for a past fire."""
+
+
 class Ticket(Protocol):
     """Through which whoever asked for a run is answered. The agenda hands it on and calls nothing of it; to everybody
     else it is a `Handle`. Its `link`, if any, is the `traceparent` of the span within which it was asked for."""
@@ -34,13 +38,15 @@ class Ticket(Protocol):
 
 
 class Attempt:
-    """An execution that is not over: what an executor needs to know, and what the agenda keeps about it. `ready` is the
-    boot time as of which it may start, `waited` how long it then took to start, `lane` whose slots it uses.
+    """An execution that is not over: what an executor needs to know, and what the agenda keeps about it. `occurrence`
+    is the moment that its run is for: when its first attempt was due. `ready` is the boot time as of which it may
+    start, `waited` how long it then took to start, `lane` whose slots it uses.
     `trace_id` is of the trace that it begins, where its host wants one, `link` the `traceparent` of what led to it."""
 
     __slots__ = (
         "attempt", "cause", "due", "ending", "entry", "event", "failed", "failures", "id", "in_store", "killed", "lane",
-        "link", "over", "ready", "reason", "run_id", "started", "status", "task", "ticket", "trace_id", "waited",
+        "link", "occurrence", "over", "ready", "reason", "run_id", "started", "status", "task", "ticket", "trace_id",
+        "waited",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +61,7 @@ class Attempt:
         self.entry, self.task = entry, entry.task
         self.id = self.run_id = execution_id
         self.due, self.cause, self.event, self.ticket = due, cause, event, ticket
+        self.occurrence = due
         self.attempt, self.failures = 1, 0
         self.lane, self.ready, self.waited = self.task.lane, 0, 0
         self.status = Status.WAITING
@@ -65,6 +72,11 @@ class Attempt:
         self.in_store = self.killed = self.over = False
         self.trace_id: str | None = None
         self.link: str = getattr(ticket, "link", "")
+
+    @property
+    def backfills(self) -> bool:
+        """Whether it makes up for a past fire because an operator wants that."""
+        return self.cause == BACKFILL
 
     @property
     def traceparent(self) -> str:
@@ -82,6 +94,7 @@ class Attempt:
         return Execution(
             self.id, self.run_id, self.task.name, self.entry.id, self.attempt, self.status, self.due, self.started,
             ended, error, self.event, results, self.cause, retry_at, self.failures, self.trace_id,
+            None if self.occurrence == self.due else self.occurrence,
         )  # fmt: skip
 
 

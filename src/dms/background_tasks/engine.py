@@ -222,6 +222,13 @@ class Engine:
         given = event if event is None or isinstance(event, Event) else Event("operator", event, now.wall)
         self.agenda.fire(_NO_TASK if task.id is None else task.id, given, now, handle)
 
+    def backfill(self, task: Task, due: int, handle: Handle, now: Instant) -> None:
+        """An operator wants a run for a past fire."""
+        if self._stopping:
+            handle.give_up()
+            return
+        self.agenda.backfill(_NO_TASK if task.id is None else task.id, due, now, handle)
+
     def emit(self, topic: str, payload: Any, now: Instant) -> None:
         """Something has happened."""
         self.agenda.emit(Event(topic, payload, now.wall), now)

@@ -75,10 +75,15 @@ class Entry:
         self.attempts[attempt] = None
 
     def enqueue(self, attempt: Attempt) -> None:
-        """An attempt of it waits until the task is free."""
+        """An attempt of it waits until the task is free; what makes up for the past, longest."""
         if self.queue is None:
             self.queue = deque()
-        self.queue.append(attempt)
+        place = len(self.queue) if attempt.backfills else len(self.queued())
+        self.queue.insert(place, attempt)
+
+    def queued(self) -> list[Attempt]:
+        """What waits until the task is free, first of all, and does not make up for the past."""
+        return [attempt for attempt in self.queue or () if not attempt.backfills]
 
     def wait_to_retry(self, attempt: Attempt) -> None:
         """An attempt of it waits for its time."""

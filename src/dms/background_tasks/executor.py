@@ -262,6 +262,7 @@ def _logged(run: Run) -> Callable[[str, str], None]:
 def _environment(run: Run, event: bytes) -> dict[str, str]:
     """What a program is told about its run. An event too long for a variable is its standard input."""
     known = {"DMS_TASK": run.task, "DMS_EXECUTION": run.id, "DMS_ATTEMPT": str(run.attempt)}
+    known["DMS_DUE"] = run.due.isoformat()
     if run.traceparent:
         known["TRACEPARENT"] = run.traceparent
     if run.event is None:

@@ -7,7 +7,7 @@ from dms.background_tasks.task import Overlap, Task
 def may_queue(entry: Entry) -> bool:
     """Whether another fire of a busy task may wait for it."""
     if entry.task.overlap is Overlap.QUEUE:
-        return len(entry.queue or ()) < entry.task.queue_limit
+        return len(entry.queued()) < entry.task.queue_limit
     return entry.task.overlap is Overlap.CANCEL_RUNNING
 
 

@@ -131,6 +131,7 @@ def _cancelled(execution: Execution, now: Instant, why: str) -> Execution:
 def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:
     attempt = Attempt(entry, execution.id, execution.due, cause, execution.event)
     attempt.run_id = execution.run_id
+    attempt.occurrence = execution.due if execution.occurrence is None else execution.occurrence
     attempt.attempt, attempt.failures = execution.attempt, execution.failures
     attempt.in_store = True
     return attempt

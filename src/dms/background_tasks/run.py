@@ -1,10 +1,12 @@
 """Run: what a task's function may ask and tell while it runs."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.task import Event
+from dms.instant import to_datetime
 
 
 class Progress(NamedTuple):
@@ -89,6 +91,12 @@ class Run:
     def event(self) -> Event | None:
         """What fired it; None where that was a time or an operator."""
         return self._attempt.event
+
+    @property
+    def due(self) -> datetime:
+        """The moment that it is for, in UTC: of a fire by time that time, however late it runs and whichever attempt
+        this is; else when the first attempt was asked for."""
+        return to_datetime(self._attempt.occurrence)
 
     @property
     def trace_id(self) -> str | None:

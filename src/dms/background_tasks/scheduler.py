@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, Self
 
 from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.backfill import past_fires
 from dms.background_tasks.calling import prepare
 from dms.background_tasks.decision import Remove
 from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
@@ -129,13 +130,32 @@ class Scheduler:
         none. The handle raises Conflict where its overlap policy does not let it run now."""
         self._check_open()
         task = self._registry.find(which)
+        return self._ask_for(Engine.fire, task, event)
+
+    def _ask_for(self, message: Callable[..., None], *what: Any) -> Handle:
         within = CURRENT.get()
         link = "" if within is None else within.traceparent
         handle = Handle(self._inbox.on_loop, lambda: self._begun, link)
-        self._inbox.post(Engine.fire, task, event, handle)
+        self._inbox.post(message, *what, handle)
         if self._inbox.closed:
             handle.give_up()
         return handle
+
+    def backfill(self, which: int | str, since: datetime, until: datetime | None = None) -> list[Handle]:
+        """Run the fires of a task that lie in the past, from `since` until before `until` (aware; default: now),
+        oldest first: as its triggers would have come, whether they ran then or not, and before the task was there too.
+        Each run's `due` is that time and its cause is backfill. They run one after another, as far as `max_instances`
+        goes; what comes due meanwhile goes before those that wait. The handle of each; none where nothing lies there.
+        NotFound where there is no such task, Misuse before the start, InvalidInput where the span is none, is not over,
+        or holds more than 1000 fires."""
+        self._check_open()
+        engine, task, now = self._current(), self._registry.find(which), self._clock.now()
+        entry = None if engine is None or task.id is None else engine.agenda.entries.get(task.id)
+        if entry is None:
+            raise Misuse(f"{task.name} can't be run for the past yet; start the scheduler first")
+        end = now.wall if until is None else _moment(until, "until")
+        dues = past_fires(entry.timetables, _moment(since, "since"), end, now)
+        return [self._ask_for(Engine.backfill, task, due) for due in dues]
 
     def emit(self, topic: str, payload: Any = None) -> None:
         """Something has happened: fire every task with `EventTrigger(topic)`. InvalidTrigger where it is no topic."""
@@ -166,7 +186,7 @@ class Scheduler:
         until `until` (aware), or until `resume`; with a store also over restarts. NotFound where there is no such
         task, InvalidInput where `until` has no UTC offset."""
         task = None if which is None else self._registry.find(which)
-        self._inbox.post(Engine.pause, task, None if until is None else _moment(until), reason)
+        self._inbox.post(Engine.pause, task, None if until is None else _moment(until, "until"), reason)
 
     def resume(self, which: int | str | None = None) -> None:
         """Let a task, or (None) the whole scheduler, go on. NotFound where there is no such task."""
@@ -484,8 +504,8 @@ class Scheduler:
         self._inbox.post(Engine.progressed, run)
 
 
-def _moment(given: datetime) -> int:
+def _moment(given: datetime, what: str) -> int:
     try:
         return from_datetime(given)
     except ValueError as error:
-        raise InvalidInput(f"until: {error}") from None
+        raise InvalidInput(f"{what}: {error}") from None

@@ -90,9 +90,10 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     `ended_at` give them as `datetime`s in UTC.
 
     `id` is START-COUNTER (the number of the process start, and a counter in it), unique in a store; attempts of one run
-    share `run_id`. `cause` is what fired it: schedule, event, trigger, operator, retry, retry_later, catch_up
-    or crash.
+    share `run_id`. `cause` is what fired it: schedule, event, trigger, operator, retry, retry_later, catch_up,
+    backfill or crash.
     `retry_at` is when the next attempt comes, if any; `trace_id` leads to its lines in the log and to its span.
+    `occurrence` is when the first attempt of its run was due, where this is a later one.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     retry_at: int | None = None
     failures: int = 0
     trace_id: str | None = None
+    occurrence: int | None = None
 
     @property
     def due_at(self) -> datetime:

@@ -81,6 +81,10 @@ class Timetable:
         """It has come due: the wall times of the latest `wanted` fires that came, oldest first, and how many came."""
         raise NotImplementedError
 
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """The wall times in [start, end) at which it comes, or would have come as it is now: the first `most`."""
+        return []
+
     @property
     def fault(self) -> str:
         """Why nothing comes of it any more, where that is not as it should be."""
@@ -170,11 +174,24 @@ class IntervalTimetable(Timetable):
             return [*labels, now.wall][-wanted:], count + 1
         return labels, count
 
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """Its phase goes on backwards, to before the task was there."""
+        zero = self.anchor_boot + now.wall - now.boot
+        if self.trigger.start is not None:
+            start = max(start, self.trigger.start)
+        first = zero - (zero - start) // self.interval * self.interval
+        times = range(first, end if self.end is None else min(end, self.end + 1), self.interval)
+        return list(times[:most])
+
 
 class DelayTimetable(IntervalTimetable):
     """An interval from the end of the last run."""
 
     __slots__ = ()
+
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """None: each depends on the run before it."""
+        return []
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """One fire, and none until its run has ended."""
@@ -231,6 +248,17 @@ class CalendarTimetable(Timetable):
         following = self.fires.next_after(nominal)
         room = self.jitter if following is None else min(self.jitter, following - nominal)
         return nominal + _jitter(self.seed, nominal, room)
+
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """By the calendar, to before the task was there."""
+        found: list[int] = []
+        before = start - 1 if self.start is None else max(start, self.start) - 1
+        last = end - 1 if self.end is None else min(end - 1, self.end)
+        due = self.fires.next_after(before)
+        while due is not None and due <= last and len(found) < most:
+            found.append(due)
+            due = self.fires.next_after(due)
+        return found
 
     @property
     def fault(self) -> str:
@@ -312,6 +340,10 @@ class MomentTimetable(Timetable):
         """Whether it has fired."""
         return Mark(self.at, 0, boot_id, self.done)
 
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """Its moment."""
+        return [self.at][:most] if start <= self.at < end else []
+
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """Its one fire."""
         self.done, self.due = 1, None
@@ -346,6 +378,11 @@ class OnceTimetable(Timetable):
     def mark(self, boot_id: str) -> Mark:
         """Its anchor, and whether it has fired."""
         return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
+
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """When it is over, or was."""
+        at = self.anchor_boot + self.delay + now.wall - now.boot
+        return [at][:most] if start <= at < end else []
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """Its one fire."""

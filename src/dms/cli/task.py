@@ -192,6 +192,26 @@ def _print_skip_next(one: dict[str, Any]) -> None:
     click.echo(f"{one['name']}: its next fire{when} {left_out}.")
 
 
+@task.command()
+@task_name()
+@click.argument("since", metavar="FROM")
+@click.argument("until_", metavar="[TO]", required=False)
+@asking
+def backfill(node: Asking, name: str | int, since: str, until_: str | None) -> None:
+    """Run a task for its past fires from FROM until before TO (local times; TO: now), oldest first."""
+    moments = {"since": _local_moment(since, "FROM"), "until": until_ and _local_moment(until_, "TO")}
+    node.show(node.wait("task.backfill", name=name, **moments), lambda taken: _print_backfill(name, taken))
+
+
+def _print_backfill(name: str | int, taken: list[dict[str, Any]]) -> None:
+    if not taken:
+        click.echo(f"{name} has no fire in that span; nothing runs.")
+        return
+    runs = "1 run" if len(taken) == 1 else f"{len(taken)} runs"
+    first, last = local_time(taken[0]["due_at"]), local_time(taken[-1]["due_at"])
+    click.echo(f"{taken[0]['task']}: {runs}, for {first}{' to ' + last if last != first else ''}, one after another.")
+
+
 def _one_or_all(name: str | int | None, every: bool) -> str | int | None:
     if (name is None) == (not every):
         raise click.UsageError("name one task, or say --all")
@@ -207,10 +227,14 @@ def _moment(until_: str | None, length: str | None) -> str | None:
         return (_now() + parse_duration(length, "--for")).isoformat()
     if until_ is None:
         return None
+    return _local_moment(until_, "--until")
+
+
+def _local_moment(text: str, what: str) -> str:
     try:
-        return datetime.fromisoformat(until_).astimezone().isoformat()
+        return datetime.fromisoformat(text).astimezone().isoformat()
     except (ValueError, OverflowError):
-        raise click.BadParameter(f"{until_!r} is not a moment such as 2026-12-24T18:00", param_hint="--until") from None
+        raise click.BadParameter(f"{text!r} is not a moment such as 2026-12-24T18:00", param_hint=what) from None
 
 
 @task.command()

@@ -1,6 +1,7 @@
 """From the parameters of a request to the Struct that an operation wants, with errors that name the field."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -8,6 +9,9 @@ import msgspec
 from dms.errors import InvalidParameters, did_you_mean
 
 Parameters = TypeVar("Parameters", bound=msgspec.Struct)
+
+Name = str | int
+"""A task's name, or its ID."""
 
 _META = "_meta"
 _AT = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
@@ -66,3 +70,20 @@ def _told(problem: str) -> InvalidParameters:
 
 def _in_words(what: str) -> str:
     return _TYPES.sub(lambda found: " or ".join(_WORDS.get(kind, kind) for kind in found[1].split(" | ")), what)
+
+
+def moment(text: str | None, what: str) -> datetime | None:
+    """The moment that a parameter names, in UTC; None where none was given. InvalidParameters where it is none."""
+    return None if text is None else required_moment(text, what)
+
+
+def required_moment(text: str, what: str) -> datetime:
+    """The same of one that has to be there."""
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    problem = f"{what}: {text!r} is not a moment with its UTC offset, such as 2026-12-24T18:00:00+02:00"
+    raise InvalidParameters(problem, (what,))

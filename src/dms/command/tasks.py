@@ -1,7 +1,6 @@
 """`task.*`: look at tasks, run them, hold them back; and the topic of what they do."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -12,12 +11,10 @@ from dms.background_tasks.scheduler import Scheduler
 from dms.command.command import Command
 from dms.command.document import ExecutionDocument, TaskDocument, run_event_document
 from dms.command.operation import Effect, Nothing, Operation
+from dms.command.parameters import Name, moment
 from dms.command.topic import Topic
-from dms.errors import InvalidParameters, WaitTimeout
+from dms.errors import WaitTimeout
 from dms.instant import Clock, parse_duration
-
-Name = str | int
-"""A task's name, or its ID."""
 
 
 class TaskParameters(msgspec.Struct, frozen=True):
@@ -43,13 +40,6 @@ class PauseParameters(msgspec.Struct, frozen=True):
     reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
-class SkipNextParameters(msgspec.Struct, frozen=True):
-    """The task's name or ID; whether its next fire is to be left out, or (false) is not after all."""
-
-    name: Name
-    skip: bool = True
-
-
 class ResumeParameters(msgspec.Struct, frozen=True):
     """The task's name or ID; None for everything that was paused as a whole."""
 
@@ -65,7 +55,7 @@ class HistoryParameters(msgspec.Struct, frozen=True):
 
 
 def task_operations(scheduler: Scheduler) -> list[Operation]:
-    """`task.list`, `get`, `run`, `pause`, `resume`, `skip_next` and `history` of this scheduler."""
+    """`task.list`, `get`, `run`, `pause`, `resume` and `history` of this scheduler."""
 
     def list_tasks(params: Nothing, command: Command) -> list[TaskDocument]:
         return [TaskDocument.of(view) for view in scheduler.tasks()]
@@ -83,16 +73,12 @@ def task_operations(scheduler: Scheduler) -> list[Operation]:
             raise WaitTimeout(f"{params.name} has not ended within {params.timeout}; the run goes on") from None
 
     def pause(params: PauseParameters, command: Command) -> list[TaskDocument]:
-        scheduler.pause(params.name, until=_moment(params.until), reason=params.reason)
+        scheduler.pause(params.name, until=moment(params.until, "until"), reason=params.reason)
         return changed(params.name)
 
     def resume(params: ResumeParameters, command: Command) -> list[TaskDocument]:
         scheduler.resume(params.name)
         return changed(params.name)
-
-    def skip_next(params: SkipNextParameters, command: Command) -> TaskDocument:
-        scheduler.skip_next(params.name, params.skip)
-        return TaskDocument.of(scheduler.view(params.name))
 
     async def history(params: HistoryParameters, command: Command) -> list[ExecutionDocument]:
         name = params.name if isinstance(params.name, str) else scheduler.get_task(params.name).name
@@ -147,16 +133,6 @@ def task_operations(scheduler: Scheduler) -> list[Operation]:
             ({"name": "backup"},),
         ),
         Operation(
-            "task.skip_next",
-            SkipNextParameters,
-            TaskDocument,
-            TASK_RUN,
-            Effect.IDEMPOTENT,
-            skip_next,
-            "Leaves out a task's next fire, and only that.",
-            ({"name": "backup"}, {"name": "backup", "skip": False}),
-        ),
-        Operation(
             "task.history",
             HistoryParameters,
             executions,
@@ -174,16 +150,3 @@ def task_runs_topic(scheduler: Scheduler, clock: Clock, epoch: int) -> Topic:
     topic = Topic("task.runs", scope=TASK_READ, epoch=epoch, fields=("task", "kind", "run_id"))
     scheduler.subscribe(lambda event: topic.publish(run_event_document(event, clock.now().wall)))
     return topic
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    problem = f"until: {text!r} is not a moment with its UTC offset, such as 2026-12-24T18:00:00+02:00"
-    raise InvalidParameters(problem, ("until",))

@@ -12,6 +12,7 @@ TASKS = [
     Resource(f"{_TASK}/pause", {"POST": Method("task.pause", body=FIELDS)}),
     Resource(f"{_TASK}/resume", {"POST": Method("task.resume")}),
     Resource(f"{_TASK}/skip-next", {"POST": Method("task.skip_next", body=FIELDS)}),
+    Resource(f"{_TASK}/backfill", {"POST": Method("task.backfill", body=FIELDS, accepted=True)}),
     Resource(f"{_TASK}/enable", {"POST": Method("task.enable")}),
     Resource(f"{_TASK}/disable", {"POST": Method("task.disable")}),
     Resource(f"{_TASK}/executions", {"GET": Method("task.history", query=("limit", "before"), paged="id")}),

@@ -278,11 +278,11 @@ def test_a_coroutine_on_a_loop_of_its_own_is_cancelled_even_while_that_loop_is_b
 def test_a_program_is_told_about_its_run_in_its_environment(delivered: Delivered) -> None:
     threads = ThreadExecutor()
     event = TaskEvent("door.opened", {"door": "front", "odd": {1, 2}.__class__}, at=5)
-    program = Program(("sh", "-c", 'echo "$DMS_TASK $DMS_EXECUTION $DMS_ATTEMPT $DMS_EVENT_TOPIC $DMS_EVENT"'))
+    program = Program(("sh", "-c", 'echo "$DMS_TASK $DMS_EXECUTION $DMS_ATTEMPT $DMS_DUE $DMS_EVENT_TOPIC $DMS_EVENT"'))
     attempt = attempt_of(program, event=event)
     ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
     output = delivered.next().results["output"]
-    assert 'a 1-1 1 door.opened {"door":"front","odd":"<class \'set\'>"}\n' == output
+    assert 'a 1-1 1 1970-01-01T00:00:00+00:00 door.opened {"door":"front","odd":"<class \'set\'>"}\n' == output
     threads.close()
 
 

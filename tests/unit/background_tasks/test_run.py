@@ -1,5 +1,6 @@
 """What a run is told and what it tells."""
 
+from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
 
@@ -33,6 +34,11 @@ def run(told: Told) -> Run:
     attempt = Attempt(Entry(Task("a", print), 1, False), "1-2", 0, "event", Event("door.opened", "front", 5))
     attempt.run_id, attempt.attempt = "1-1", 3
     return Run(attempt, {"general": {}}, told.sinks())
+
+
+def test_a_run_is_for_the_moment_at_which_its_first_attempt_was_due(run: Run) -> None:
+    run._attempt.occurrence = 90_000_000
+    assert datetime(1970, 1, 1, 0, 1, 30, tzinfo=UTC) == run.due
 
 
 def test_a_run_knows_what_it_is(run: Run) -> None:

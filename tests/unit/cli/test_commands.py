@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -175,6 +176,17 @@ def test_the_next_fire_of_a_task_is_left_out_or_is_not_after_all(dms: Dms) -> No
     assert re.fullmatch(rf"answer: its next fire {moment} runs\.\n", told)
 
 
+def test_past_fires_are_run_between_two_moments(dms: Dms) -> None:
+    now = datetime.now(UTC)
+    told = dms("task", "backfill", "answer", (now - timedelta(hours=4)).isoformat()).out
+    moment = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(rf"answer: 3 runs, for {moment} to {moment}, one after another\.\n", told)
+    span = [(now - timedelta(hours=hours)).isoformat() for hours in (2, 1)]
+    assert re.fullmatch(rf"answer: 1 run, for {moment}, one after another\.\n", dms("task", "backfill", "1", *span).out)
+    nothing = dms("task", "backfill", "hold", *span).out
+    assert "hold has no fire in that span; nothing runs.\n" == nothing
+
+
 @pytest.mark.parametrize("option", [("--for", "2h"), ("--until", "2126-12-24T18:00")])
 def test_a_pause_may_have_an_end(option: tuple[str, str], dms: Dms) -> None:
     told = dms("task", "pause", "answer", *option)
@@ -251,6 +263,8 @@ def test_any_method_can_be_called(dms: Dms) -> None:
         (("task", "pause", "answer", "--for", "soon"), 2, "--for: 'soon' is not a length of time"),
         (("task", "pause", "answer", "--until", "soon"), 2, "'soon' is not a moment"),
         (("task", "pause", "answer", "--for", "1h", "--until", "2126-01-01"), 2, "give one of the two"),
+        (("task", "backfill", "answer", "soon"), 2, "'soon' is not a moment"),
+        (("task", "backfill", "answer", "2026-01-01", "2126-01-01"), 2, "until: 2126-01-0"),
         (("event", "emit", "a b"), 2, "topic: 'a b' is not words joined by dots"),
         (("event", "emit", "a\udc80"), 2, "not UTF-8 text"),
         (("task", "history", "answer", "--limit", "0"), 2, "0 is not in the range"),

@@ -20,6 +20,7 @@ from dms.command.parameters import decode_parameters
 from dms.command.rpc import describe, rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
+from dms.command.task_fires import task_fire_operations
 from dms.command.tasks import task_operations
 from dms.command.tokens import token_operations
 from dms.config import Loaded, load
@@ -39,6 +40,7 @@ def every_operation() -> list[Operation]:
     info = NodeInfo("heron", "1", 1, 0, "/", None, [])
     operations = [
         *task_operations(scheduler),
+        *task_fire_operations(scheduler),
         *event_operations(scheduler),
         *config_operations(live),
         *task_declaration_operations(scheduler, live),

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
 from dms.clock import SystemClock
 from dms.command.events import event_operations
 from dms.command.operation import Operation
+from dms.command.task_fires import task_fire_operations
 from dms.command.tasks import task_operations, task_runs_topic
-from dms.errors import Conflict, InvalidParameters, InvalidTrigger, NotFound, WaitTimeout
+from dms.errors import Conflict, InvalidInput, InvalidParameters, InvalidTrigger, NotFound, WaitTimeout
 
 Ask = Callable[..., Any]
 
@@ -43,7 +45,7 @@ async def scheduler() -> AsyncIterator[Scheduler]:
 
 @pytest.fixture
 def operations(scheduler: Scheduler) -> list[Operation]:
-    return [*task_operations(scheduler), *event_operations(scheduler)]
+    return [*task_operations(scheduler), *task_fire_operations(scheduler), *event_operations(scheduler)]
 
 
 async def test_a_task_is_told_as_it_stands(operations: list[Operation], ask: Ask) -> None:
@@ -135,6 +137,29 @@ async def test_the_next_fire_is_left_out_until_that_is_taken_back(operations: li
 async def test_what_nothing_fires_has_no_next_fire_to_skip(operations: list[Operation], ask: Ask) -> None:
     with pytest.raises(Conflict, match="hold has no next fire to skip: it has no trigger"):
         await ask(operations, "task.skip_next", name="hold")
+
+
+async def test_past_fires_are_run_and_told_as_taken_on(operations: list[Operation], ask: Ask) -> None:
+    now = datetime.now(UTC)
+    told = await ask(operations, "task.backfill", name="answer", since=(now - timedelta(hours=3)).isoformat())
+    assert ["backfill"] * 3 == [each["cause"] for each in told]
+    assert told == sorted(told, key=lambda each: each["due_at"])
+
+
+@pytest.mark.parametrize(
+    ("span", "error", "problem"),
+    [
+        ({"since": "yesterday"}, InvalidParameters, "since: 'yesterday' is not a moment"),
+        ({"since": "2126-01-01T00:00Z"}, InvalidInput, "since: 2126-01-01T00:00:00.000000.00:00 does not lie before"),
+        ({"since": "2026-01-01T00:00Z", "until": "2126-01-01T00:00Z"}, InvalidInput, "until: .* lies ahead"),
+        ({"since": "2020-01-01T00:00Z"}, InvalidInput, "more than 1000 fires lie before it"),
+    ],
+)
+async def test_a_span_that_can_t_be_run_is_refused(
+    span: Any, error: Any, problem: str, operations: list[Operation], ask: Ask
+) -> None:
+    with pytest.raises(error, match=problem):
+        await ask(operations, "task.backfill", name="answer", **span)
 
 
 async def test_everything_can_be_paused_at_once(operations: list[Operation], ask: Ask) -> None:

@@ -33,6 +33,7 @@ from dms.command.operation import Effect, Operation, Operations, by_name
 from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
+from dms.command.task_fires import task_fire_operations
 from dms.command.tasks import task_operations
 from dms.command.tokens import token_operations
 from dms.config import Loaded, load
@@ -119,6 +120,7 @@ class Node:
             rpc_operations(lambda: [coffee], "0.1.0"),
             subscription_operations([self.logs]),
             task_operations(self.scheduler),
+            task_fire_operations(self.scheduler),
             event_operations(self.scheduler),
             config_operations(self.live),
             task_declaration_operations(self.scheduler, self.live),

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -67,6 +68,17 @@ async def test_the_next_fire_of_a_task_is_skipped(ask: Any) -> None:
     for skip in (True, False):
         response = await ask("POST", f"{TASKS}/answer/skip-next", json={"skip": skip})
         assert (200, skip) == (response.status_code, response.json()["skip_next"])
+
+
+async def test_past_fires_are_accepted_as_runs(ask: Any) -> None:
+    trigger_of_an_hour = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    response = await ask("POST", f"{TASKS}/answer/backfill", json={"since": trigger_of_an_hour})
+    assert (202, ["backfill"] * 2) == (response.status_code, [each["cause"] for each in response.json()])
+
+
+async def test_a_span_without_a_beginning_names_the_field(ask: Any) -> None:
+    response = await ask("POST", f"{TASKS}/answer/backfill", json={})
+    assert (422, ["since"]) == (response.status_code, response.json()["fields"])
 
 
 async def test_a_pause_until_something_that_is_no_moment_names_the_field(ask: Any) -> None:

@@ -127,6 +127,11 @@ class World:
         self.agenda.skip_next(self.id_of(name), skip, self.now)
         self.turn()
 
+    def backfill(self, name: str, *dues: str, ticket: Any = None) -> None:
+        for due in dues:
+            self.agenda.backfill(self.id_of(name), moment(due), self.now, ticket)
+        self.turn()
+
     def id_of(self, name: str) -> int:
         if name not in self._ids:
             self._next_id = max([self._next_id, *self._ids.values()]) + 1

@@ -1,0 +1,25 @@
+"""Which fires an operator's backfill runs. Pure."""
+
+from collections.abc import Sequence
+
+from dms.background_tasks.agenda import MOST_BACKFILLED
+from dms.background_tasks.timetable import Timetable
+from dms.errors import InvalidInput
+from dms.instant import Instant, rfc3339
+
+
+def past_fires(timetables: Sequence[Timetable], start: int, end: int, now: Instant) -> list[int]:
+    """The wall times in [start, end) at which any of the timetables came or would have come, each once, oldest first.
+    InvalidInput where the span is none, is not over yet, or holds more than can be taken on at once."""
+    if start >= end:
+        raise InvalidInput(f"since: {rfc3339(start)} does not lie before {rfc3339(end)}")
+    if end > now.wall:
+        raise InvalidInput(f"until: {rfc3339(end)} lies ahead; what is to come comes by itself")
+    most = MOST_BACKFILLED + 1
+    found = sorted({due for timetable in timetables for due in timetable.between(start, end, most, now)})
+    if len(found) >= most:
+        raise InvalidInput(
+            f"until: more than {MOST_BACKFILLED} fires lie before it; take them in pieces, the first until"
+            f" {rfc3339(found[MOST_BACKFILLED])}"
+        )
+    return found
