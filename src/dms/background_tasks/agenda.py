@@ -7,6 +7,7 @@ Every method takes `now`; `advance` closes a turn and gives all that was decided
 carried out.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -174,10 +175,12 @@ class Agenda:
         entry.come_by(self._timetables(entry))
 
     def _timetables(self, entry: Entry) -> tuple[Timetable, ...]:
-        found = (
-            timetable_of(entry, trigger, self._zone, self._seed_of(entry, trigger)) for trigger in entry.task.triggers
-        )
-        return tuple(timetable for timetable in found if timetable is not None)
+        found: list[Timetable] = []
+        for trigger in entry.task.triggers:
+            timetable = timetable_of(entry, trigger, self._zone, self._seed_of(entry, trigger))
+            if timetable is not None:
+                found.append(timetable)
+        return tuple(found)
 
     def _seed_of(self, entry: Entry, trigger: Trigger) -> str:
         """What makes a task's jitter its own; nothing is kept where there is none."""
@@ -308,7 +311,9 @@ class Agenda:
         """Whether it is held back, by itself or with all others."""
         return bool(self._pauses(entry))
 
-    def _pauses(self, entry: Entry) -> list[Pause]:
+    def _pauses(self, entry: Entry) -> Sequence[Pause]:
+        if entry.pause is None and self.pause_state is None:
+            return ()
         of_all = self.pause_state if entry.task.lane is Lane.USER else None
         return [pause for pause in (entry.pause, of_all) if pause is not None]
 
@@ -355,16 +360,19 @@ class Agenda:
         if entry.durable:
             self._touch(entry)
         pauses = self._pauses(entry)
-        labels = [label for label in labels if not _held(label, pauses) and self._worth_running(task, label, now)]
-        self._skip(entry, "paused" if pauses else "missed", count - len(labels))
-        labels = labels[1:] if labels and self._skips(entry) else labels
+        if pauses or task.catch_up_window is not None or task.catch_up is CatchUp.NONE:
+            labels = [label for label in labels if not _held(label, pauses) and self._worth_running(task, label, now)]
+        if count > len(labels):
+            self._skip(entry, "paused" if pauses else "missed", count - len(labels))
+        if labels and self._skips(entry):
+            labels = labels[1:]
         for label in labels:
             cause = "schedule" if self._on_time(label, now) else "catch_up"
             self._fire(entry, label, cause, None, now, queue_anyway=len(labels) > 1)
         if entry.idle:
             timetable.run_ended(now)
+            self._remove_if_over(entry)
         self._plan(timetable)
-        self._remove_if_over(entry)
 
     def _on_time(self, label: int, now: Instant) -> bool:
         """Whether a fire came in this process, and only just; told in boot time, for the wall clock may be set."""
@@ -476,9 +484,8 @@ class Agenda:
 
     def _run_over(self, entry: Entry, execution: Execution, now: Instant) -> None:
         """A run has its final state: that is an event, and what a delay is counted from."""
-        ending = _ENDINGS.get(execution.status)
-        topic = f"task.{entry.task.name}.{ending}"
-        if ending is not None and topic in self._topics:
+        ending = _ENDINGS.get(execution.status) if self._topics else None
+        if ending is not None and (topic := f"task.{entry.task.name}.{ending}") in self._topics:
             self.emit(Event(topic, _told(execution), now.wall), now)
         for timetable in entry.timetables:
             if timetable.run_ended(now) and not entry.removed and entry.task.enabled:
@@ -555,7 +562,7 @@ def _rest_of_wait(attempt: Attempt, now: Instant) -> int:
     return min(rest, attempt.task.retry_policy.longest_wait(attempt.failures) if attempt.failures else 0)
 
 
-def _held(label: int, pauses: list[Pause]) -> bool:
+def _held(label: int, pauses: Sequence[Pause]) -> bool:
     """Whether a fire falls into a pause."""
     return any(pause.until is None or label < pause.until for pause in pauses)
 

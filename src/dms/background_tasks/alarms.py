@@ -6,10 +6,10 @@ be half of all, they are cleared away.
 """
 
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 from dms.background_tasks.decision import Attempt
+from dms.background_tasks.ordered_heap import OrderedHeap
 from dms.background_tasks.timetable import Timetable
 from dms.instant import SECOND, Instant
 
@@ -25,8 +25,8 @@ class Alarms:
     __slots__ = ("_boot", "_clear_at", "_order", "_wall", "offset")
 
     def __init__(self, now: Instant) -> None:
-        self._boot: list[_Alarm] = []
-        self._wall: list[_Alarm] = []
+        self._boot: OrderedHeap[_Alarm] = OrderedHeap()
+        self._wall: OrderedHeap[_Alarm] = OrderedHeap()
         self._order = 0
         self._clear_at = _KEPT
         self.offset = now.wall - now.boot
@@ -49,16 +49,15 @@ class Alarms:
         self._order = timetable.token = self._order + 1
         self._push(self._wall if timetable.on_wall else self._boot, (timetable.due, self._order, act, timetable))
 
-    def _push(self, heap: list[_Alarm], alarm: _Alarm) -> None:
-        heappush(heap, alarm)
+    def _push(self, heap: OrderedHeap[_Alarm], alarm: _Alarm) -> None:
+        heap.push(alarm)
         if len(self._boot) + len(self._wall) > self._clear_at:
             self.clear_away()
 
     def due(self, now: Instant) -> "Iterable[tuple[Act, Any]]":
         """What has come due until `now`, one at a time; what is planned meanwhile counts too."""
         for heap, reading in ((self._boot, now.boot), (self._wall, now.wall)):
-            while heap and heap[0][0] <= reading:
-                alarm = heappop(heap)
+            while (alarm := heap.pop_until(reading)) is not None:
                 if _counts(alarm):
                     yield alarm[2], alarm[3]
 
@@ -70,18 +69,17 @@ class Alarms:
     def clear_away(self) -> None:
         """Drop what does not count any more."""
         for heap in (self._boot, self._wall):
-            heap[:] = [alarm for alarm in heap if _counts(alarm)]
-            heapify(heap)
+            heap.keep(_counts)
         self._clear_at = 2 * (len(self._boot) + len(self._wall)) + _KEPT
 
     def next(self) -> Instant | None:
         """The earliest of all, by the clocks' distance as last read."""
         boots = []
         for heap, offset in ((self._boot, 0), (self._wall, self.offset)):
-            while heap and not _counts(heap[0]):
-                heappop(heap)
-            if heap:
-                boots.append(heap[0][0] - offset)
+            while (alarm := heap.first()) is not None and not _counts(alarm):
+                heap.pop()
+            if alarm is not None:
+                boots.append(alarm[0] - offset)
         return Instant(min(boots) + self.offset, min(boots)) if boots else None
 
 

@@ -204,7 +204,7 @@ class Attempts:
         attempt.status, attempt.over = status, True
         del self.live[attempt.id]
         entry.leave(attempt)
-        again = self._next_attempt(attempt, status, now)
+        again = None if status is Status.SUCCESS else self._next_attempt(attempt, status, now)
         execution = attempt.execution(now.wall, error, results, None if again is None else again.due)
         entry.last = execution
         self._record(End(execution, again is None, attempt.ticket), attempt)
@@ -225,7 +225,7 @@ class Attempts:
         if status in (Status.FAILED, Status.TIMED_OUT):
             wait, failures = _wait_and_use(attempt, status)
         elif attempt.ending is Status.INTERRUPTED and attempt.task.durability is Durability.AT_LEAST_ONCE:
-            wait, attempts = (None if status is Status.SUCCESS else 0), 0
+            wait, attempts = 0, 0
         if wait is None or attempt.entry.removed:
             return None
         cause = RETRY_LATER if attempts and not failures else RETRY
@@ -244,7 +244,8 @@ class Attempts:
 
     def _register(self, attempt: Attempt) -> None:
         self.live[attempt.id] = attempt
-        self._fresh.append(attempt)
+        if attempt.entry.durable:
+            self._fresh.append(attempt)
 
     # ── cancelling ──
 

@@ -30,6 +30,9 @@ class Arguments(NamedTuple):
     kwargs: Mapping[str, Any] = {}
 
 
+_NO_ARGUMENTS = Arguments()
+
+
 def prepare(task: Task) -> None:
     """Find a task's function, and how it is called. InvalidTask where it can't be found."""
     if not isinstance(task, Task):
@@ -62,7 +65,7 @@ def arguments_of(task: Task, run: Run) -> Arguments:
     own fill the places around it."""
     place = task.calling.run_at
     if place is None:
-        return Arguments(task.args, task.kwargs)
+        return Arguments(task.args, task.kwargs) if task.args or task.kwargs else _NO_ARGUMENTS
     if place <= len(task.args):
         return Arguments((*task.args[:place], run, *task.args[place:]), task.kwargs)
     return Arguments(task.args, {**task.kwargs, "run": run})

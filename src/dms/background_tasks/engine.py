@@ -179,8 +179,12 @@ class Engine:
             self.agenda.replace(task, task.id, now)
         else:
             self.agenda.add(task, task.id, now)
-        self._listen(task.id, [trigger.channel for trigger in task.event_triggers if trigger.channel is not None])
-        self._poll(task)
+        entry = self.agenda.entries.get(task.id)
+        if entry is None or entry.comes_by_time_alone:
+            self._heed_no_longer(task.id)
+        else:
+            self._listen(task.id, [trigger.channel for trigger in task.event_triggers if trigger.channel is not None])
+            self._poll(task)
 
     def adjust(self, settings: Settings, now: Instant) -> None:
         """What it is set to has changed."""
@@ -206,8 +210,7 @@ class Engine:
 
     def removed(self, decision: Remove) -> None:
         """A task is gone."""
-        self._stop_polling(decision.task_id)
-        self._listen(decision.task_id, [])
+        self._heed_no_longer(decision.task_id)
         self.dispatcher.forget_history(decision.name)
 
     def drop_undeclared(self, origin: str, now: Instant) -> None:
@@ -285,6 +288,12 @@ class Engine:
             self.dispatcher.tell(RunEvent("progress", run.task, attempt.execution(), progress.text, progress))
 
     # ── channels and third parties' triggers ──
+
+    def _heed_no_longer(self, task_id: int) -> None:
+        if self._pollers:
+            self._stop_polling(task_id)
+        if self._channels:
+            self._listen(task_id, [])
 
     def _listen(self, task_id: int, channels: list[SubscribableChannel]) -> None:
         """Hear what is sent to the channels of a task, and no longer what only it listened to before."""

@@ -1,6 +1,7 @@
 """A task as the agenda holds it: its timetables, its attempts, what was skipped. Pure."""
 
 from collections import deque
+from operator import attrgetter
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
@@ -8,6 +9,8 @@ from dms.background_tasks.store import Mark, Pause, StoredTask, TaskState
 from dms.background_tasks.task import Durability, Execution, Task
 from dms.background_tasks.timetable import Timetable
 from dms.instant import microseconds
+
+_ONE_TIME = attrgetter("one_time")
 
 
 class Entry:
@@ -49,9 +52,17 @@ class Entry:
         """When it comes due from now on: by these timetables, and on the topics of its event triggers. It is `one_time`
         where nothing can fire it again after that."""
         self.timetables = timetables
-        self.topics = tuple(trigger.topic for trigger in self.task.event_triggers)
-        one_time = bool(timetables) and len(timetables) == len(self.task.triggers)
-        self.one_time = one_time and all(timetable.one_time for timetable in timetables)
+        if self.comes_by_time_alone:
+            self.topics = ()
+            self.one_time = bool(timetables) and all(map(_ONE_TIME, timetables))
+        else:
+            self.topics = tuple(trigger.topic for trigger in self.task.event_triggers)
+            self.one_time = False
+
+    @property
+    def comes_by_time_alone(self) -> bool:
+        """Whether none of its triggers waits for an event or has to be asked again and again."""
+        return len(self.timetables) == len(self.task.triggers)
 
     @property
     def runs_by_itself(self) -> bool:
@@ -65,7 +76,12 @@ class Entry:
 
     def over(self) -> bool:
         """Whether its one time has come and nothing of it is left to run."""
-        return self.one_time and self.idle and all(timetable.due is None for timetable in self.timetables)
+        if not self.one_time or not self.idle:
+            return False
+        for timetable in self.timetables:  # noqa: SIM110 - several times a run, and a generator is slower
+            if timetable.due is not None:
+                return False
+        return True
 
     def begin(self, attempt: Attempt) -> None:
         """An attempt of it waits for a slot, and then runs."""
@@ -95,8 +111,9 @@ class Entry:
         """It does not wait or run any more."""
         if self.attempts and attempt in self.attempts:
             del self.attempts[attempt]
-            self.attempts = self.attempts or None
             self.active -= 1
+            if not self.active:
+                self.attempts = None
         elif self.retries and attempt in self.retries:
             del self.retries[attempt]
             self.retries = self.retries or None

@@ -5,9 +5,8 @@ A waiting attempt gains one step of priority each `aging_quantum`. So of two, th
 ready at t is overtaken only by those of a more urgent priority q that become ready before t + (p - q) * aging_quantum.
 """
 
-from heapq import heapify, heappop, heappush
-
 from dms.background_tasks.decision import Attempt
+from dms.background_tasks.ordered_heap import OrderedHeap
 
 _KEPT = 64
 
@@ -21,17 +20,16 @@ class Slots:
     def __init__(self, size: int, aging_quantum: int) -> None:
         self.size = self.free = size
         self._quantum = aging_quantum
-        self._waiting: list[tuple[int, int, int, Attempt]] = []
+        self._waiting: OrderedHeap[tuple[int, int, int, Attempt]] = OrderedHeap()
         self._order = 0
         self._clear_at = _KEPT
 
     def wait(self, attempt: Attempt) -> None:
         """It is `ready` and waits for a slot. Equal ones: first due, first."""
         self._order += 1
-        heappush(self._waiting, (self._key(attempt), attempt.due, self._order, attempt))
+        self._waiting.push((self._key(attempt), attempt.due, self._order, attempt))
         if len(self._waiting) > self._clear_at:
-            self._waiting = [item for item in self._waiting if not item[3].over]
-            heapify(self._waiting)
+            self._waiting.keep(_waits)
             self._clear_at = 2 * len(self._waiting) + _KEPT
 
     def _key(self, attempt: Attempt) -> int:
@@ -39,8 +37,8 @@ class Slots:
 
     def next(self) -> Attempt | None:
         """The attempt that takes a free slot now, where there are both; it has the slot then."""
-        while self.free > 0 and self._waiting:
-            attempt = heappop(self._waiting)[3]
+        while self.free > 0 and (item := self._waiting.pop()) is not None:
+            attempt = item[3]
             if not attempt.over:
                 self.free -= 1
                 return attempt
@@ -55,8 +53,7 @@ class Slots:
     def age_by(self, quantum: int) -> None:
         """From now on one step of priority is worth so many microseconds, for those that wait already too."""
         self._quantum = quantum
-        self._waiting = [(self._key(attempt), due, order, attempt) for _, due, order, attempt in self._waiting]
-        heapify(self._waiting)
+        self._waiting.fill([(self._key(attempt), due, order, attempt) for _, due, order, attempt in self._waiting])
 
     def release(self) -> None:
         """A slot is free again."""
@@ -64,9 +61,13 @@ class Slots:
 
     def waiting(self) -> list[Attempt]:
         """Those that wait, in the order in which they will start."""
-        return [item[3] for item in sorted(self._waiting, key=lambda item: item[:3]) if not item[3].over]
+        return [item[3] for item in sorted(self._waiting) if not item[3].over]
 
     @property
     def running(self) -> int:
         """How many slots are taken."""
         return self.size - self.free
+
+
+def _waits(item: tuple[int, int, int, Attempt]) -> bool:
+    return not item[3].over

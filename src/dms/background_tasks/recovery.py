@@ -6,7 +6,7 @@ time that it comes again with the same definition after a restart, it is the sam
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
@@ -100,18 +100,23 @@ class Memory:
         why = "its task is declared no longer"
         return [(task.id, [_cancelled(found, now, why) for found in self._open.pop(task.id, [])]) for task in gone]
 
-    def unfinished(self, entry: Entry, now: Instant) -> "Iterator[tuple[Attempt | None, Execution | None]]":
+    def unfinished(self, entry: Entry, now: Instant) -> "Iterable[tuple[Attempt | None, Execution | None]]":
         """The attempts of a task that wait to go on, and of each the execution that was cut off where it stands for
         one, as that ended; it needs an ID of its own then."""
-        if entry.id not in self._open:
-            return
-        for execution in sorted(self._open.pop(entry.id), key=lambda execution: execution.due):
-            if not _ran(execution):
-                yield _attempt(entry, execution, execution.cause), None
-            elif entry.task.durability is Durability.AT_LEAST_ONCE:
-                yield _attempt(entry, execution, "crash"), _interrupted(execution, now)
-            else:
-                yield None, _interrupted(execution, now)
+        found = self._open.pop(entry.id, None)
+        return () if found is None else _taken_up(entry, found, now)
+
+
+def _taken_up(
+    entry: Entry, found: list[Execution], now: Instant
+) -> "Iterator[tuple[Attempt | None, Execution | None]]":
+    for execution in sorted(found, key=lambda execution: execution.due):
+        if not _ran(execution):
+            yield _attempt(entry, execution, execution.cause), None
+        elif entry.task.durability is Durability.AT_LEAST_ONCE:
+            yield _attempt(entry, execution, "crash"), _interrupted(execution, now)
+        else:
+            yield None, _interrupted(execution, now)
 
 
 def _ran(execution: Execution) -> bool:
