@@ -34,14 +34,16 @@ _LONGEST = 100 * 366 * 86_400 * SECOND
 
 class Instant(msgspec.Struct, frozen=True, gc=False):
     """Both clocks, read together: `wall` is microseconds since 1970 in UTC, `boot` microseconds since the
-    machine's start, suspended time included. Calendars follow `wall`; intervals, delays and deadlines `boot`."""
+    machine's start, suspended time included. Calendars follow `wall`; intervals, delays and deadlines `boot`.
+    `trusted` is whether the wall clock is known to be right: what was read before is set right once it is."""
 
     wall: int
     boot: int
+    trusted: bool = True
 
     def ahead(self, microseconds: int) -> "Instant":
         """The instant that lies so far ahead on both clocks."""
-        return Instant(self.wall + microseconds, self.boot + microseconds)
+        return Instant(self.wall + microseconds, self.boot + microseconds, self.trusted)
 
 
 class Clock(Protocol):

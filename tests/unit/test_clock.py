@@ -1,11 +1,14 @@
 """The machine's clocks, and the zone that it stands in."""
 
+import ctypes
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.clock import SystemClock, boot_id, host_timezone, host_zone
+from dms.clock import SystemClock, boot_id, host_timezone, host_zone, is_synchronized
 
 
 def test_both_clocks_go_on() -> None:
@@ -49,3 +52,102 @@ def test_a_zone_without_a_known_name_is_not_told(root: Path, name: str) -> None:
 def test_the_host_s_zone_is_the_one_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     assert ZoneInfo("Asia/Kathmandu") == host_zone()
+
+
+# ── whether it is right ──
+
+
+class Turned:
+    """The machine's clocks, in nanoseconds, turned by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.wall, self.boot = 1_800_000_000 * 10**9, 100 * 10**9
+        monkeypatch.setattr(time, "time_ns", lambda: self.wall)
+        monkeypatch.setattr(time, "clock_gettime_ns", lambda _: self.boot)
+
+    def go(self, seconds: float) -> None:
+        self.wall += int(seconds * 10**9)
+        self.boot += int(seconds * 10**9)
+
+
+class Answers:
+    """A time service that has set the clock right, or has not yet."""
+
+    def __init__(self) -> None:
+        self.answer, self.asked = False, 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.answer
+
+
+def test_the_clock_is_trusted_once_a_time_service_has_set_it_and_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Turned(monkeypatch)
+    service = Answers()
+    clock = SystemClock(service)
+    before = clock.now().trusted
+    service.answer = True
+    turned.go(2)
+    after = clock.now().trusted
+    service.answer = False
+    turned.go(100)
+
+    assert (False, True, True) == (before, after, clock.now().trusted)
+
+
+def test_the_time_service_is_asked_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Turned(monkeypatch)
+    service = Answers()
+    clock = SystemClock(service)
+    for _ in range(10):
+        clock.now()
+        turned.go(0.25)
+
+    assert 3 == service.asked
+
+
+def test_the_time_service_is_asked_at_once_where_the_wall_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Turned(monkeypatch)
+    service = Answers()
+    clock = SystemClock(service)
+    clock.now()
+    service.answer = True
+    turned.wall += 3_600 * 10**9
+
+    assert clock.now().trusted
+
+
+def test_a_clock_that_is_always_trusted_asks_nobody() -> None:
+    service = Answers()
+    clock = SystemClock(service)
+    clock.trust_always = True
+
+    assert (True, 0) == (clock.now().trusted, service.asked)
+
+
+def test_the_mark_of_systemds_time_service_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "synchronized").touch()
+    assert is_synchronized(tmp_path / "synchronized")
+
+
+@pytest.mark.parametrize(("state", "synchronized"), [(0, True), (5, False), (-1, False)])
+def test_without_it_the_kernel_tells(
+    state: int, synchronized: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """adjtimex(2) answers TIME_ERROR (5) while nobody has synchronized the clock, and -1 where it may not be asked."""
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(adjtimex=lambda _: state))
+    assert synchronized is is_synchronized(tmp_path / "nothing")
+
+
+def test_a_system_that_can_not_be_asked_is_not_synchronized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    assert not is_synchronized(tmp_path / "nothing")
+
+
+def test_the_kernel_itself_answers(tmp_path: Path) -> None:
+    """Its flag for that, STA_UNSYNC, stands in the 64-bit struct timex behind six longs; nothing was changed by it."""
+    timex = ctypes.create_string_buffer(512)
+    ctypes.CDLL(None).adjtimex(timex)
+    unsynchronized = int.from_bytes(timex.raw[40:44], "little") & 0x40
+
+    assert is_synchronized(tmp_path / "nothing") is not bool(unsynchronized)

@@ -20,7 +20,7 @@ from dms.background_tasks.view import RunEvent
 from dms.instant import SECOND, Clock, Instant
 
 CLOCK_CHECK = 60 * SECOND
-"""How often both clocks are read at least, so that one that was set is noticed."""
+"""How often both clocks are read at least, so that one that was set, or is trusted at last, is noticed."""
 
 SILENT_TRIGGER = 30 * SECOND
 """After how long a third party's trigger that does not answer is reported."""
@@ -154,7 +154,7 @@ class Engine:
 
     def _set_timer(self, now: Instant) -> None:
         wakeup = self.agenda.next_wakeup()
-        if wakeup is None and not self._pollers:
+        if wakeup is None and not self._pollers and now.trusted:
             return
         latest = now.boot + CLOCK_CHECK
         due = latest if wakeup is None else min(wakeup.boot, latest)

@@ -11,6 +11,9 @@ BETWEEN = 3_600 * SECOND
 OLDEST = 90 * 86_400 * SECOND
 """Executions that ended longer ago than this go, as on a node that is not told otherwise."""
 
+NO_AGE = 10_000 * 366 * 86_400 * SECOND
+"""More than any execution's age: none goes for being old, since a clock that is not trusted can't tell."""
+
 
 class HistoryBound:
     """Has a store let go of what is too old or too much, at the start and then about once an hour, as long as anything
@@ -25,4 +28,4 @@ class HistoryBound:
         if now.boot >= self._due:
             self._due = now.boot + BETWEEN
             with suppress(Exception):  # a third party's store that raises must not end the turn
-                self._store.retain(OLDEST, self.max_count, now.wall)
+                self._store.retain(OLDEST if now.trusted else NO_AGE, self.max_count, now.wall)

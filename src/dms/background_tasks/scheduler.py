@@ -24,7 +24,7 @@ from dms.background_tasks.engine import Engine
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.executor import Executor, make_executors
 from dms.background_tasks.handle import Handle
-from dms.background_tasks.history_bound import HistoryBound
+from dms.background_tasks.history_bound import NO_AGE, HistoryBound
 from dms.background_tasks.host import Host
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.loop_thread import LoopThread, in_thread
@@ -269,10 +269,12 @@ class Scheduler:
 
     def retain(self, max_age: Duration, max_count: int) -> "Future[int]":
         """Let go of executions that ended longer ago than `max_age`, or beyond the newest `max_count` of their task,
-        but never of the last one of a task; gives how many. Misuse where there is no store."""
+        but never of the last one of a task; gives how many. None is too old while the wall clock is not trusted.
+        Misuse where there is no store."""
         if self._store is None:
             raise Misuse("without a store executions are remembered up to history_limit, and no longer")
-        return self._store.retain(microseconds(max_age, "max_age"), max_count, self._clock.now().wall)
+        oldest, now = microseconds(max_age, "max_age"), self._clock.now()
+        return self._store.retain(oldest if now.trusted else NO_AGE, max_count, now.wall)
 
     def _as_it_is(self, stored: Execution) -> Execution:
         """The store is told of starts and ends, and not of what lies between them."""

@@ -107,7 +107,8 @@ class LogFile:
         self.open()
 
     def _clear_away(self, now: float) -> None:
-        """Remove the full files that are too many or too old at `now`, in seconds since 1970."""
+        """Remove the full files that are too many or too old at `now`, in seconds since 1970; none is too old while the
+        clock is not trusted."""
         self._looked_at_age = now
         folder, name = os.path.split(self._path)
         for entry in os.listdir(folder or "."):
@@ -117,8 +118,8 @@ class LogFile:
 
     def _clear(self, path: str, number: int, now: float) -> None:
         try:
-            too_old = now - os.stat(path).st_mtime > self.settings.max_age * _DAY
-            if too_old or number > self.settings.max_backups:
+            old = now - os.stat(path).st_mtime > self.settings.max_age * _DAY
+            if (old and self._clock.now().trusted) or number > self.settings.max_backups:
                 os.unlink(path)
         except OSError:
             return  # gone already, or not ours: neither is a reason to write no line

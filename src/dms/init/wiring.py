@@ -76,6 +76,7 @@ class Node:
         self._reporting, self._tokens = Reporting(self.logger, self.health), on.tokens
         self._live, self._declared, self._folder, self._store = on.live, on.declared, on.folder, on.store
         self._clock = SystemClock()
+        self._trust_clock()
         self._started = self._clock.now().wall
         self._live_log = LiveLog(log, self.health, self._clock)
         self._live_log.start(on.live.config)
@@ -140,8 +141,12 @@ class Node:
         """Who is asked before a change of the configuration, and who is told after it, in this order."""
         for subscriber in (self._live_log, self._telemetry, WorkFolder(), self._live_tasks, self._doors.http):
             self._live.subscribe(subscriber)
+        self._live.listen(lambda _: self._trust_clock())
         self._live.listen(self._told)
         self._live.listen(self._telemetry.revision)
+
+    def _trust_clock(self) -> None:
+        self._clock.trust_always = self._live.config.scheduler.trust_clock == "always"
 
     def _context(self, distribution: str) -> NodeContext:
         """What whoever brings tasks and operations gets."""

@@ -35,7 +35,12 @@ class FakeClock:
 
     def set_wall(self, wall: datetime) -> None:
         """Somebody sets the wall clock; boot time goes on as it was."""
-        self._turn(Instant(from_datetime(wall), self._now.boot))
+        self._turn(Instant(from_datetime(wall), self._now.boot, self._now.trusted))
+
+    def trust(self, trusted: bool) -> None:
+        """From now on the wall clock is known to be right, or is not, as on a device that has not asked for the time
+        yet. At the beginning it is."""
+        self._turn(Instant(self._now.wall, self._now.boot, trusted))
 
     def _turn(self, now: Instant) -> None:
         self.woken()

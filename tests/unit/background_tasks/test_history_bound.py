@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from dms import MemoryStore, Scheduler, Task
-from dms.background_tasks.history_bound import BETWEEN, OLDEST, HistoryBound
+from dms.background_tasks.history_bound import BETWEEN, NO_AGE, OLDEST, HistoryBound
 from dms.background_tasks.host import Host
 from dms.background_tasks.store import Query
 from dms.instant import Instant
@@ -26,6 +26,12 @@ def test_a_store_is_asked_at_the_first_look_and_then_once_an_hour() -> None:
     for boot in (10, 11, 10 + BETWEEN - 1, 10 + BETWEEN, 11 + BETWEEN):
         bound.look(Instant(1000 + boot, boot))
     assert [(OLDEST, 7, 1010), (OLDEST, 7, 1010 + BETWEEN)] == store.asked
+
+
+def test_nothing_goes_for_its_age_while_the_clock_is_not_trusted() -> None:
+    store = Asked()
+    HistoryBound(store, 7).look(Instant(1010, 10, trusted=False))  # type: ignore[arg-type]
+    assert [(NO_AGE, 7, 1010)] == store.asked
 
 
 async def test_a_store_that_raises_when_it_is_asked_keeps_nobody_from_running() -> None:

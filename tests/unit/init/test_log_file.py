@@ -48,6 +48,22 @@ def test_lines_are_added_to_what_is_there(path: Path, made: list[LogFile]) -> No
     assert f"before\n{LINE}" == path.read_text()
 
 
+class Untrusted(Clock):
+    def now(self) -> Instant:
+        return Instant(self.wall, 0, trusted=False)
+
+
+@pytest.mark.parametrize(("clock", "left"), [(Clock(), ["dms.log"]), (Untrusted(), ["dms.log", "dms.log.1"])])
+def test_no_full_file_is_too_old_while_the_clock_is_not_trusted(
+    path: Path, made: list[LogFile], clock: Clock, left: list[str]
+) -> None:
+    (old := path.with_name("dms.log.1")).write_text(LINE)
+    os.utime(old, (DAY, DAY))
+    made.append(LogFile(LogFileSettings(path, 25, 2, 30), clock))
+    made[-1].write(LINE)
+    assert left == [found.name for found in sorted(path.parent.iterdir())]
+
+
 @pytest.mark.parametrize("name", ["identity.json", "dms.db", "another"])
 def test_no_line_gets_into_a_file_that_a_node_keeps_for_itself(path: Path, made: list[LogFile], name: str) -> None:
     path.with_name("dms.lock").write_text("")

@@ -20,8 +20,11 @@ NOW = 1_000_000 * SECOND
 
 
 class StoppedClock:
+    def __init__(self, trusted: bool = True) -> None:
+        self.trusted = trusted
+
     def now(self) -> Instant:
-        return Instant(wall=NOW, boot=0)
+        return Instant(NOW, 0, self.trusted)
 
 
 def keeping(count: int, age: timedelta) -> Config:
@@ -34,10 +37,13 @@ def execution(number: int, ended: int) -> Execution:
     return Execution(f"1-{number}", f"1-{number}", "backup", 1, 1, Status.SUCCESS, ended, ended, ended)
 
 
-def retained(store: MemoryStore, config: Config, folder: Path, *kept: Execution) -> tuple[Execution, Task]:
+def retained(
+    store: MemoryStore, config: Config, folder: Path, *kept: Execution, trusted: bool = True
+) -> tuple[Execution, Task]:
     """How a run of the task ends on a node with this store and what it keeps, and the task."""
-    with Scheduler(store=store, clock=StoppedClock(), snapshot=lambda: config) as scheduler:
-        context = NodeContext("heron", "0.1.0", folder, StoppedClock(), scheduler, lambda: config, getLogger())
+    clock = StoppedClock(trusted)
+    with Scheduler(store=store, clock=clock, snapshot=lambda: config) as scheduler:
+        context = NodeContext("heron", "0.1.0", folder, clock, scheduler, lambda: config, getLogger())
         task = scheduler.add_task(retention_task(context))
         store.save([PutExecution(each) for each in kept]).result()
         return scheduler.run_task("node-retention").wait("10s"), task
@@ -60,6 +66,14 @@ def test_what_is_older_or_more_than_the_configuration_keeps_goes(
     assert (Status.SUCCESS, 4 - len(kept)) == (run.status, run.results)
     assert kept == [each.id for each in store.executions(Query("backup", 10)).result()]
     assert (Lane.NODE, Durability.NONE) == (task.lane, task.durability)
+
+
+def test_only_what_is_more_goes_while_the_clock_is_not_trusted(tmp_path: Path) -> None:
+    """A clock that is years ahead would let go of all that there is."""
+    store, old = MemoryStore(), NOW - 10 * 365 * 86_400 * SECOND
+    executions = [execution(n, old) for n in (1, 2, 3)]
+    run, _ = retained(store, keeping(2, timedelta(days=90)), tmp_path, *executions, trusted=False)
+    assert (1, ["1-3", "1-2"]) == (run.results, [each.id for each in store.executions(Query("backup", 10)).result()])
 
 
 def test_a_store_that_can_not_is_a_failed_run(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -33,6 +33,18 @@ class SchedulerSection(Section, frozen=True):
             why="The host's own zone; UTC (and a finding) where the host doesn't tell.",
             example="Europe/Helsinki",
             check=check_timezone,
+            applies=Applies.LIVE,
+        ),
+    ]
+    trust_clock: Annotated[
+        Literal["when_synchronized", "always"],
+        Setting(
+            "When the wall clock is taken to be right: once a time service has set it (systemd's, chrony, ntpd), or "
+            "always, for a machine that has a good clock and no such service.",
+            default="when_synchronized",
+            why="A device without a clock of its own wakes in 1970, and deletes nothing for its age until it knows "
+            "better.",
+            example="always",
             applies=Applies.LIVE,
         ),
     ]
