@@ -12,16 +12,20 @@ from dms.adapters.memory import MemoryStore
 from dms.adapters.record import LIMIT
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.store import (
+    LIVES,
     Change,
     DropTask,
     ExecutionStore,
+    Life,
     Mark,
     Pause,
     PutExecution,
+    PutLife,
     PutSchedulerPause,
     PutState,
     PutTask,
     Query,
+    Skipped,
     StoredTask,
     TaskState,
 )
@@ -145,6 +149,20 @@ def test_the_pause_of_the_scheduler_is_kept_and_lifted(loaded: ExecutionStore) -
     assert Pause(NOON, None, "an update") == reload(loaded).pause
     save(loaded, PutSchedulerPause(None))
     assert None is reload(loaded).pause
+
+
+def test_lives_are_kept_as_they_were_last_known_and_only_the_latest(loaded: ExecutionStore) -> None:
+    save(loaded, PutLife(Life(1, NOON, NOON)), PutLife(Life(1, NOON, NOON + 5, True)), PutLife(Life(2, NOON, NOON)))
+    assert [Life(1, NOON, NOON + 5, True), Life(2, NOON, NOON)] == reload(loaded).lives
+    save(loaded, *(PutLife(Life(start, NOON, NOON)) for start in range(3, 3 + LIVES)))
+    assert list(range(3, 3 + LIVES)) == [life.start for life in reload(loaded).lives][-LIVES:]
+
+
+def test_fires_that_did_not_run_are_kept_with_whatever_was_the_reason(loaded: ExecutionStore) -> None:
+    skips = (Skipped("paused", 1, 2, 2, 3, "new disk", 0), Skipped("overlap", 4, 4, 1, 4, "\udcff"))
+    save(loaded, PutTask(BACKUP), PutState(1, TaskState(skip_next=7, skips=skips)))
+    kept = reload(loaded).tasks[0].state
+    assert (7, skips[0], "\\udcff") == (kept.skip_next, kept.skips[0], kept.skips[1].why)
 
 
 def test_a_reason_that_is_no_clean_text_fails_no_save(loaded: ExecutionStore) -> None:

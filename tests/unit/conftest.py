@@ -26,6 +26,7 @@ from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.config import Loaded, load
 from dms.config.live import LiveConfig
@@ -109,6 +110,7 @@ class NodeInAThread:
         families = [
             task_operations(self.scheduler),
             task_fire_operations(self.scheduler),
+            task_question_operations(self.scheduler),
             event_operations(self.scheduler),
             config_operations(live),
             task_declaration_operations(self.scheduler, live),

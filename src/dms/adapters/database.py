@@ -9,7 +9,7 @@ import apsw
 
 from dms.errors import StoreBroken, StoreError, StoreTooNew
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """What this DMS writes into `PRAGMA user_version`; it goes up with each change of the schema."""
 
 APPLICATION_ID = 0x444D5331
@@ -33,7 +33,12 @@ CREATE TABLE config_revision (
     detail BLOB NOT NULL
 ) STRICT;
 """
-_MIGRATIONS = {1: _REVISIONS}
+_LIVES = """
+CREATE TABLE life (
+    start INTEGER PRIMARY KEY, began INTEGER NOT NULL, seen INTEGER NOT NULL, stopped INTEGER NOT NULL
+) STRICT;
+"""
+_MIGRATIONS = {1: _REVISIONS, 2: _LIVES}
 """What makes a version of the schema the next one."""
 
 # A number orders executions by start of the process and then by counter (see record.py), so that it serves as row ID
@@ -54,6 +59,7 @@ CREATE TABLE execution (
 CREATE INDEX execution_by_task ON execution (task);
 CREATE INDEX execution_unfinished ON execution (number) WHERE status IN ('waiting', 'starting', 'running');
 {_REVISIONS}
+{_LIVES}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """

@@ -20,10 +20,13 @@ from dms.adapters.record import (
     row_of,
 )
 from dms.background_tasks.store import (
+    LIVES,
     Change,
     DropTask,
+    Life,
     Pause,
     PutExecution,
+    PutLife,
     PutSchedulerPause,
     PutState,
     PutTask,
@@ -47,6 +50,7 @@ class MemoryStore:
         self._pause: Pause | None = None
         self._highest_task_id = 0
         self._starts = 0
+        self._lives: dict[int, Life] = {}
         self._open = False
         self._lock = Lock()
 
@@ -64,6 +68,7 @@ class MemoryStore:
                 highest_task_id=self._highest_task_id,
                 starts=self._starts,
                 pause=self._pause,
+                lives=[self._lives[start] for start in sorted(self._lives)][-LIVES:],
             )
 
     def save(self, changes: Sequence[Change]) -> Future[None]:
@@ -111,6 +116,8 @@ class MemoryStore:
                     self._executions[number_of(execution.id)] = execution
                 case PutSchedulerPause(pause):
                     self._pause = pause
+                case PutLife(life):
+                    self._lives[life.start] = life
 
     def _in_order(self) -> list[Execution]:
         return [self._executions[number] for number in sorted(self._executions)]
@@ -175,6 +182,6 @@ def _as_kept(change: Change) -> Change:
             return PutState(task_id, decode_state(encode_state(state)))
         case PutSchedulerPause(pause):
             return PutSchedulerPause(decode_pause(encode_pause(pause)))
-        case DropTask():
+        case DropTask() | PutLife():
             return change
     raise StoreError(f"{change!r} is not a change that a store keeps")

@@ -140,7 +140,9 @@ def encode_definition(task: StoredTask) -> bytes:
 
 def encode_state(state: TaskState) -> bytes:
     """A task's state as bytes."""
-    return _encode(state if state.pause is None else replace(state, pause=_writable(state.pause)))
+    skips = tuple(replace(skipped, why=_text(skipped.why)) for skipped in state.skips)
+    pause = None if state.pause is None else _writable(state.pause)
+    return _encode(state if pause is None and not skips else replace(state, pause=pause, skips=skips))
 
 
 def decode_state(packed: bytes, what: str = "the state of a task") -> TaskState:

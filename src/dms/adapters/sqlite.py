@@ -16,7 +16,7 @@ from dms.adapters.reader import Reader
 from dms.adapters.record import COLUMNS, decode_pause, decode_task, execution_of
 from dms.adapters.retention import Retention
 from dms.adapters.writer import Writer
-from dms.background_tasks.store import Change, Query, Stored
+from dms.background_tasks.store import LIVES, Change, Life, Query, Stored
 from dms.background_tasks.task import Execution
 from dms.errors import Misuse, StoreError
 from dms.instant import parse_duration
@@ -32,6 +32,8 @@ ON execution.number = (SELECT number FROM execution WHERE task = task.name ORDER
 WHERE execution.task_id = task.id
 """
 _HIGHEST_TASK_ID = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'task'"
+_LIVES = "SELECT start, began, seen, stopped FROM life ORDER BY start"
+_FORGET_LIVES = "DELETE FROM life WHERE start <= ?"
 _COUNT_START = "UPDATE node SET starts = starts + 1 RETURNING starts"
 
 
@@ -135,10 +137,13 @@ class SqliteStore:
         stored = _read(connection)
         migrate(connection)
         connection.pragma("journal_mode", "wal")
-        starts = connection.execute(_COUNT_START).fetchall()[0][0]
+        starts: Any = connection.execute(_COUNT_START).fetchall()[0][0]
+        connection.execute(_FORGET_LIVES, (starts - LIVES,)).fetchall()
+        rows: list[Any] = connection.execute(_LIVES).fetchall()
+        lives = [Life(start, began, seen, bool(stopped)) for start, began, seen, stopped in rows]
         self._reader = Reader(self._path)
         self._writer, self._connection = Writer(connection, self._path), None
-        return msgspec.structs.replace(stored, starts=starts)
+        return msgspec.structs.replace(stored, starts=starts, lives=lives)
 
     def _discard(self) -> None:
         connection, self._connection = self._connection, None

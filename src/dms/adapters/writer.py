@@ -14,7 +14,7 @@ import apsw
 from dms.adapters.database import BUSY_TIMEOUT, store_error
 from dms.adapters.record import Row, encode_definition, encode_pause, encode_state, row_of
 from dms.adapters.retention import Retention
-from dms.background_tasks.store import Change, DropTask, PutExecution, PutSchedulerPause, PutState, PutTask
+from dms.background_tasks.store import Change, DropTask, PutExecution, PutLife, PutSchedulerPause, PutState, PutTask
 from dms.errors import StoreError
 
 MOST_SAVES = 1_000
@@ -39,6 +39,10 @@ INSERT INTO task VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 _PUT_STATE = "UPDATE task SET state = ? WHERE id = ?"
 _DROP_TASK = "DELETE FROM task WHERE id = ?"
 _PUT_PAUSE = "UPDATE node SET pause = ?"
+_PUT_LIFE = """
+INSERT INTO life VALUES (?, ?, ?, ?) ON CONFLICT (start) DO UPDATE SET
+    began = excluded.began, seen = excluded.seen, stopped = excluded.stopped
+"""
 
 # A group of saves that meets one of these would meet it save by save too.
 _HOPELESS = (
@@ -245,6 +249,8 @@ def _statement(change: Change | Statement) -> Statement:
             return _PUT_STATE, (encode_state(state), task_id)
         case DropTask(task_id):
             return _DROP_TASK, (task_id,)
+        case PutLife(life):
+            return _PUT_LIFE, (life.start, life.began, life.seen, life.stopped)
         case PutSchedulerPause(pause):
             return _PUT_PAUSE, (encode_pause(pause),)
     raise StoreError(f"{change!r} is not a change that a store keeps")

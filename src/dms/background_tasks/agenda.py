@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
+from msgspec.structs import replace
+
 from dms.background_tasks.alarms import Alarms
 from dms.background_tasks.attempts import Attempts
 from dms.background_tasks.decision import (
@@ -25,11 +27,12 @@ from dms.background_tasks.decision import (
 )
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
+from dms.background_tasks.missed import held, outlived, why_not_all, why_too_late
 from dms.background_tasks.overlap import may_queue, overtakes, why_busy
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.retry import RETRY, RETRY_LATER
-from dms.background_tasks.store import Pause
+from dms.background_tasks.store import Life, Pause, Skipped
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
 from dms.background_tasks.timetable import CalendarTimetable, Timetable, timetable_of
 from dms.background_tasks.trigger import Trigger
@@ -81,6 +84,10 @@ class Agenda:
             ended=self._ended,
             retry_due=self._retry_due,
         )
+        self.lives = tuple(self._memory.lives)
+        self.life = Life(self._memory.starts, now.wall, now.wall)
+        if stored:
+            self._ledger.lives(self.life)
         for execution in self._memory.interrupted(now):
             self._ledger.execution(execution)
         if self.pause_state is not None and self.pause_state.until is not None:
@@ -298,13 +305,12 @@ class Agenda:
             entry.skip_next = now.wall if skip else None
             self._touch(entry)
 
-    def _skips(self, entry: Entry) -> bool:
+    def _skips(self, entry: Entry, due: int, now: Instant) -> bool:
         """Whether the fire that has come is the one that an operator wants left out."""
         if entry.skip_next is None:
             return False
-        entry.skip_next = None
-        self._skip(entry, "skipped", 1)
-        self._touch(entry)
+        asked, entry.skip_next = entry.skip_next, None
+        self._skip(entry, Skipped("skipped", due, due, 1, now.wall, "", asked))
         return True
 
     def paused(self, entry: Entry) -> bool:
@@ -327,7 +333,7 @@ class Agenda:
             act(what, now)
         self.attempts.dispatch(now)
         self.attempts.record_waiting()
-        save = self._ledger.flush()
+        save = self._ledger.flush(now=now.wall)
         if save is not None:
             self._decisions.append(save)
         decisions = self._decisions.copy()
@@ -356,15 +362,19 @@ class Agenda:
             return
         entry: Entry = timetable.owner
         task = entry.task
-        labels, count = timetable.take(now, task.catch_up_limit if task.catch_up is CatchUp.ALL else 1)
+        first = timetable.first(now)
+        came, count = timetable.take(now, task.catch_up_limit if task.catch_up is CatchUp.ALL else 1)
         if entry.durable:
             self._touch(entry)
         pauses = self._pauses(entry)
+        labels = came
         if pauses or task.catch_up_window is not None or task.catch_up is CatchUp.NONE:
-            labels = [label for label in labels if not _held(label, pauses) and self._worth_running(task, label, now)]
+            labels = [label for label in came if not held(label, pauses) and not self._why_missed(task, label, now)]
         if count > len(labels):
-            self._skip(entry, "paused" if pauses else "missed", count - len(labels))
-        if labels and self._skips(entry):
+            last = labels[0] - 1 if labels else came[-1]
+            left_out = Skipped("", min(first, last), last, count - len(labels), now.wall)
+            self._skip(entry, self._left_out(entry, pauses, came[-1], left_out, now))
+        if labels and self._skips(entry, labels[0], now):
             labels = labels[1:]
         for label in labels:
             cause = "schedule" if self._on_time(label, now) else "catch_up"
@@ -378,11 +388,16 @@ class Agenda:
         """Whether a fire came in this process, and only just; told in boot time, for the wall clock may be set."""
         return now.wall - label <= min(GRACE, now.boot - self._began)
 
-    def _worth_running(self, task: Task, label: int, now: Instant) -> bool:
-        window = task.catch_up_window
-        if window is not None and now.wall - label > microseconds(window):
-            return False
-        return task.catch_up is not CatchUp.NONE or self._on_time(label, now)
+    def _why_missed(self, task: Task, label: int, now: Instant) -> str:
+        return why_too_late(task, now.wall - label, self._on_time(label, now))
+
+    def _left_out(self, entry: Entry, pauses: Sequence[Pause], last: int, left_out: Skipped, now: Instant) -> Skipped:
+        """Fires that came and don't run, with why; `last` is the latest that came."""
+        if pauses:
+            pause = pauses[0]
+            return replace(left_out, reason="paused", why=pause.reason, since=pause.since)
+        why = self._why_missed(entry.task, last, now)
+        return replace(left_out, reason="missed", why=why or why_not_all(entry.task))
 
     # ── fires ──
 
@@ -432,10 +447,11 @@ class Agenda:
     def _fire_unless_held(self, entry: Entry, cause: str, event: Event | None, now: Instant) -> None:
         if self.attempts.stopping or not entry.task.enabled or entry.task.parked:
             return
-        if self.paused(entry):
-            self._skip(entry, "paused", 1)
-            self._touch(entry)
-        elif not self._skips(entry):
+        pauses = self._pauses(entry)
+        if pauses:
+            came = Skipped("", now.wall, now.wall, 1, now.wall)
+            self._skip(entry, self._left_out(entry, pauses, now.wall, came, now))
+        elif not self._skips(entry, now.wall, now):
             self._fire(entry, now.wall, cause, event, now)
 
     def _fire(
@@ -451,11 +467,12 @@ class Agenda:
         """A run is wanted: let it wait for a slot, or do what the overlap policy says where the task is busy."""
         task = entry.task
         if entry.active >= task.max_instances and not queue_anyway and not may_queue(entry):
-            self._skip(entry, "overlap", 1)
-            self._touch(entry)
+            self._skip(entry, Skipped("overlap", due, due, 1, now.wall, why_busy(task)))
             if ticket is not None:
                 self._decisions.append(Refuse(ticket, why_busy(task)))
             return
+        if entry.skips is not None:
+            entry.skips.end_stretch()
         superseded = tuple(entry.retries or ()) if task.retry_policy.supersede else ()
         overtaken = (*(entry.attempts or ()), *entry.queued()) if overtakes(entry, queue_anyway) else ()
         attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
@@ -496,11 +513,10 @@ class Agenda:
         """The task is free for the next of its own queue, where that is still worth running."""
         while entry.queue and not self.attempts.stopping and entry.active < entry.task.max_instances:
             attempt = entry.queue[0]
-            window = entry.task.catch_up_window
-            late = window is not None and not attempt.backfills and now.wall - attempt.due > microseconds(window)
-            if late:
-                self._skip(entry, "missed", 1)
-                return self.attempts.end(attempt, Status.CANCELLED, now, error="waited longer than its catch_up_window")
+            window = None if attempt.backfills else entry.task.catch_up_window
+            if window is not None and now.wall - attempt.due > microseconds(window):
+                self._skip(entry, Skipped("missed", attempt.due, attempt.due, 1, now.wall, outlived(window)))
+                return self.attempts.end(attempt, Status.CANCELLED, now, error=_TOO_LONG)
             entry.leave(attempt)
             self.attempts.admit(entry, attempt, now)
 
@@ -521,6 +537,8 @@ class Agenda:
     def stop(self, now: Instant) -> None:
         """Nothing new starts from here on; what runs may finish, what waits stays in the store."""
         self.attempts.stop(now)
+        if self._stored:
+            self._ledger.stops(now.wall)
 
     # ── answers ──
 
@@ -535,15 +553,18 @@ class Agenda:
 
     # ── bookkeeping ──
 
-    def _skip(self, entry: Entry, reason: str, count: int) -> None:
-        if count > 0:
-            entry.count_skipped(reason, count)
-            self._decisions.append(Skip(entry.task.name, reason, count))
+    def _skip(self, entry: Entry, skipped: Skipped) -> None:
+        """Fires of a task don't run, for whatever reason: all of them are counted here."""
+        entry.skip(skipped)
+        self._touch(entry)
+        self._decisions.append(Skip(entry.task.name, skipped.reason, skipped.count))
 
     def _touch(self, entry: Entry) -> None:
         if self._stored and not entry.removed:
             self._ledger.state(entry)
 
+
+_TOO_LONG = "waited longer than its catch_up_window"
 
 _ENDINGS = {
     Status.SUCCESS: "success",
@@ -560,11 +581,6 @@ def _rest_of_wait(attempt: Attempt, now: Instant) -> int:
     if attempt.cause == RETRY_LATER:
         return rest
     return min(rest, attempt.task.retry_policy.longest_wait(attempt.failures) if attempt.failures else 0)
-
-
-def _held(label: int, pauses: Sequence[Pause]) -> bool:
-    """Whether a fire falls into a pause."""
-    return any(pause.until is None or label < pause.until for pause in pauses)
 
 
 def _told(execution: Execution) -> dict[str, Any]:

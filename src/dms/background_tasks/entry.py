@@ -5,7 +5,8 @@ from operator import attrgetter
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
-from dms.background_tasks.store import Mark, Pause, StoredTask, TaskState
+from dms.background_tasks.skips import Skips
+from dms.background_tasks.store import Mark, Pause, Skipped, StoredTask, TaskState
 from dms.background_tasks.task import Durability, Execution, Task
 from dms.background_tasks.timetable import Timetable
 from dms.instant import microseconds
@@ -18,8 +19,23 @@ class Entry:
     the task itself; `retries` those that wait for their time to be tried again."""
 
     __slots__ = (
-        "active", "attempts", "durable", "ended", "id", "last", "one_time", "parked_marks", "pause", "queue",
-        "removed", "retries", "skip_next", "skipped", "task", "timetables", "topics",
+        "active",
+        "attempts",
+        "durable",
+        "ended",
+        "id",
+        "last",
+        "one_time",
+        "parked_marks",
+        "pause",
+        "queue",
+        "removed",
+        "retries",
+        "skip_next",
+        "skips",
+        "task",
+        "timetables",
+        "topics",
     )  # fmt: skip
 
     def __init__(self, task: Task, task_id: int, stored: bool) -> None:
@@ -34,7 +50,7 @@ class Entry:
         self.retries: dict[Attempt, None] | None = None
         self.pause: Pause | None = None
         self.skip_next: int | None = None
-        self.skipped: dict[str, int] | None = None
+        self.skips: Skips | None = None
         self.last: Execution | None = None
         self.removed = False
         self.ended = False
@@ -124,17 +140,23 @@ class Entry:
         """All that waits or runs of it."""
         return [*(self.attempts or ()), *(self.queue or ()), *(self.retries or ())]
 
-    def count_skipped(self, reason: str, count: int) -> None:
-        """Remember that so many fires did not run."""
-        if self.skipped is None:
-            self.skipped = {}
-        self.skipped[reason] = self.skipped.get(reason, 0) + count
+    def skip(self, skipped: Skipped) -> None:
+        """Fires of it don't run."""
+        if self.skips is None:
+            self.skips = Skips()
+        self.skips.add(skipped)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many of its fires did not run, by reason."""
+        return {} if self.skips is None else dict(self.skips.counts)
 
     def state(self, boot_id: str, finished: int | None = None) -> TaskState:
         """What must be kept beside the definition."""
         parked = bool(self.task.parked)
         marks = self.parked_marks if parked else tuple(timetable.mark(boot_id) for timetable in self.timetables)
-        return TaskState(marks, self.pause, dict(self.skipped or {}), finished, self.skip_next)
+        latest = () if self.skips is None else self.skips.latest
+        return TaskState(marks, self.pause, self.skipped, finished, self.skip_next, latest)
 
     def stored(self, boot_id: str, finished: int | None = None) -> StoredTask:
         """All that must be kept."""

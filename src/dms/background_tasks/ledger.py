@@ -6,25 +6,33 @@ newer of it.
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from dms.background_tasks.decision import Accept, Attempt, End, Save
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.store import (
     Change,
     DropTask,
+    Life,
     Pause,
     PutExecution,
+    PutLife,
     PutSchedulerPause,
     PutState,
     PutTask,
     StoredTask,
 )
 from dms.background_tasks.task import Execution
+from dms.instant import SECOND
+
+SEEN = 60 * SECOND
+"""How exactly a store knows until when a process lived that did not stop by itself, while there is anything to save."""
 
 
 class Batch:
     """Changes that go into one transaction, and what may happen once they are on disk."""
 
-    __slots__ = ("accepts", "dropped", "ends", "entries", "executions", "pause", "starts", "tasks")
+    __slots__ = ("accepts", "dropped", "ends", "entries", "executions", "life", "pause", "starts", "tasks")
 
     def __init__(self) -> None:
         self.executions: dict[str, Execution] = {}
@@ -32,6 +40,7 @@ class Batch:
         self.tasks: dict[int, StoredTask] = {}
         self.dropped: dict[int, None] = {}
         self.pause: tuple[Pause | None] | None = None
+        self.life: Life | None = None
         self.accepts: list[Accept] = []
         self.starts: list[Attempt] = []
         self.ends: list[End] = []
@@ -45,6 +54,8 @@ class Batch:
         found += [DropTask(task_id) for task_id in self.dropped]
         if self.pause is not None:
             found.append(PutSchedulerPause(*self.pause))
+        if self.life is not None:
+            found.append(PutLife(self.life))
         return found
 
     def take_back(self, older: "Batch") -> None:
@@ -56,6 +67,7 @@ class Batch:
         self.tasks = older.tasks | self.tasks
         self.dropped = older.dropped | self.dropped
         self.pause = self.pause or older.pause
+        self.life = self.life or older.life
         self.accepts = older.accepts + self.accepts
         self.ends = older.ends + self.ends
 
@@ -65,7 +77,7 @@ class Ledger:
     holds (a mark on its run) and must not outlive it. `failing` while the store refuses them: then no new batch goes
     out by itself."""
 
-    __slots__ = ("_batch", "_number", "_under_way", "boot_id", "failing")
+    __slots__ = ("_batch", "_heard", "_life", "_number", "_under_way", "boot_id", "failing")
 
     def __init__(self, boot_id: str) -> None:
         self.boot_id = boot_id
@@ -73,6 +85,8 @@ class Ledger:
         self._number = 0
         self._under_way: Batch | None = None
         self.failing = False
+        self._life: Life | None = None
+        self._heard = False
 
     def execution(self, execution: Execution) -> None:
         """An execution as it is now."""
@@ -112,6 +126,15 @@ class Ledger:
         """The scheduler as a whole is held back, or is not."""
         self._batch.pause = (pause,)
 
+    def lives(self, life: Life) -> None:
+        """This process has begun: what is saved says now and then that it still lives."""
+        self._life = life
+
+    def stops(self, now: int) -> None:
+        """This process ends by itself: that is saved too, although nothing else may be."""
+        if self._life is not None:
+            self._life = self._batch.life = replace(self._life, seen=now, stopped=True)
+
     def forget(self, entry: Entry) -> None:
         """Its state needs no saving any more."""
         self._batch.entries.pop(entry, None)
@@ -121,9 +144,9 @@ class Ledger:
         """Whether a batch is under way."""
         return self._under_way is not None
 
-    def flush(self, again: bool = False) -> Save | None:
+    def flush(self, again: bool = False, now: int | None = None) -> Save | None:
         """The gathered changes as a batch that has to be saved; None where there are none, while another is under way,
-        or while saves fail (unless `again`, which tries)."""
+        or while saves fail (unless `again`, which tries); `now` is the wall clock's time, where that is to be kept."""
         if self._under_way is not None or (self.failing and not again):
             return None
         batch = self._batch
@@ -131,10 +154,18 @@ class Ledger:
         if not changes:
             self.failing = False
             return None
+        if self._life is not None and now is not None and self._is_heard_of(self._life, now):
+            self._life = replace(self._life, seen=now)
+            self._heard = True
+            changes.append(PutLife(self._life))
         self._batch = Batch()
         self._number += 1
         self._under_way = batch
         return Save(self._number, changes)
+
+    def _is_heard_of(self, life: Life, now: int) -> bool:
+        late = not self._heard or life.stopped or abs(now - life.seen) >= SEEN
+        return late and self._batch.life is None
 
     def tickets(self) -> list[Any]:
         """The tickets of all ends that are not on disk yet."""

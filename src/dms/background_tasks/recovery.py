@@ -6,14 +6,15 @@ time that it comes again with the same definition after a restart, it is the sam
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import msgspec
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
 from dms.background_tasks.entry import Entry
-from dms.background_tasks.store import Pause, Stored, StoredTask
+from dms.background_tasks.skips import Skips
+from dms.background_tasks.store import Life, Pause, Stored, StoredTask
 from dms.background_tasks.task import Durability, Execution, Status
 from dms.instant import Instant
 
@@ -27,6 +28,7 @@ class Memory:
     def __init__(self, stored: Stored | None = None) -> None:
         self.starts = stored.starts if stored else 1
         self.pause: Pause | None = stored.pause if stored else None
+        self.lives: Sequence[Life] = stored.lives if stored else ()
         self.tasks: dict[str, StoredTask] = {task.name: task for task in stored.tasks} if stored else {}
         self._last: dict[int, Execution] = dict(stored.last) if stored else {}
         self._open: defaultdict[int, list[Execution]] = defaultdict(list)
@@ -77,7 +79,8 @@ class Memory:
 
     def _recall(self, stored: StoredTask, entry: Entry) -> None:
         entry.pause, entry.skip_next = stored.state.pause, stored.state.skip_next
-        entry.skipped = dict(stored.state.skipped) or None
+        if stored.state.skipped:
+            entry.skips = Skips(stored.state.skipped, stored.state.skips)
         entry.last = self._last.get(entry.id)
 
     def remember(self, task: StoredTask) -> None:

@@ -22,7 +22,9 @@ from dms.background_tasks.decision import Remove
 from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
 from dms.background_tasks.engine import Engine
 from dms.background_tasks.entry import Entry
+from dms.background_tasks.evidence import evidence_of
 from dms.background_tasks.executor import Executor, make_executors
+from dms.background_tasks.explanation import Explanation, explain
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.history_bound import NO_AGE, HistoryBound
 from dms.background_tasks.host import Host
@@ -39,8 +41,11 @@ from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
 from dms.clock import SystemClock, boot_id
 from dms.errors import Conflict, InvalidInput, Misuse, ShuttingDown
-from dms.instant import Clock, from_datetime, microseconds, to_datetime
+from dms.instant import SECOND, Clock, from_datetime, microseconds, to_datetime
 from dms.trace import CURRENT
+
+_YEAR_9000 = 221_845_392_000 * SECOND
+_FEW, _PAGE, _MOST_PAGES = 20, 1000, 20
 
 
 class Scheduler:
@@ -266,6 +271,36 @@ class Scheduler:
             return self._remembered(name, self._settings.history_limit, None)
         stored = self._store.executions(Query(name, self._settings.history_limit)).result()
         return [self._as_it_is(execution) for execution in stored]
+
+    def explain(self, which: int | str, at: datetime | None = None) -> Explanation:
+        """Why a task ran, or did not, within a minute from `at` on (aware), or will; without `at`, how it stands with
+        it. A sentence and the facts under it, from its history, from what is remembered of fires that were left out,
+        and from its triggers. With a store this waits for short reads. NotFound where there is no such task, Misuse
+        before the start, InvalidInput where `at` has no UTC offset or lies outside the years 1970 to 9000."""
+        moment = None if at is None else _moment(at, "at")
+        if moment is not None and not 0 <= moment < _YEAR_9000:
+            raise InvalidInput("at: it lies outside the years 1970 to 9000")
+        task, view = self._registry.find(which), self.view(which)
+        executions, complete = self._looked_through(task.name, moment)
+        engine = self._engine
+        assert engine is not None
+        entry = engine.agenda.entries.get(task.id or 0) or Entry(task, task.id or 0, self._store is not None)
+        zone, now = self._settings.zone, self._clock.now()
+        return explain(evidence_of(entry, engine.agenda, view, executions, complete, zone, now, moment), moment)
+
+    def _looked_through(self, name: str, at: int | None) -> tuple[list[Execution], bool]:
+        """A task's executions, newest first, back to those that had begun before `at`; and whether more of them can't
+        matter."""
+        if self._store is None:
+            return self._remembered(name, self._settings.history_limit, None), True
+        found: list[Execution] = []
+        for _ in range(1 if at is None else _MOST_PAGES):
+            before = found[-1].id if found else None
+            page = self._store.executions(Query(name, _FEW if at is None else _PAGE, before)).result()
+            found += [self._as_it_is(execution) for execution in page]
+            if at is None or len(page) < _PAGE or any(each.started and each.started < at for each in page):
+                return found, True
+        return found, False
 
     def retain(self, max_age: Duration, max_count: int) -> "Future[int]":
         """Let go of executions that ended longer ago than `max_age`, or beyond the newest `max_count` of their task,

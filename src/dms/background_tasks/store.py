@@ -33,11 +33,36 @@ class Pause(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Skipped(msgspec.Struct, frozen=True, gc=False):
+    """Fires of a task that did not run, one after another and for the same reason: how many, for what moments (none
+    lies before `first` or after `last`), and when that was last decided; all in wall microseconds. `why` says more than
+    the reason; `since` is when the pause began, or the operator asked, that it was due to."""
+
+    reason: str
+    first: int
+    last: int
+    count: int
+    at: int
+    why: str = ""
+    since: int | None = None
+
+
+class Life(msgspec.Struct, frozen=True, gc=False):
+    """A process that used the store: the number of its start, when it began, when it was last heard of (wall), and
+    whether it stopped by itself then."""
+
+    start: int
+    began: int
+    seen: int
+    stopped: bool = False
+
+
 class TaskState(msgspec.Struct, frozen=True):
     """What the scheduler remembers of a task beside its definition.
 
     `finished` is the number of the process start in which a one-time task ended; None while it lives. `skip_next` is
-    when (wall) an operator asked to leave its next fire out, None where nobody did.
+    when (wall) an operator asked to leave its next fire out, None where nobody did. `skips` are the latest fires that
+    did not run, oldest first.
     """
 
     marks: tuple[Mark, ...] = ()
@@ -45,6 +70,7 @@ class TaskState(msgspec.Struct, frozen=True):
     skipped: Mapping[str, int] = {}
     finished: int | None = None
     skip_next: int | None = None
+    skips: tuple[Skipped, ...] = ()
 
 
 class StoredTask(msgspec.Struct, frozen=True):
@@ -87,12 +113,22 @@ class PutSchedulerPause(msgspec.Struct, frozen=True):
     pause: Pause | None
 
 
-Change = PutTask | PutState | DropTask | PutExecution | PutSchedulerPause
+class PutLife(msgspec.Struct, frozen=True):
+    """Keep of a process what is known of it now."""
+
+    life: Life
+
+
+Change = PutTask | PutState | DropTask | PutExecution | PutSchedulerPause | PutLife
+
+LIVES = 100
+"""Processes of which a store remembers when they lived, the latest."""
 
 
 class Stored(msgspec.Struct, frozen=True):
     """All that a scheduler needs to go on: tasks, executions without a final state, the last execution of each task
-    (by task ID), the highest task ID ever given, and `starts`, the number of this process start (1 at the first)."""
+    (by task ID), the highest task ID ever given, `starts`, the number of this process start (1 at the first), and the
+    `lives` of earlier processes, oldest first."""
 
     tasks: Sequence[StoredTask]
     unfinished: Sequence[Execution]
@@ -100,6 +136,7 @@ class Stored(msgspec.Struct, frozen=True):
     highest_task_id: int
     starts: int
     pause: Pause | None = None
+    lives: Sequence[Life] = ()
 
 
 class Query(msgspec.Struct, frozen=True):

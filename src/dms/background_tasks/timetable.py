@@ -81,9 +81,18 @@ class Timetable:
         """It has come due: the wall times of the latest `wanted` fires that came, oldest first, and how many came."""
         raise NotImplementedError
 
+    def first(self, now: Instant) -> int:
+        """Of one that has come due: the wall time of the first fire that came."""
+        assert self.due is not None
+        return self.due if self.on_wall else self.due + now.wall - now.boot
+
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """The wall times in [start, end) at which it comes, or would have come as it is now: the first `most`."""
         return []
+
+    def counts_from(self, now: Instant) -> int:
+        """The wall time before which nothing ever came of it, as it is now; 0 where that is not known."""
+        return 0
 
     @property
     def fault(self) -> str:
@@ -176,12 +185,19 @@ class IntervalTimetable(Timetable):
 
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """Its phase goes on backwards, to before the task was there."""
-        zero = self.anchor_boot + now.wall - now.boot
+        zero = self._zero(now)
         if self.trigger.start is not None:
             start = max(start, self.trigger.start)
         first = zero - (zero - start) // self.interval * self.interval
         times = range(first, end if self.end is None else min(end, self.end + 1), self.interval)
         return list(times[:most])
+
+    def counts_from(self, now: Instant) -> int:
+        """Its anchor, which is a fire itself where it is a `start`."""
+        return self._zero(now) + (self.trigger.start is None)
+
+    def _zero(self, now: Instant) -> int:
+        return self.anchor_boot + now.wall - now.boot
 
 
 class DelayTimetable(IntervalTimetable):
@@ -268,6 +284,11 @@ class CalendarTimetable(Timetable):
     def mark(self, boot_id: str) -> Mark:
         """The last time that fired."""
         return Mark(self.done, 0, boot_id, self.done)
+
+    def first(self, now: Instant) -> int:
+        """The time itself, without its jitter."""
+        assert self.nominal is not None
+        return self.nominal
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """The one that is due, or all up to now where more than one came."""

@@ -73,7 +73,7 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> T
         entry.last,
         len(running),
         waiting,
-        dict(entry.skipped or {}),
+        entry.skipped,
         next((told for attempt in running if (told := progress.get(attempt.id)) is not None), None),
         entry.skip_next is not None,
     )

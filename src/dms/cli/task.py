@@ -9,8 +9,8 @@ import click
 from dms.cli.asking import Asking, asking, data_folder, read_json
 from dms.cli.config import print_changed, read_value
 from dms.cli.exit_status import DONE, FAILED
-from dms.cli.terminal import fields, painted, table
-from dms.cli.wording import ago, local_time, shortened, took, until
+from dms.cli.terminal import fields, painted, table, wrapped
+from dms.cli.wording import ago, local_time, plain, shortened, took, until
 from dms.client.blocking import Client
 from dms.errors import DmsError
 
@@ -264,6 +264,21 @@ def _print_history(executions: list[dict[str, Any]]) -> None:
         for each in executions
     ]
     click.echo("\n".join(table(("ID", "STARTED", "STATUS", "TOOK", "ATTEMPT", "CAUSE", "OUTCOME"), rows, shrink=6)))
+
+
+@task.command()
+@task_name()
+@click.option("--at", metavar="TIME", help="Within a minute from then on, such as 2026-12-24T03:00 (local time).")
+@asking
+def explain(node: Asking, name: str | int, at: str | None) -> None:
+    """Why a task ran, or did not, or will."""
+    moment = None if at is None else _local_moment(at, "--at")
+    node.show(node.call("task.explain", name=name, at=moment), _print_explanation)
+
+
+def _print_explanation(told: dict[str, Any]) -> None:
+    for line in (told["sentence"], *told["facts"]):
+        click.echo(wrapped("", plain(line), 0))
 
 
 @task.command()

@@ -24,6 +24,7 @@ from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.command.tokens import token_operations
 from dms.command.topic import Topic
@@ -171,6 +172,7 @@ class Node:
         operations |= by_name(
             task_operations(self.scheduler),
             task_fire_operations(self.scheduler),
+            task_question_operations(self.scheduler),
             task_declaration_operations(self.scheduler, self._live),
             event_operations(self.scheduler),
             config_operations(self._live),

@@ -15,5 +15,6 @@ TASKS = [
     Resource(f"{_TASK}/backfill", {"POST": Method("task.backfill", body=FIELDS, accepted=True)}),
     Resource(f"{_TASK}/enable", {"POST": Method("task.enable")}),
     Resource(f"{_TASK}/disable", {"POST": Method("task.disable")}),
+    Resource(f"{_TASK}/explanation", {"GET": Method("task.explain", query=("at",))}),
     Resource(f"{_TASK}/executions", {"GET": Method("task.history", query=("limit", "before"), paged="id")}),
 ]

@@ -4,8 +4,17 @@ import pytest
 
 from dms.background_tasks.decision import Attempt, End
 from dms.background_tasks.entry import Entry
-from dms.background_tasks.ledger import Ledger
-from dms.background_tasks.store import DropTask, Pause, PutExecution, PutSchedulerPause, PutState, PutTask
+from dms.background_tasks.ledger import SEEN, Ledger
+from dms.background_tasks.store import (
+    DropTask,
+    Life,
+    Pause,
+    PutExecution,
+    PutLife,
+    PutSchedulerPause,
+    PutState,
+    PutTask,
+)
 from dms.background_tasks.task import Status, Task
 
 
@@ -125,3 +134,39 @@ def test_a_task_that_is_gone_when_its_batch_fails_does_not_come_back(ledger, ent
     ledger.failed(save.batch)
 
     assert [DropTask] == kinds(ledger.flush(again=True))
+
+
+def lives(save):
+    return [change.life for change in save.changes if isinstance(change, PutLife)]
+
+
+def test_that_the_process_lives_is_said_with_what_is_saved_once_a_minute(ledger, entry):
+    said = []
+    ledger.lives(Life(3, 1000, 1000))
+    assert ledger.flush(now=1000) is None
+    for now in (2000, 2000 + SEEN - 1, 2000 + SEEN, 2001 + SEEN, 5):
+        ledger.state(entry)
+        save = ledger.flush(now=now)
+        said += lives(save)
+        ledger.saved(save.batch)
+
+    assert [Life(3, 1000, 2000), Life(3, 1000, 2000 + SEEN), Life(3, 1000, 5)] == said
+
+
+def test_that_the_process_stops_is_saved_by_itself_and_again_with_what_comes_later(ledger, entry):
+    ledger.lives(Life(3, 1000, 1000))
+    ledger.stops(2000)
+    first = ledger.flush(now=2000)
+    ledger.saved(first.batch)
+    ledger.state(entry)
+    second = ledger.flush(now=2500)
+
+    assert [Life(3, 1000, 2000, True), Life(3, 1000, 2500, True)] == lives(first) + lives(second)
+
+
+def test_a_stop_that_could_not_be_saved_is_tried_again(ledger):
+    ledger.lives(Life(3, 1000, 1000))
+    ledger.stops(2000)
+    ledger.failed(ledger.flush(now=2000).batch)
+
+    assert [Life(3, 1000, 2000, True)] == lives(ledger.flush(again=True))

@@ -12,12 +12,13 @@ import pytest
 import dms
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.store import Change
+from dms.background_tasks.store import Change, PutLife
 from dms.errors import ShuttingDown, StoreError
 
 
 class HeldStore(dms.MemoryStore):
-    """Acknowledges a save when the test lets it; `refuse` lets it fail instead."""
+    """Acknowledges a save when the test lets it; `refuse` lets it fail instead. That the process stops is saved at
+    once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +28,7 @@ class HeldStore(dms.MemoryStore):
         self.held = []
 
     def save(self, changes: Sequence[Change]) -> "Future[None]":
-        if self.held is None:
+        if self.held is None or all(isinstance(change, PutLife) for change in changes):
             return super().save(changes)
         future: Future[None] = Future()
         self.held.append(future)

@@ -17,7 +17,7 @@ from dms.background_tasks.decision import Alert
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.store import Change, ExecutionStore, PutExecution
-from dms.errors import Conflict, NotFound, ShuttingDown, StoreError
+from dms.errors import Conflict, InvalidInput, NotFound, ShuttingDown, StoreError
 from dms.testing import FakeClock
 
 Make = Callable[..., Any]
@@ -98,6 +98,43 @@ def test_a_pause_and_what_was_skipped_stay_over_restarts(restarted: Make, witnes
         scheduler.resume("a")
     with restarted(task()) as scheduler:
         assert "ready" == scheduler.view("a").state
+
+
+def test_over_restarts_too_it_is_known_why_a_task_did_not_run(restarted: Make) -> None:
+    def backup() -> dms.Task:
+        trigger = dms.PeriodicTrigger(cron="0 3 * * *", timezone="UTC")
+        return dms.Task("backup", answer, triggers=[trigger], catch_up_window="1h")
+
+    clock = FakeClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
+    with restarted(backup(), clock=clock, timezone="UTC") as scheduler:
+        clock.woken = scheduler.wake
+        clock.advance("13h12m")
+    clock.woken = lambda: None
+    clock.advance("11h")
+    with restarted(backup(), clock=clock, timezone="UTC") as scheduler:
+        then = scheduler.explain("backup", datetime(2026, 11, 25, 3, tzinfo=UTC))
+        assert ("did_not_run", "The node was off from 01:12 today to 12:12 today.") == (then.verdict, then.facts[-1])
+        scheduler.run_task("backup").wait(10)
+        assert "ran" == scheduler.explain("backup", datetime(2026, 11, 25, 12, 12, tzinfo=UTC)).verdict
+        assert "It last ran at 12:12 today because an operator asked" in scheduler.explain("backup").facts[0]
+
+
+def test_what_runs_and_is_not_in_the_store_yet_is_in_the_explanation(restarted: Make, gate: Make) -> None:
+    hold = gate()
+    with restarted(dms.Task("hold", hold, durability="none")) as scheduler:
+        scheduler.run_task("hold")
+        hold.await_begin()
+        told = scheduler.explain("hold").sentence
+        hold.open()
+    assert told.startswith("hold runs since ")
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(2026, 1, 1), datetime(1969, 1, 1, tzinfo=UTC), datetime(9500, 1, 1, tzinfo=UTC)]
+)
+def test_a_moment_that_can_t_be_told_of_is_refused(restarted: Make, moment: datetime) -> None:
+    with restarted(dms.Task("a", answer)) as scheduler, pytest.raises(InvalidInput, match="at: "):
+        scheduler.explain("a", moment)
 
 
 def test_a_pause_of_the_whole_stays_over_restarts(restarted: Make) -> None:

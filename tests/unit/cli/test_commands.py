@@ -187,6 +187,15 @@ def test_past_fires_are_run_between_two_moments(dms: Dms) -> None:
     assert "hold has no fire in that span; nothing runs.\n" == nothing
 
 
+def test_why_a_task_ran_is_told_in_a_sentence_and_the_facts_under_it(dms: Dms) -> None:
+    assert "hold runs when somebody asks.\n" == dms("task", "explain", "hold").out
+    dms("task", "run", "answer", "--wait")
+    now = datetime.now().astimezone()
+    told = dms("task", "explain", "answer", "--at", now.strftime("%Y-%m-%dT%H:%M")).out.splitlines()
+    assert re.fullmatch(r"answer ran at .* because an operator asked for it; it ended in success after .*\.", told[0])
+    assert re.fullmatch(r"Execution 1-\d+, attempt 1 of run 1-\d+\.", told[-1])
+
+
 @pytest.mark.parametrize("option", [("--for", "2h"), ("--until", "2126-12-24T18:00")])
 def test_a_pause_may_have_an_end(option: tuple[str, str], dms: Dms) -> None:
     told = dms("task", "pause", "answer", *option)
@@ -265,6 +274,7 @@ def test_any_method_can_be_called(dms: Dms) -> None:
         (("task", "pause", "answer", "--for", "1h", "--until", "2126-01-01"), 2, "give one of the two"),
         (("task", "backfill", "answer", "soon"), 2, "'soon' is not a moment"),
         (("task", "backfill", "answer", "2026-01-01", "2126-01-01"), 2, "until: 2126-01-0"),
+        (("task", "explain", "answer", "--at", "soon"), 2, "'soon' is not a moment"),
         (("event", "emit", "a b"), 2, "topic: 'a b' is not words joined by dots"),
         (("event", "emit", "a\udc80"), 2, "not UTF-8 text"),
         (("task", "history", "answer", "--limit", "0"), 2, "0 is not in the range"),

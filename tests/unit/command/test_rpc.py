@@ -21,6 +21,7 @@ from dms.command.rpc import describe, rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations
 from dms.command.tokens import token_operations
 from dms.config import Loaded, load
@@ -41,6 +42,7 @@ def every_operation() -> list[Operation]:
     operations = [
         *task_operations(scheduler),
         *task_fire_operations(scheduler),
+        *task_question_operations(scheduler),
         *event_operations(scheduler),
         *config_operations(live),
         *task_declaration_operations(scheduler, live),

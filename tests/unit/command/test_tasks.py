@@ -13,6 +13,7 @@ from dms.clock import SystemClock
 from dms.command.events import event_operations
 from dms.command.operation import Operation
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.errors import Conflict, InvalidInput, InvalidParameters, InvalidTrigger, NotFound, WaitTimeout
 
@@ -45,7 +46,8 @@ async def scheduler() -> AsyncIterator[Scheduler]:
 
 @pytest.fixture
 def operations(scheduler: Scheduler) -> list[Operation]:
-    return [*task_operations(scheduler), *task_fire_operations(scheduler), *event_operations(scheduler)]
+    families = task_operations, task_fire_operations, task_question_operations, event_operations
+    return [operation for family in families for operation in family(scheduler)]
 
 
 async def test_a_task_is_told_as_it_stands(operations: list[Operation], ask: Ask) -> None:
@@ -103,7 +105,7 @@ async def test_a_second_run_of_a_task_that_skips_overlaps_is_a_conflict(operatio
         await ask(operations, "task.run", name="hold")
 
 
-@pytest.mark.parametrize("method", ["get", "run", "pause", "resume", "skip_next", "history"])
+@pytest.mark.parametrize("method", ["get", "run", "pause", "resume", "skip_next", "explain", "history"])
 async def test_an_unknown_task_is_not_found_and_the_nearest_is_named(
     method: str, operations: list[Operation], ask: Ask
 ) -> None:
@@ -160,6 +162,20 @@ async def test_a_span_that_can_t_be_run_is_refused(
 ) -> None:
     with pytest.raises(error, match=problem):
         await ask(operations, "task.backfill", name="answer", **span)
+
+
+async def test_how_it_stands_with_a_task_is_explained(operations: list[Operation], ask: Ask) -> None:
+    told = await ask(operations, "task.explain", name="hold")
+    assert {
+        "task": "hold", "at": None, "verdict": "ready", "sentence": "hold runs when somebody asks.", "facts": [],
+    } == told  # fmt: skip
+
+
+async def test_why_a_task_ran_at_a_moment_is_explained(operations: list[Operation], ask: Ask) -> None:
+    execution = await ask(operations, "task.run", name="answer", wait=True)
+    told = await ask(operations, "task.explain", name=1, at=execution["started_at"])
+    assert ("ran", execution["started_at"]) == (told["verdict"], told["at"])
+    assert f"Execution {execution['id']}, attempt 1 of run {execution['id']}." == told["facts"][-1]
 
 
 async def test_everything_can_be_paused_at_once(operations: list[Operation], ask: Ask) -> None:

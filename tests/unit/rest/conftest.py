@@ -34,6 +34,7 @@ from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations
 from dms.command.tokens import token_operations
 from dms.config import Loaded, load
@@ -121,6 +122,7 @@ class Node:
             subscription_operations([self.logs]),
             task_operations(self.scheduler),
             task_fire_operations(self.scheduler),
+            task_question_operations(self.scheduler),
             event_operations(self.scheduler),
             config_operations(self.live),
             task_declaration_operations(self.scheduler, self.live),

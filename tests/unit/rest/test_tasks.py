@@ -81,6 +81,13 @@ async def test_a_span_without_a_beginning_names_the_field(ask: Any) -> None:
     assert (422, ["since"]) == (response.status_code, response.json()["fields"])
 
 
+async def test_why_a_task_ran_is_told(ask: Any) -> None:
+    execution = (await ask("POST", f"{TASKS}/answer/run?wait")).json()
+    then = await ask("GET", f"{TASKS}/answer/explanation?at={execution['started_at'].replace('+', '%2B')}")
+    assert (200, "ran") == (then.status_code, then.json()["verdict"])
+    assert "ready" == (await ask("GET", f"{TASKS}/answer/explanation")).json()["verdict"]
+
+
 async def test_a_pause_until_something_that_is_no_moment_names_the_field(ask: Any) -> None:
     response = await ask("POST", f"{TASKS}/answer/pause", json={"until": "tomorrow"})
     assert (422, ["until"]) == (response.status_code, response.json()["fields"])

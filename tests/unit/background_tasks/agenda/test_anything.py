@@ -272,7 +272,7 @@ class Anything(RuleBasedStateMachine):
             for e in batch.executions.values()
             if e.task == name and e.cause in FIRED_BY_TIME
         }
-        return len(fired) + sum((entry.skipped or {}).values()) if entry else len(fired)
+        return len(fired) + sum(entry.skipped.values()) if entry else len(fired)
 
     def _batches(self):
         ledger = self.world.agenda._ledger

@@ -1,0 +1,64 @@
+"""What an explanation of a task goes by, gathered from the agenda. Any thread may ask: what the loop may change
+meanwhile is read once."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from msgspec.structs import replace
+
+from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.entry import Entry
+from dms.background_tasks.explanation import WINDOW, Evidence
+from dms.background_tasks.task import Execution
+from dms.background_tasks.timetable import Timetable
+from dms.background_tasks.view import TaskView
+from dms.instant import SECOND, Instant
+
+AHEAD = 400 * 86_400 * SECOND
+"""How far the next fire after a moment is looked for."""
+
+
+def evidence_of(
+    entry: Entry,
+    agenda: Agenda,
+    view: TaskView,
+    executions: Sequence[Execution],
+    complete: bool,
+    zone: tzinfo,
+    now: Instant,
+    at: int | None,
+) -> Evidence:
+    """What is known of a task, as of a moment where one is asked for."""
+    timetables = entry.timetables if entry.runs_by_itself else ()
+    skips = entry.skips
+    end = (now.wall if at is None else at) + WINDOW
+    following = _fires(timetables, end, end + AHEAD, now)
+    return Evidence(
+        view.name,
+        now.wall,
+        zone,
+        view.state,
+        view.reason,
+        view.triggers,
+        view.next_fire,
+        entry.pause or (agenda.pause_state if agenda.paused(entry) else None),
+        entry.skip_next,
+        [*_live(entry, executions), *executions],
+        complete,
+        () if skips is None else skips.latest,
+        (*agenda.lives, replace(agenda.life, seen=now.wall)),
+        () if at is None else _fires(entry.timetables, at, end, now),
+        following[0] if following else None,
+    )
+
+
+def _live(entry: Entry, kept: Sequence[Execution]) -> list[Execution]:
+    """What waits or runs and is not among those that are kept."""
+    known = {execution.id for execution in kept}
+    return [attempt.execution() for attempt in reversed(entry.unfinished()) if attempt.id not in known]
+
+
+def _fires(timetables: Sequence[Timetable], start: int, end: int, now: Instant) -> list[int]:
+    """The first fire of each that lies in [start, end), soonest first."""
+    found = [each.between(max(start, each.counts_from(now)), end, 1, now) for each in timetables]
+    return sorted(due for dues in found for due in dues)

@@ -1,0 +1,32 @@
+"""Which fires are not worth running any more, and why not. Pure."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from dms.background_tasks.store import Pause
+from dms.background_tasks.task import CatchUp, Task
+from dms.instant import duration_text, microseconds
+
+
+def why_too_late(task: Task, late: int, on_time: bool) -> str:
+    """Why a fire that comes so late (microseconds) is not worth running any more; empty where it is."""
+    if task.catch_up_window is not None and late > microseconds(task.catch_up_window):
+        return outlived(task.catch_up_window)
+    return "" if on_time or task.catch_up is not CatchUp.NONE else "its catch_up is none"
+
+
+def why_not_all(task: Task) -> str:
+    """Why not all of several fires that come together run."""
+    if task.catch_up is CatchUp.ALL:
+        return f"its catch_up_limit is {task.catch_up_limit}"
+    return "its catch_up runs only the latest of them"
+
+
+def outlived(window: timedelta | str | float) -> str:
+    """That a fire is older than its task's window."""
+    return f"its catch_up_window is {duration_text(microseconds(window))}"
+
+
+def held(label: int, pauses: Sequence[Pause]) -> bool:
+    """Whether a fire falls into a pause."""
+    return any(pause.until is None or label < pause.until for pause in pauses)

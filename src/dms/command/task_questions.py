@@ -1,0 +1,58 @@
+"""`task.explain`: why a task ran, or did not."""
+
+from datetime import datetime
+
+import msgspec
+
+from dms.access.caller import TASK_READ
+from dms.background_tasks.explanation import Explanation
+from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.scheduler import Scheduler
+from dms.command.command import Command
+from dms.command.operation import Effect, Operation
+from dms.command.parameters import Name, moment
+from dms.instant import rfc3339
+
+
+class ExplainParameters(msgspec.Struct, frozen=True):
+    """The task's name or ID, and the moment that is asked about (RFC 3339; None: how it stands with it)."""
+
+    name: Name
+    at: str | None = None
+
+
+class TaskExplanation(msgspec.Struct, frozen=True):
+    """A plain sentence about a task at a moment (None: now), and the facts under it. `verdict` is ran, running,
+    waiting, did_not_run, not_due, will_run, will_not_run or unknown; of now, the task's state."""
+
+    task: str
+    at: str | None
+    verdict: str
+    sentence: str
+    facts: list[str]
+
+    @classmethod
+    def of(cls, told: Explanation) -> "TaskExplanation":
+        """The document of an explanation."""
+        return cls(told.task, rfc3339(told.at), told.verdict, told.sentence, told.facts)
+
+
+def task_question_operations(scheduler: Scheduler) -> list[Operation]:
+    """`task.explain` of this scheduler."""
+
+    async def explain(params: ExplainParameters, command: Command) -> TaskExplanation:
+        at: datetime | None = moment(params.at, "at")
+        return TaskExplanation.of(await in_thread(lambda: scheduler.explain(params.name, at)))
+
+    return [
+        Operation(
+            "task.explain",
+            ExplainParameters,
+            TaskExplanation,
+            TASK_READ,
+            Effect.READ,
+            explain,
+            "Tells why a task ran, or did not, within a minute from a moment on, or how it stands with it.",
+            ({"name": "backup"}, {"name": "backup", "at": "2026-11-25T03:00:00+02:00"}),
+        ),
+    ]
