@@ -1,21 +1,17 @@
-"""The engine against a walk over every minute of days on which clocks change, written without a thought of speed."""
+"""The engine against a walk over every minute, and every second, of days on which clocks change: see cron_walk.py."""
 
-import calendar
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from itertools import pairwise
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from cron_walk import clock_of, gaps_of, line_of, seconds_of, walk, walk_seconds
 from dms.background_tasks.cron import CronExpression
 from dms.errors import InvalidCron
 from dms.instant import from_datetime, to_datetime
-
-MINUTE = timedelta(minutes=1)
 
 # Each window starts the day before the change (UTC) and lasts four days.
 WINDOWS = (
@@ -45,10 +41,20 @@ WINDOWS = (
     ("Antarctica/Troll", "2025-10-25"),
     ("America/St_Johns", "2006-04-01"),  # 00:01 to 01:00
     ("America/St_Johns", "2006-10-28"),  # 00:01 back to 23:01 of the day before
+    ("America/St_Johns", "2025-03-08"),
+    ("America/St_Johns", "2025-11-01"),
+    ("Asia/Beirut", "2025-03-28"),  # 00:00 to 00:59
+    ("Asia/Beirut", "2025-10-24"),  # midnight back to 23:00 of the day before
+    ("Asia/Gaza", "2025-04-11"),
+    ("Asia/Tehran", "2022-03-20"),  # 00:00 to 00:59, the last time there
+    ("Europe/Berlin", "2025-03-29"),
+    ("Europe/Berlin", "2025-10-25"),
     ("Asia/Pyongyang", "2018-05-03"),  # 23:30 to 23:59
     ("Pacific/Kwajalein", "1969-09-29"),  # 23 hours back
     ("Asia/Kolkata", "2026-02-26"),  # nothing at all
 )
+
+CHANGING = tuple(window for window in WINDOWS if window[0] != "Asia/Kolkata")
 
 FIXED = (
     "0 2 * * *",
@@ -89,134 +95,46 @@ DAYS = (
     "* * * * fri#5",
     "0 3 * mar-apr fri-mon",
 )
-EXPRESSIONS = FIXED + FOLLOWING + DAYS
 
 
-class Line(NamedTuple):
-    """One expression as sets, read by other means than the engine's."""
-
-    minutes: set[int]
-    hours: set[int]
-    day: str
-    months: set[int]
-    weekday: str
-    fixed: bool
-
-    def names(self, local: datetime) -> bool:
-        return local.minute in self.minutes and local.hour in self.hours and self.fits(local.date())
-
-    def fits(self, day: date) -> bool:
-        if day.month not in self.months:
-            return False
-        by_day = any(_day_fits(part, day) for part in self.day.split(","))
-        by_weekday = any(_weekday_fits(part, day) for part in self.weekday.split(","))
-        if self.day[0] == "*" or self.weekday[0] == "*":
-            return by_day and by_weekday
-        return by_day or by_weekday
-
-    def times_of(self, day: date) -> set[datetime]:
-        if not self.fits(day):
-            return set()
-        return {datetime(day.year, day.month, day.day, h, m) for h in self.hours for m in self.minutes}
+def drawn(random: Random) -> str:
+    """A line of five fields whose hours are mostly those at which clocks change."""
+    minute, hour = (random.choice(_drawn_part(random, top)) for top in (59, 23))
+    day = random.choice(["*", "*", "*/2", "l", f"{random.randint(1, 28)}-31", "1-7", "lw"])
+    weekday = random.choice(["*", "*", "*", "fri-mon", f"{random.randint(0, 6)}#4", "sat,sun", "*/2"])
+    return f"{minute} {hour} {day} * {weekday}"
 
 
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-WEEKDAYS = "sun mon tue wed thu fri sat".split()
+def _drawn_part(random: Random, top: int) -> list[str]:
+    early, some = random.randint(0, 3), random.randint(0, top)
+    return ["*", f"*/{random.randint(2, 40) if top > 40 else early + 1}", f"{some}", f"{early}-{early + 2}",
+            f"{early},{some}", f"{some}-{early}", f"0-{top}/{early + 2}", f"{top},{early}"]  # fmt: skip
 
 
-def line_of(text: str) -> Line:
-    minute, hour, day, month, weekday = text.split()
-    months = numbers(month, range(1, 13), MONTHS)
-    fixed = not minute.startswith("*") and not hour.startswith("*")
-    return Line(numbers(minute, range(60)), numbers(hour, range(24)), day, months, weekday, fixed)
+_random = Random(2026)
+DRAWN = tuple(drawn(_random) for _ in range(10))
+EXPRESSIONS = FIXED + FOLLOWING + DAYS + DRAWN
 
-
-def numbers(field: str, domain: range, names: list[str] | None = None) -> set[int]:
-    found: set[int] = set()
-    for part in field.split(","):
-        span, _, step = part.partition("/")
-        first, _, last = span.partition("-")
-        found |= set(around(first, last or first, domain, names)[:: int(step or 1)])
-    return found
-
-
-def around(first: str, last: str, domain: range, names: list[str] | None) -> list[int]:
-    if first == "*":
-        return list(domain)
-    start, stop = (names.index(text) + domain[0] if names and text in names else int(text) for text in (first, last))
-    ring = [*domain, *domain]
-    start_at = domain.index(start)
-    return ring[start_at : ring.index(stop, start_at) + 1]
-
-
-def _day_fits(part: str, day: date) -> bool:
-    last = calendar.monthrange(day.year, day.month)[1]
-    if part == "lw" or part.endswith("w"):
-        return day == _nearest_weekday(day, last if part == "lw" else int(part[:-1]), last)
-    if part.startswith("l"):
-        return day.day == last - int(part[2:] or 0)
-    return day.day in numbers(part, range(1, 32))
-
-
-def _nearest_weekday(month: date, wanted: int, last: int) -> date | None:
-    if wanted > last:
-        return None
-    working = [day for day in range(1, last + 1) if month.replace(day=day).weekday() < 5]
-    return month.replace(day=min(working, key=lambda day: abs(day - wanted)))
-
-
-def _weekday_fits(part: str, day: date) -> bool:
-    name, _, which = part.partition("#")
-    if which:
-        return day.isoweekday() % 7 in numbers(name, range(7), WEEKDAYS) and (day.day + 6) // 7 == int(which)
-    if part[0] != "*" and part.endswith("l"):
-        same = day.isoweekday() % 7 in numbers(part[:-1], range(7), WEEKDAYS)
-        return same and (day + timedelta(7)).month != day.month
-    return day.isoweekday() % 7 in numbers(part, range(7), WEEKDAYS)
-
-
-@cache
-def clock_of(zone: str, start: str) -> list[tuple[datetime, datetime]]:
-    """Every minute of the window, in UTC and as the local clock shows it, from a day before it."""
-    first = datetime.fromisoformat(start).replace(tzinfo=UTC) - timedelta(days=1)
-    moments = (first + MINUTE * count for count in range(5 * 1440))
-    return [(moment, moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for moment in moments]
-
-
-@cache
-def gaps_of(zone: str, start: str) -> dict[datetime, list[datetime]]:
-    """The local minutes that are skipped, by the moment right after them."""
-    gaps = {}
-    for (_, before), (moment, after) in pairwise(clock_of(zone, start)):
-        skipped = (after - before) // MINUTE - 1
-        if skipped > 0:
-            gaps[moment] = [before + MINUTE * count for count in range(1, skipped + 1)]
-    return gaps
-
-
-def walk(line: Line, zone: str, start: str) -> list[datetime]:
-    """Every occurrence of the window, found minute by minute from the rules as scheduling.md words them."""
-    seen: set[datetime] = set()
-    found = []
-    gaps = gaps_of(zone, start)
-    for moment, local in clock_of(zone, start):
-        first_time = local not in seen
-        seen.add(local)
-        if (line.names(local) and (first_time or not line.fixed)) or makes_up(line, gaps.get(moment, [])):
-            found.append(moment)
-    return [moment for moment in found if moment >= datetime.fromisoformat(start).replace(tzinfo=UTC)]
-
-
-def makes_up(line: Line, gap: list[datetime]) -> bool:
-    swallowed = {local for local in gap if line.names(local)}
-    if line.fixed:
-        return bool(swallowed)
-    return any(line.times_of(day) <= swallowed for day in {local.date() for local in swallowed})
+SECONDS = (
+    "*/10 * * * * *",
+    "30 30 2 * * *",
+    "*/15 30 0,1,2,3 * * *",
+    "0,59 0 0 * * *",
+    "5 */7 * * * *",
+    "*/20 * 0,2 * * *",
+    "15,45 59 23 * * *",
+    "50-9 0-1 0-4 * * sat-mon",
+)
 
 
 def span_of(start: str) -> tuple[int, int]:
     first = datetime.fromisoformat(start).replace(tzinfo=UTC)
     return from_datetime(first) - 1, from_datetime(first + timedelta(days=4)) - 1
+
+
+def seconds_span(zone: str, start: str) -> tuple[int, int]:
+    first, last = seconds_of(zone, start)[0][0], seconds_of(zone, start)[-1][0]
+    return from_datetime(first), from_datetime(last)
 
 
 def forwards(expression: CronExpression, after: int, until: int) -> list[datetime]:
@@ -250,6 +168,14 @@ def test_going_backwards_finds_the_same_occurrences(zone, start):
     expected = {text: forwards(line, *span_of(start)) for text, line in lines.items()}
 
     assert expected == {text: backwards(line, *span_of(start)) for text, line in lines.items()}
+
+
+@pytest.mark.parametrize(("zone", "start"), CHANGING)
+def test_every_second_around_a_change_of_the_clocks_is_where_the_walk_finds_it(zone, start):
+    lines = {text: CronExpression(text, ZoneInfo(zone)) for text in SECONDS}
+    expected = {text: walk_seconds(line_of(text), zone, start) for text in SECONDS}
+
+    assert expected == {text: forwards(line, *seconds_span(zone, start)) for text, line in lines.items()}
 
 
 def test_the_windows_hold_the_changes_they_are_there_for():
@@ -312,3 +238,23 @@ def test_count_and_latest_agree_with_the_occurrences_one_by_one(text, window, fr
     assert len(found) == expression.count(after, until)
     latest = expression.latest(after, until)
     assert (found[-1] if found else None) == (latest and to_datetime(latest))
+
+
+six_fields = st.builds(
+    "{} {} {} * * *".format,
+    _field(_values(0, 59)),
+    _field(_values(0, 59)),
+    _field(_values(0, 4), _values(0, 23)),
+)
+
+
+@given(six_fields, st.sampled_from(CHANGING))
+def test_any_expression_with_seconds_fires_where_the_walk_finds_it(text, window):
+    zone, start = window
+    expression, span = read(text, zone), seconds_span(zone, start)
+    expected = walk_seconds(line_of(text), zone, start)
+
+    assert expected == forwards(expression, *span)
+    assert len(expected) == expression.count(*span)
+    latest = expression.latest(*span)
+    assert (expected[-1] if expected else None) == (latest and to_datetime(latest))
