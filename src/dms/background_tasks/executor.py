@@ -68,7 +68,8 @@ class CoroutineExecutor:
 
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Call the function in a task of its own."""
-        task = asyncio.get_running_loop().create_task(_conduct(attempt, run, arguments, deliver))
+        work = _conduct(attempt, run, arguments, deliver)
+        task = asyncio.get_running_loop().create_task(work, name=attempt.task.name)
         return _RunningCoroutine(task, run, attempt.id, deliver)
 
     def close(self) -> None:

@@ -23,16 +23,17 @@ class Registry:
         with self._lock:
             if task.id is not None or task.registered:
                 raise Conflict(f"{task.name} is registered already; make another Task")
-            there = self._by_name.get(task.name)
-            if there is not None and not there.restored:
-                raise Conflict(f"a task called {task.name} is there already; remove it first, or take another name")
-            if there is not None:
-                task.id = there.id
+            there = self._by_name.setdefault(task.name, task)
+            if there is not task:
+                self._take_over(task, there)
             elif self._numbered:
                 self._number(task)
-            self._by_name[task.name] = task
-            if task.id is not None:
-                self._by_id[task.id] = task
+
+    def _take_over(self, task: Task, there: Task) -> None:
+        if not there.restored:
+            raise Conflict(f"a task called {task.name} is there already; remove it first, or take another name")
+        task.id = there.id
+        self._put(task)
 
     def replace(self, task: Task) -> None:
         """Take a task in, in the place of the one of its name. NotFound where there is none, Conflict where this one is
@@ -41,9 +42,12 @@ class Registry:
             if task.id is not None or task.registered:
                 raise Conflict(f"{task.name} is registered already; make another Task")
             task.id = self.find(task.name).id
-            self._by_name[task.name] = task
-            if task.id is not None:
-                self._by_id[task.id] = task
+            self._put(task)
+
+    def _put(self, task: Task) -> None:
+        self._by_name[task.name] = task
+        if task.id is not None:
+            self._by_id[task.id] = task
 
     def number(self, known: dict[str, int], highest: int) -> None:
         """Give IDs from now on, and one to each task that has none: the one `known` by its name, or the next."""
@@ -54,7 +58,7 @@ class Registry:
                     self._number(task)
 
     def _number(self, task: Task) -> None:
-        task.id = self._known.pop(task.name, None)
+        task.id = self._known.pop(task.name, None) if self._known else None
         if task.id is None:
             self._highest += 1
             task.id = self._highest

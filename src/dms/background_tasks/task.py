@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
-from dms.background_tasks.trigger import EventTrigger, Trigger, check_trigger
+from dms.background_tasks.trigger import OWN_TRIGGERS, EventTrigger, Trigger, check_trigger
 from dms.errors import InvalidTask
 from dms.instant import parse_duration, to_datetime
 
@@ -220,7 +220,8 @@ class Task(_Called, kw_only=True, eq=False):
             raise InvalidTask("triggers: give a list, such as [PeriodicTrigger(interval='5m')]")
         self.triggers = tuple(self.triggers)
         for trigger in self.triggers:
-            check_trigger(trigger)
+            if not isinstance(trigger, OWN_TRIGGERS):
+                check_trigger(trigger)
         if self._kinds() != _USUAL_KINDS:
             self._check_kinds()
         if self._policies() != _DEFAULT_POLICIES:

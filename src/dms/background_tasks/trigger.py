@@ -295,6 +295,9 @@ class EventTrigger:
         return f"on {self.topic}" if self.channel is None else "on its channel"
 
 
+OWN_TRIGGERS = (PeriodicTrigger, OneTimeTrigger, EventTrigger)
+
+
 def check_trigger(trigger: object) -> None:
     """InvalidTrigger unless it has the two methods that every trigger has."""
     for method in ("is_ready", "reset"):
@@ -314,7 +317,7 @@ def check_topic(topic: str) -> str:
 
 def definition_of(trigger: Trigger) -> dict[str, Any]:
     """A trigger's fields as plain values; of a third party's only its class is known."""
-    if isinstance(trigger, (PeriodicTrigger, OneTimeTrigger, EventTrigger)):
+    if isinstance(trigger, OWN_TRIGGERS):
         return trigger.definition()
     return {"type": "foreign", "class": f"{type(trigger).__module__}:{type(trigger).__qualname__}"}
 
@@ -391,6 +394,4 @@ def _optional_datetime(wall: int | None) -> datetime | None:
 
 def is_polled(trigger: object) -> bool:
     """Whether it is a third party's that can't say when it comes, so that it has to be asked again and again."""
-    return not isinstance(trigger, (PeriodicTrigger, OneTimeTrigger, EventTrigger)) and not callable(
-        getattr(trigger, "next_after", None)
-    )
+    return not isinstance(trigger, OWN_TRIGGERS) and not callable(getattr(trigger, "next_after", None))
