@@ -148,7 +148,7 @@ class IntervalTimetable(Timetable):
             self.due = now.boot
 
     def _anchor(self, wall: int, now: Instant) -> None:
-        self.anchor, self.anchor_boot = wall, now.boot + wall - now.wall
+        self.anchor, self.anchor_boot = wall, now.boot if wall == now.wall else now.boot + wall - now.wall
 
     def _plan(self) -> None:
         n = self.done + 1
