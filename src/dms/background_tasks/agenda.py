@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from dms.background_tasks.alarms import Alarms
 from dms.background_tasks.attempts import Attempts
+from dms.background_tasks.calendar_timetable import CalendarTimetable
 from dms.background_tasks.decision import (
     BACKFILL,
     Accept,
@@ -34,7 +35,8 @@ from dms.background_tasks.recovery import Memory
 from dms.background_tasks.retry import RETRY, RETRY_LATER
 from dms.background_tasks.store import Life, Pause, Skipped
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
-from dms.background_tasks.timetable import CalendarTimetable, Timetable, timetable_of
+from dms.background_tasks.timetable import Timetable
+from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import Trigger
 from dms.instant import SECOND, Instant, microseconds
 

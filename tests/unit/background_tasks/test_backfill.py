@@ -10,7 +10,7 @@ from dms.background_tasks.agenda import MOST_BACKFILLED
 from dms.background_tasks.backfill import past_fires
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.task import Task
-from dms.background_tasks.timetable import timetable_of
+from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.errors import InvalidInput
 from dms.instant import Instant, from_datetime, microseconds, to_datetime

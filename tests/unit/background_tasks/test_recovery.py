@@ -7,7 +7,7 @@ from dms.background_tasks.entry import Entry
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.store import Pause, Stored, StoredTask, TaskState
 from dms.background_tasks.task import Execution, Status, Task
-from dms.background_tasks.timetable import timetable_of
+from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import PeriodicTrigger
 from dms.instant import Instant
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.timetable import CalendarTimetable, timetable_of
+from dms.background_tasks.calendar_timetable import CalendarTimetable
+from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
 from dms.instant import Instant, from_datetime, to_datetime
 

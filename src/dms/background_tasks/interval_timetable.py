@@ -1,0 +1,130 @@
+"""How far an interval has come. It counts in boot time, so that a clock that is set changes nothing. Pure."""
+
+from typing import TYPE_CHECKING
+
+from dms.background_tasks.store import Mark
+from dms.background_tasks.timetable import Timetable, share_of
+from dms.background_tasks.trigger import PeriodicTrigger
+from dms.instant import Instant
+
+if TYPE_CHECKING:
+    from dms.background_tasks.entry import Entry
+
+_NEVER_FIRED = -1
+
+
+class IntervalTimetable(Timetable):
+    """anchor + n * interval in boot time; `done` is the last n that fired. It is `opening` while the fire that
+    `at_start` adds is still to come."""
+
+    __slots__ = ("anchor", "anchor_boot", "done", "end", "interval", "jitter", "opening", "seed", "trigger")
+
+    def __init__(self, owner: "Entry", trigger: PeriodicTrigger, seed: str) -> None:
+        super().__init__(owner)
+        self.trigger = trigger
+        self.interval: int = trigger.interval or 1
+        self.jitter, self.seed, self.end = trigger.jitter, seed, trigger.end
+
+    def begin(self, now: Instant) -> None:
+        """Anchor it at its `start`, or now."""
+        start = self.trigger.start
+        self._anchor(now.wall if start is None else start, now)
+        self.done = max((now.boot - self.anchor_boot) // self.interval, _NEVER_FIRED)
+        self._plan()
+        self._open(now)
+
+    def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
+        """Boot time counts within one boot of the machine, the wall clock's phase after that."""
+        self._anchor(mark.anchor, now)
+        if mark.boot_id == boot_id:
+            self.anchor_boot = mark.anchor_boot
+        self.done = mark.done
+        self._plan()
+        lost = self.due is not None and self.due > now.boot + self.interval + self.jitter
+        if lost and (self.trigger.start is None or self.trigger.start <= now.wall):
+            self._anchor(now.wall, now)
+            self.done = 0
+            self._plan()
+        self._open(now)
+
+    def _open(self, now: Instant) -> None:
+        self.opening = self.trigger.at_start
+        if self.opening:
+            self.due = now.boot
+
+    def _anchor(self, wall: int, now: Instant) -> None:
+        self.anchor, self.anchor_boot = wall, now.boot if wall == now.wall else now.boot + wall - now.wall
+
+    def _plan(self) -> None:
+        n = self.done + 1
+        due = self.anchor_boot + n * self.interval
+        if self.end is not None and self.anchor + n * self.interval > self.end:
+            self.due = None
+        else:
+            self.due = due + self._delay(n) if self.jitter else due
+
+    def _delay(self, n: int) -> int:
+        return share_of(min(self.jitter, self.interval), self.seed, n)
+
+    def mark(self, boot_id: str) -> Mark:
+        """Its anchor on both clocks and the last n."""
+        return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """Every n up to now, and then the fire that `at_start` adds."""
+        last = max((now.boot - self.anchor_boot) // self.interval, self.done)
+        if self.jitter and last > self.done and self.anchor_boot + last * self.interval + self._delay(last) > now.boot:
+            last -= 1
+        if self.end is not None:
+            last = max(min(last, (self.end - self.anchor) // self.interval), self.done)
+        count = last - self.done
+        to_wall = self.anchor_boot + now.wall - now.boot
+        first = last - min(count, wanted) + 1
+        labels = [to_wall + n * self.interval for n in range(first, last + 1)]
+        self.done = last
+        self._plan()
+        if self.opening:
+            self.opening = False
+            return [*labels, now.wall][-wanted:], count + 1
+        return labels, count
+
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """Its phase goes on backwards, to before the task was there."""
+        zero = self._zero(now)
+        if self.trigger.start is not None:
+            start = max(start, self.trigger.start)
+        first = zero - (zero - start) // self.interval * self.interval
+        times = range(first, end if self.end is None else min(end, self.end + 1), self.interval)
+        return list(times[:most])
+
+    def counts_from(self, now: Instant) -> int:
+        """Its anchor, which is a fire itself where it is a `start`."""
+        return self._zero(now) + (self.trigger.start is None)
+
+    def _zero(self, now: Instant) -> int:
+        return self.anchor_boot + now.wall - now.boot
+
+
+class DelayTimetable(IntervalTimetable):
+    """An interval from the end of the last run."""
+
+    __slots__ = ()
+
+    def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
+        """None: each depends on the run before it."""
+        return []
+
+    def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
+        """One fire, and none until its run has ended."""
+        assert self.due is not None
+        label = self.due + now.wall - now.boot
+        self.due, self.opening = None, False
+        self.done = max(self.done + 1, 0)
+        return [label][:wanted], 1
+
+    def run_ended(self, now: Instant) -> bool:
+        """Count anew from now."""
+        self._anchor(now.wall, now)
+        self.done = 0
+        self._plan()
+        return self.due is not None

@@ -1,0 +1,41 @@
+"""Which timetable a trigger has. Pure."""
+
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
+
+from dms.background_tasks.asked_calendar import AskedCalendar
+from dms.background_tasks.calendar_timetable import CalendarTimetable
+from dms.background_tasks.interval_timetable import DelayTimetable, IntervalTimetable
+from dms.background_tasks.single_timetable import MomentTimetable, OnceTimetable, RebootTimetable
+from dms.background_tasks.timetable import Timetable
+from dms.background_tasks.trigger import (
+    EventTrigger,
+    Mode,
+    OneTimeTrigger,
+    PeriodicTrigger,
+    Trigger,
+    cron_expression,
+    zone_of,
+)
+
+if TYPE_CHECKING:
+    from dms.background_tasks.entry import Entry
+
+
+def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str) -> Timetable | None:
+    """The timetable of a trigger; None where it has no times of its own (an event, a polled third party)."""
+    if isinstance(trigger, OneTimeTrigger):
+        return OnceTimetable(owner, trigger.delay) if trigger.at is None else MomentTimetable(owner, trigger.at)  # type: ignore[arg-type]
+    if isinstance(trigger, PeriodicTrigger):
+        return _periodic(owner, trigger, zone, seed)
+    if isinstance(trigger, EventTrigger) or not callable(getattr(trigger, "next_after", None)):
+        return None
+    return CalendarTimetable(owner, AskedCalendar(trigger.next_after, zone), seed)  # type: ignore[attr-defined]
+
+
+def _periodic(owner: "Entry", trigger: PeriodicTrigger, zone: tzinfo, seed: str) -> Timetable:
+    if trigger.cron is None:
+        kind = DelayTimetable if trigger.mode is Mode.FIXED_DELAY else IntervalTimetable
+        return kind(owner, trigger, seed)
+    expression = cron_expression(trigger.cron, zone_of(trigger.timezone) or zone or UTC)
+    return RebootTimetable(owner) if expression.is_reboot else CalendarTimetable(owner, expression, seed, trigger)
