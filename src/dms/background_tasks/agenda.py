@@ -26,6 +26,7 @@ from dms.background_tasks.decision import (
     Remove,
     Skip,
 )
+from dms.background_tasks.doubt import begin_again, fired, set_right
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.missed import held, outlived, why_not_all, why_too_late
@@ -35,7 +36,7 @@ from dms.background_tasks.recovery import Memory
 from dms.background_tasks.retry import RETRY, RETRY_LATER
 from dms.background_tasks.store import Life, Pause, Skipped
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
-from dms.background_tasks.timetable import Timetable
+from dms.background_tasks.timetable import LONG_STEP, Timetable
 from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import Trigger
 from dms.instant import SECOND, Instant, microseconds
@@ -76,6 +77,7 @@ class Agenda:
         self._alarms = Alarms(now)
         self._on_due = self._timetable_due  # made once: a million alarms share it
         self._began = now.boot
+        self._trusted = now.trusted
         self._decisions: Decisions = []
         self.attempts = Attempts(
             {Lane.USER: Slots(slots, aging_quantum), Lane.NODE: Slots(node_slots, aging_quantum)},
@@ -127,7 +129,7 @@ class Agenda:
         elif list(before.triggers) != list(task.triggers) or (task.enabled and not before.enabled):
             self._come_by_anew(entry)
             for timetable in entry.timetables:
-                timetable.begin_again(now, self._boot_id)
+                begin_again(timetable, now, self._boot_id)
         if not task.parked:
             for attempt in entry.unfinished():
                 if attempt.status is Status.WAITING:
@@ -165,7 +167,7 @@ class Agenda:
             return
         for before, timetable in begun.items():
             before.token = 0
-            timetable.begin_again(now, self._boot_id)
+            begin_again(timetable, now, self._boot_id)
             if entry.runs_by_itself:
                 self._plan(timetable)
         entry.come_by(tuple(begun.get(timetable, timetable) for timetable in entry.timetables))
@@ -329,8 +331,11 @@ class Agenda:
 
     def advance(self, now: Instant) -> Decisions:
         """Take what has come due until `now`, start what can start, and give all that was decided since last time."""
-        if self._alarms.stepped_back(now):
+        step = self._alarms.step(now)
+        if step < -SECOND:
             self._wall_stepped_back(now)
+        if now.trusted is not self._trusted or (step > LONG_STEP and not now.trusted):
+            self._set_right(now)
         for act, what in self._alarms.due(now):
             act(what, now)
         self.attempts.dispatch(now)
@@ -358,6 +363,16 @@ class Agenda:
                     self._plan(timetable)
         self._alarms.clear_away()
 
+    def _set_right(self, now: Instant) -> None:
+        """The wall clock is trusted from now on, or not any more, or it has left the past that it woke in."""
+        self._trusted = now.trusted
+        for entry in self.entries.values():
+            for timetable in entry.timetables:
+                if set_right(timetable, now, self._boot_id):
+                    self._touch(entry)
+                    if entry.runs_by_itself:
+                        self._plan(timetable)
+
     def _timetable_due(self, timetable: Timetable, now: Instant) -> None:
         """Some fires of a timetable have come: run those that the task's policies let, skip and count the rest."""
         if self.attempts.stopping:
@@ -366,6 +381,8 @@ class Agenda:
         task = entry.task
         first = timetable.first(now)
         came, count = timetable.take(now, task.catch_up_limit if task.catch_up is CatchUp.ALL else 1)
+        if timetable.doubt is not None:
+            fired(timetable)
         if entry.durable:
             self._touch(entry)
         pauses = self._pauses(entry)

@@ -11,7 +11,7 @@ from typing import Any
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.ordered_heap import OrderedHeap
 from dms.background_tasks.timetable import Timetable
-from dms.instant import SECOND, Instant
+from dms.instant import Instant
 
 Act = Callable[[Any, Instant], None]
 _Alarm = tuple[int, int, Act, Any]
@@ -61,10 +61,10 @@ class Alarms:
                 if _counts(alarm):
                     yield alarm[2], alarm[3]
 
-    def stepped_back(self, now: Instant) -> bool:
-        """Read the clocks' distance anew; whether the wall clock was set back by more than a second."""
+    def step(self, now: Instant) -> int:
+        """Read the clocks' distance anew; by how much the wall clock was set since last time, negative where back."""
         before, self.offset = self.offset, now.wall - now.boot
-        return self.offset < before - SECOND
+        return self.offset - before
 
     def clear_away(self) -> None:
         """Drop what does not count any more."""

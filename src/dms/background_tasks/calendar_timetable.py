@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dms.background_tasks.asked_calendar import AskedCalendar
-from dms.background_tasks.store import Mark
-from dms.background_tasks.timetable import Timetable, share_of
+from dms.background_tasks.store import Doubt, Mark
+from dms.background_tasks.timetable import LONG_STEP, Timetable, share_of
 from dms.instant import SECOND, Instant
 
 if TYPE_CHECKING:
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 SHORT_STEP_BACK = 3 * 3_600 * SECOND
 """A clock that is set back by no more than this fires nothing again (the same three hours as in Debian's cron)."""
-
-LONG_STEP_BACK = 86_400 * SECOND
-"""A calendar's mark further ahead of the clock than this was taken in a future that turned out wrong."""
 
 
 class Fires(Protocol):
@@ -91,7 +88,7 @@ class CalendarTimetable(Timetable):
 
     def mark(self, boot_id: str) -> Mark:
         """The last time that fired."""
-        return Mark(self.done, 0, boot_id, self.done)
+        return Mark(self.done, 0, boot_id, self.done, self.doubt)
 
     def first(self, now: Instant) -> int:
         """The time itself, without its jitter."""
@@ -133,7 +130,7 @@ class CalendarTimetable(Timetable):
         ahead = self.done - now.wall
         if ahead <= 0 or (self.start is not None and self.start > now.wall):
             return False
-        if self.fresh or ahead > LONG_STEP_BACK:
+        if self.fresh or ahead > LONG_STEP:
             return True
         return ahead > SHORT_STEP_BACK and self.fires.count(now.wall, self.done) > 1
 
@@ -143,3 +140,17 @@ class CalendarTimetable(Timetable):
             self.done = now.wall
         self._plan(self.fires.next_after(self.done))
         return True
+
+    def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
+        """Go on from the mark that was taken before, where there is one; and begin anew where the clock was wrong by
+        more than a day, for nothing was missed in a time that never was."""
+        if doubt.before is not None and not doubt.fired:
+            self.resume_from(doubt.before, now, boot_id)
+        elif abs(now.wall - now.boot - doubt.offset) > LONG_STEP:
+            self.begin(now)
+        return True
+
+    def miss_nothing(self, now: Instant) -> None:
+        """Whatever came until now is over."""
+        self.done = max(self.done, now.wall)
+        self._plan(self.fires.next_after(self.done))

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from dms.background_tasks.store import Mark
-from dms.background_tasks.timetable import Timetable, share_of
+from dms.background_tasks.store import Doubt, Mark
+from dms.background_tasks.timetable import LONG_STEP, Timetable, share_of
 from dms.background_tasks.trigger import PeriodicTrigger
 from dms.instant import Instant
 
@@ -40,12 +40,17 @@ class IntervalTimetable(Timetable):
             self.anchor_boot = mark.anchor_boot
         self.done = mark.done
         self._plan()
-        lost = self.due is not None and self.due > now.boot + self.interval + self.jitter
-        if lost and (self.trigger.start is None or self.trigger.start <= now.wall):
+        if self._is_lost(now):
             self._anchor(now.wall, now)
             self.done = 0
             self._plan()
         self._open(now)
+
+    def _is_lost(self, now: Instant) -> bool:
+        """Whether its next time is further away than its interval, because the clock went back."""
+        if self.trigger.start is not None and self.trigger.start > now.wall:
+            return False
+        return self.due is not None and self.due > now.boot + self.interval + self.jitter
 
     def _open(self, now: Instant) -> None:
         self.opening = self.trigger.at_start
@@ -68,7 +73,34 @@ class IntervalTimetable(Timetable):
 
     def mark(self, boot_id: str) -> Mark:
         """Its anchor on both clocks and the last n."""
-        return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
+        return Mark(self.anchor, self.anchor_boot, boot_id, self.done, self.doubt)
+
+    def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
+        """Keep the phase that it has by boot time, unless its `start`, or an anchor that was taken before, says what it
+        is by the wall clock."""
+        known = self.trigger.start if doubt.before is None else doubt.before.anchor
+        if known is None:
+            self.anchor = self._zero(now)
+        else:
+            self._take_phase(known, doubt, now)
+        if self.opening:
+            self.due = now.boot
+        elif self.due is not None:
+            self._plan()
+        return True
+
+    def _take_phase(self, anchor: int, doubt: Doubt, now: Instant) -> None:
+        was_wrong = anchor != self.anchor or abs(now.wall - now.boot - doubt.offset) > LONG_STEP
+        self._anchor(anchor, now)
+        if was_wrong:
+            self.done = _NEVER_FIRED if doubt.before is None else doubt.before.done
+            if doubt.fired or doubt.before is None:
+                self.miss_nothing(now)
+
+    def miss_nothing(self, now: Instant) -> None:
+        """Whatever came until now is over."""
+        self.done = max(self.done, (now.boot - self.anchor_boot) // self.interval)
+        self._plan()
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """Every n up to now, and then the fire that `at_start` adds."""
@@ -121,6 +153,20 @@ class DelayTimetable(IntervalTimetable):
         self.due, self.opening = None, False
         self.done = max(self.done + 1, 0)
         return [label][:wanted], 1
+
+    def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
+        """A run since then counts; else that before it, as long ago as it was."""
+        if doubt.before is None or doubt.fired:
+            self.anchor = self._zero(now)
+        else:
+            self.resume_from(doubt.before, now, boot_id)
+            self.opening = False
+        return True
+
+    def miss_nothing(self, now: Instant) -> None:
+        """Count from now."""
+        self._anchor(now.wall, now)
+        self._plan()
 
     def run_ended(self, now: Instant) -> bool:
         """Count anew from now."""

@@ -12,6 +12,7 @@ import msgspec
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
+from dms.background_tasks.doubt import begin, go_on
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.skips import Skips
 from dms.background_tasks.store import Life, Pause, Stored, StoredTask
@@ -55,7 +56,7 @@ class Memory:
         stored = self.tasks.pop(entry.task.name, None)
         if stored is None or (stored.state.finished is not None and not _same(stored, entry)):
             for timetable in entry.timetables:
-                timetable.begin(now)
+                begin(timetable, now)
             return True
         entry.ended = stored.state.finished is not None
         self._recall(stored, entry)
@@ -67,7 +68,7 @@ class Memory:
         stored = self.tasks.pop(entry.task.name, None)
         if stored is None:
             for timetable in entry.timetables:
-                timetable.begin(now)
+                begin(timetable, now)
         else:
             _go_on(stored, entry, now, boot_id)
 
@@ -150,9 +151,9 @@ def _go_on(stored: StoredTask, entry: Entry, now: Instant, boot_id: str) -> None
     same = entry.durable and _same(stored, entry)
     for index, timetable in enumerate(entry.timetables):
         if same and index < len(stored.state.marks):
-            timetable.resume_from(stored.state.marks[index], now, boot_id)
+            go_on(timetable, stored.state.marks[index], now, boot_id)
         else:
-            timetable.begin(now)
+            begin(timetable, now)
 
 
 def _same(stored: StoredTask, entry: Entry) -> bool:

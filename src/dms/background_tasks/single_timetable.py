@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from dms.background_tasks.store import Mark
+from dms.background_tasks.store import Doubt, Mark
 from dms.background_tasks.timetable import Timetable
 from dms.instant import Instant
 
@@ -71,7 +71,15 @@ class OnceTimetable(Timetable):
 
     def mark(self, boot_id: str) -> Mark:
         """Its anchor, and whether it has fired."""
-        return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
+        return Mark(self.anchor, self.anchor_boot, boot_id, self.done, self.doubt)
+
+    def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
+        """Count from the anchor that was taken before, or go on by boot time."""
+        if doubt.before is not None and not self.done:
+            self.resume_from(doubt.before, now, boot_id)
+        else:
+            self.anchor = now.wall + self.anchor_boot - now.boot
+        return True
 
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """When it is over, or was."""

@@ -11,18 +11,28 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
-class Mark(msgspec.Struct, frozen=True, gc=False):
+class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How far one time trigger has come.
 
     `anchor` is the wall time that intervals and delays count from, `anchor_boot` the same moment in boot time while the
     machine runs under `boot_id`. `done` is the number of the last interval that fired, or the wall time of the last
-    calendar fire.
+    calendar fire. `doubt` is there while the wall clock that it was taken by is not trusted.
     """
 
     anchor: int
     anchor_boot: int
     boot_id: str
     done: int
+    doubt: "Doubt | None" = None
+
+
+class Doubt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """That the wall clock was not trusted: its distance from boot time then, the mark that was taken `before`, by a
+    clock that was, and whether anything has `fired` since."""
+
+    offset: int
+    before: Mark | None = None
+    fired: bool = False
 
 
 class Pause(msgspec.Struct, frozen=True):

@@ -7,23 +7,29 @@ missed is counted, never enumerated.
 from typing import TYPE_CHECKING, ClassVar
 from zlib import crc32
 
-from dms.background_tasks.store import Mark
-from dms.instant import Instant
+from dms.background_tasks.store import Doubt, Mark
+from dms.instant import SECOND, Instant
 
 if TYPE_CHECKING:
     from dms.background_tasks.entry import Entry
 
 
-class Timetable:
-    """One time trigger of one task. `due` is its next time on its own clock, None where nothing comes by itself."""
+LONG_STEP = 86_400 * SECOND
+"""A wall clock that is set by more than this was wrong before, or is now."""
 
-    __slots__ = ("due", "owner", "token")
+
+class Timetable:
+    """One time trigger of one task. `due` is its next time on its own clock, None where nothing comes by itself;
+    `doubt` is there while the wall clock that it counts by is not trusted (see `doubt.py`)."""
+
+    __slots__ = ("doubt", "due", "owner", "token")
     on_wall: ClassVar[bool] = False
     one_time: ClassVar[bool] = False
 
     def __init__(self, owner: "Entry") -> None:
         self.owner = owner
         self.due: int | None = None
+        self.doubt: Doubt | None = None
         self.token = 0
 
     def begin(self, now: Instant) -> None:
@@ -71,6 +77,13 @@ class Timetable:
     def wall_stepped_back(self, now: Instant) -> bool:
         """The wall clock was set back; whether that gives the timetable a new time."""
         return False
+
+    def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
+        """What it took the wall time to be was in `doubt`, and is known now; whether that may give it a new time."""
+        return False
+
+    def miss_nothing(self, now: Instant) -> None:
+        """What counts is what comes after now, in the phase that it has."""
 
 
 def share_of(room: int, seed: str, occurrence: int) -> int:

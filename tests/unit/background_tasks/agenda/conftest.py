@@ -58,9 +58,15 @@ class World:
     return at once. While `disk` is "slow" batches wait in `unsaved` for `acknowledge` or `refuse`."""
 
     def __init__(
-        self, at: str = "2026-01-05T00:00", *, stored: bool = True, boot_id: str = "boot-1", **agenda: Any
+        self,
+        at: str = "2026-01-05T00:00",
+        *,
+        stored: bool = True,
+        boot_id: str = "boot-1",
+        trusted: bool = True,
+        **agenda: Any,
     ) -> None:
-        self.now = Instant(moment(at), microseconds("1h"))
+        self.now = Instant(moment(at), microseconds("1h"), trusted)
         self.store = MemoryStore()
         self.stored, self.boot_id, self._options = stored, boot_id, agenda
         self.disk = "quick"
@@ -163,9 +169,14 @@ class World:
         self.now = self.now.ahead(boot - self.now.boot)
         self.turn()
 
-    def set_wall(self, text: str) -> None:
-        """Somebody sets the wall clock."""
-        self.now = Instant(moment(text), self.now.boot)
+    def set_wall(self, text: str, trusted: bool | None = None) -> None:
+        """Somebody sets the wall clock, and may know that it is right now."""
+        self.now = Instant(moment(text), self.now.boot, self.now.trusted if trusted is None else trusted)
+        self.turn()
+
+    def trust(self) -> None:
+        """The wall clock is known to be right, as it is."""
+        self.now = Instant(self.now.wall, self.now.boot)
         self.turn()
 
     def finish(self, name: str, outcome: Outcome | None = None) -> None:
@@ -193,13 +204,15 @@ class World:
         self.agenda.attempts.save_failed(self.unsaved.pop(0).batch, "the disk is full", self.now)
         self.turn()
 
-    def crash(self, *, down: str = "0s", reboot: bool = False) -> None:
-        """The process is gone at once, and another begins: what is not on disk is lost."""
+    def crash(self, *, down: str = "0s", reboot: bool = False, wakes_in: str | None = None) -> None:
+        """The process is gone at once, and another begins: what is not on disk is lost. A machine that `wakes_in` some
+        moment has no clock that goes on while it is off."""
         self.store.close()
         self.now = self.now.ahead(microseconds(down))
-        if reboot:
+        if reboot or wakes_in:
             self.boot_id += "'"
-            self.now = Instant(self.now.wall, microseconds("30s"))
+            wall = moment(wakes_in) if wakes_in else self.now.wall
+            self.now = Instant(wall, microseconds("30s"), self.now.trusted and not wakes_in)
         self._begin()
 
     # ── its shell ──

@@ -1,0 +1,265 @@
+"""A clock that is not trusted yet: a device without one of its own wakes in 1970, or in whatever its battery says."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dms.background_tasks.task import Task
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+
+WRONG = ["1970-01-01T00:00:20", "2098-02-03T04:05:06"]
+
+
+def nothing():
+    pass
+
+
+def every(interval, **fields):
+    trigger = {key: fields.pop(key) for key in ("mode", "start", "end") if key in fields}
+    return Task("tick", nothing, triggers=[PeriodicTrigger(interval, **trigger)], **fields)
+
+
+def cron(expression, **fields):
+    return Task("job", nothing, triggers=[PeriodicTrigger(cron=expression, timezone="UTC")], **fields)
+
+
+def once(delay):
+    return Task("once", nothing, triggers=[OneTimeTrigger(delay)])
+
+
+# ── a first boot ──
+
+
+@pytest.mark.parametrize("woke", WRONG)
+def test_an_interval_goes_on_by_boot_time_from_a_first_boot_in_a_wrong_year(make_world, woke):
+    world = make_world(woke, trusted=False)
+    world.add(every("10m"))
+    world.go("25m")
+    world.set_wall("2026-05-05T12:00", trusted=True)
+    world.go("20m")
+
+    assert ["2026-05-05T12:05", "2026-05-05T12:15"] == world.runs("tick")[2:]
+    assert 0 == world.skipped.total()
+
+
+@pytest.mark.parametrize("woke", WRONG)
+def test_an_interval_that_was_anchored_in_a_wrong_year_keeps_its_phase_over_a_reboot_once_the_clock_is_right(
+    make_world, woke
+):
+    world = make_world(woke, trusted=False)
+    task = every("1h")
+    world.add(task)
+    world.go("10m")
+    world.set_wall("2026-05-05T12:10", trusted=True)
+    world.crash(down="90m", reboot=True)
+    world.add(task)
+    world.go("1h")
+
+    assert ["2026-05-05T13:00", "2026-05-05T14:00"] == world.labels("tick")
+
+
+@pytest.mark.parametrize("woke", WRONG)
+def test_an_interval_with_a_start_takes_its_phase_once_the_clock_is_right_and_has_missed_nothing(make_world, woke):
+    world = make_world(woke, trusted=False)
+    world.add(every("1h", start=datetime(2026, 1, 1, 0, 20, tzinfo=UTC)))
+    world.go("10m")
+    before = len(world.begun)
+    world.set_wall("2026-05-05T12:00", trusted=True)
+    world.go("2h")
+
+    assert ["2026-05-05T12:20", "2026-05-05T13:20"] == world.runs("tick")[before:]
+    assert 0 == world.skipped.total()
+
+
+@pytest.mark.parametrize("woke", WRONG)
+def test_a_calendar_has_missed_nothing_in_the_years_that_never_were(make_world, woke):
+    world = make_world(woke, trusted=False)
+    world.add(cron("0 3 * * *"))
+    world.go("10m")
+    world.set_wall("2026-05-05T12:00", trusted=True)
+    world.go("24h")
+
+    assert ["2026-05-06T03:00"] == world.runs("job")
+    assert 0 == world.skipped.total()
+
+
+def test_a_calendar_has_missed_nothing_though_the_clock_is_trusted_a_moment_after_it_was_set(make_world):
+    world = make_world("1970-01-01T00:00:20", trusted=False)
+    world.add(cron("0 3 * * *"))
+    world.set_wall("2026-05-05T12:00")
+    world.trust()
+    world.go("24h")
+
+    assert ["2026-05-06T03:00"] == world.runs("job")
+    assert 0 == world.skipped.total()
+
+
+def test_a_calendar_that_fired_in_1970_counts_from_the_moment_at_which_the_clock_is_right(make_world):
+    world = make_world("1970-01-01T00:00:20", trusted=False)
+    world.add(cron("*/10 * * * *"))
+    world.go("25m")
+    world.set_wall("2026-05-05T12:01", trusted=True)
+    world.go("10m")
+
+    assert ["1970-01-01T00:10", "1970-01-01T00:20", "2026-05-05T12:10"] == world.runs("job")
+    assert 0 == world.skipped.total()
+
+
+def test_a_clock_that_nobody_trusts_and_that_is_set_ahead_by_hours_has_missed_what_lies_between(make_world):
+    world = make_world("2026-05-05T00:00", trusted=False)
+    world.add(cron("0 * * * *"))
+    world.set_wall("2026-05-05T03:30")
+
+    assert ["2026-05-05T03:00"] == world.labels("job")
+    assert 2 == world.skipped["job", "missed"]
+
+
+# ── a boot after others ──
+
+
+def test_a_week_long_interval_comes_though_the_device_wakes_in_1970_every_day(world):
+    task = every("7d")
+    world.add(task)
+    for day in range(6, 20):
+        world.go("23h50m")
+        world.crash(wakes_in="1970-01-01T00:00:20")
+        world.add(task)
+        world.go("1m")
+        world.set_wall(f"2026-01-{day:02}T00:00", trusted=True)
+
+    assert ["2026-01-12T00:00", "2026-01-19T00:00"] == world.labels("tick")
+    assert 0 == world.skipped.total()
+
+
+def test_a_device_that_wakes_in_1970_makes_up_for_the_night_once_it_knows_the_time(world):
+    task = cron("0 3 * * *")
+    world.add(task)
+    world.go("4h")
+    world.crash(wakes_in="1970-01-01T00:00:20")
+    world.add(task)
+    world.go("1h")
+    world.set_wall("2026-01-08T09:00", trusted=True)
+
+    assert ["2026-01-05T03:00", "2026-01-08T03:00"] == world.labels("job")
+    assert 2 == world.skipped["job", "missed"]
+
+
+def test_what_was_recorded_is_not_fired_again_after_a_boot_in_1970(world):
+    task = cron("0 3 * * *")
+    world.add(task)
+    world.go("4h")
+    world.crash(wakes_in="1970-01-01T00:00:20")
+    world.add(task)
+    world.set_wall("2026-01-05T04:10", trusted=True)
+    world.go("2h")
+
+    assert ["2026-01-05T03:00"] == world.labels("job")
+
+
+def test_what_a_trusted_clock_had_counted_outlives_a_crash_while_it_is_1970(world):
+    task = cron("0 3 * * *")
+    world.add(task, every("4h"))
+    world.go("3h30m")
+    world.crash(wakes_in="1970-01-01T00:00:20")
+    world.add(task, every("4h"))
+    world.pause("job")
+    world.resume("job")
+    world.crash()
+    world.add(task, every("4h"))
+    world.set_wall("2026-01-06T02:00", trusted=True)
+    world.go("3h")
+
+    assert ["2026-01-05T03:00", "2026-01-06T03:00"] == world.labels("job")
+    assert ["2026-01-06T00:00", "2026-01-06T04:00"] == world.labels("tick")
+
+
+def test_what_fired_in_1970_stands_for_what_was_missed_until_then(world):
+    world.add(every("1h"))
+    world.crash(wakes_in="1970-01-01T00:00:20")
+    world.add(every("1h"))
+    world.go("70m")
+    world.set_wall("2026-01-07T05:30", trusted=True)
+    world.go("1h")
+
+    assert ["1970-01-01T01:00:20", "2026-01-07T06:00"] == world.runs("tick")
+    assert 0 == world.skipped.total()
+
+
+def test_a_machine_whose_clock_was_right_all_along_changes_nothing_when_it_is_trusted(world):
+    """Most machines have a clock of their own: it takes some seconds until a time service says that it is right."""
+    world.add(cron("0 * * * *"), every("1h"))
+    world.go("30m")
+    now = world.now
+    world.crash(wakes_in="2026-01-05T02:10")
+    world.add(cron("0 * * * *"), every("1h"))
+    world.go("20s")
+    world.set_wall("2026-01-05T02:10:21", trusted=True)
+    world.go("1h")
+
+    assert ["2026-01-05T02:00", "2026-01-05T03:00"] == world.labels("job")
+    assert ["2026-01-05T02:00", "2026-01-05T03:00"] == [label[:16] for label in world.labels("tick")]
+    assert {("job", "missed"): 1, ("tick", "missed"): 1} == world.skipped
+    assert now.boot > world.now.boot
+
+
+# ── delays ──
+
+
+@pytest.mark.parametrize("woke", WRONG)
+def test_a_delay_counts_by_boot_time_while_the_clock_is_wrong(make_world, woke):
+    world = make_world(woke, trusted=False)
+    world.add(once("10m"))
+    world.go("4m")
+    world.set_wall("2026-05-05T12:00", trusted=True)
+    world.go("7m")
+
+    assert ["2026-05-05T12:06"] == world.runs("once")
+
+
+def test_a_delay_that_began_in_1970_is_not_over_because_the_clock_is_right_after_a_reboot(make_world):
+    world = make_world("1970-01-01T00:00:20", trusted=False)
+    world.add(once("10m"))
+    world.go("4m")
+    world.now = type(world.now)(world.now.wall + 56 * 365 * 86_400_000_000, world.now.boot)
+    world.crash(reboot=True)
+    world.add(once("10m"))
+
+    assert [] == world.runs("once")
+    world.go("10m")
+    assert 1 == len(world.runs("once"))
+
+
+def test_a_delay_goes_on_from_before_a_boot_in_1970(world):
+    world.add(once("1d"))
+    world.go("20h")
+    world.crash(wakes_in="1970-01-01T00:00:20")
+    world.add(once("1d"))
+    world.set_wall("2026-01-05T21:00", trusted=True)
+    world.go("3h")
+
+    assert ["2026-01-06T00:00"] == world.runs("once")
+
+
+def test_a_fixed_delay_counts_from_the_last_run_before_a_boot_in_1970(world):
+    task = every("2h", mode="fixed_delay")
+    world.add(task)
+    world.go("2h30m")
+    world.crash(wakes_in="1970-01-01T00:00:20")
+    world.add(task)
+    world.set_wall("2026-01-05T03:00", trusted=True)
+    world.go("2h")
+
+    assert ["2026-01-05T02:00", "2026-01-05T04:00"] == world.runs("tick")
+
+
+def test_a_fixed_delay_whose_run_is_under_way_when_the_clock_is_right_waits_for_its_end(make_world):
+    world = make_world("1970-01-01T00:00:20", trusted=False)
+    world.busy.add("tick")
+    world.add(every("10m", mode="fixed_delay"))
+    world.go("12m")
+    world.set_wall("2026-05-05T12:00", trusted=True)
+    world.go("1h")
+    world.finish("tick")
+    world.go("10m")
+
+    assert ["1970-01-01T00:10:20", "2026-05-05T13:10"] == world.runs("tick")
