@@ -6,6 +6,7 @@ Outside it is an aware `datetime` or a `timedelta`.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -96,25 +97,36 @@ def parse_duration(given: "str | timedelta | float", what: str = "duration") -> 
 
 def microseconds(given: "str | timedelta | float", what: str = "duration") -> int:
     """What `parse_duration` reads, as whole microseconds."""
-    length = _read(given, what)
+    try:
+        return _length(given)
+    except InvalidDuration as error:
+        raise InvalidDuration(f"{what}: {error}") from None
+    except TypeError:  # not even hashable
+        raise InvalidDuration(f"{what}: {given!r} is not {_EXAMPLES}") from None
+
+
+@lru_cache(maxsize=1000, typed=True)
+def _length(given: "str | timedelta | float") -> int:
+    """Read once: a hundred thousand tasks go by a handful of lengths."""
+    length = _read(given)
     if length < 0:
-        raise InvalidDuration(f"{what}: {given!r} is negative; a length of time is 0 or more")
+        raise InvalidDuration(f"{given!r} is negative; a length of time is 0 or more")
     if length > _LONGEST:
-        raise InvalidDuration(f"{what}: {given!r} is longer than a hundred years")
+        raise InvalidDuration(f"{given!r} is longer than a hundred years")
     return length
 
 
-def _read(given: "str | timedelta | float", what: str) -> int:
+def _read(given: "str | timedelta | float") -> int:
     if isinstance(given, timedelta):
         return given // _MICROSECOND
     if isinstance(given, str):
-        return _read_text(given, what)
+        return _read_text(given)
     if isinstance(given, (int, float)) and not isinstance(given, bool) and -1e12 < given < 1e12:
         return round(given * SECOND)
-    raise InvalidDuration(f"{what}: {given!r} is not {_EXAMPLES}")
+    raise InvalidDuration(f"{given!r} is not {_EXAMPLES}")
 
 
-def _read_text(text: str, what: str) -> int:
+def _read_text(text: str) -> int:
     total, at, stripped = 0.0, 0, text.strip()
     while at < len(stripped):
         part = _PART.match(stripped, at)
@@ -123,7 +135,7 @@ def _read_text(text: str, what: str) -> int:
         total += float(part[1]) * _UNITS[part[2]]
         at = part.end()
     if not stripped or at < len(stripped) or total > 1e18:
-        raise InvalidDuration(f"{what}: {text!r} is not {_EXAMPLES}")
+        raise InvalidDuration(f"{text!r} is not {_EXAMPLES}")
     return round(total)
 
 

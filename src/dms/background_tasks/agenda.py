@@ -199,8 +199,9 @@ class Agenda:
 
     def _take_up(self, entry: Entry, now: Instant) -> None:
         """Plan what a task has before it: its times, its events, the end of its pause, its unfinished runs."""
+        runs_by_itself = entry.runs_by_itself
         for timetable in entry.timetables:
-            if entry.runs_by_itself:
+            if runs_by_itself:
                 self._plan(timetable)
             else:
                 timetable.token = 0
@@ -492,8 +493,10 @@ class Agenda:
             return
         if entry.skips is not None:
             entry.skips.end_stretch()
-        superseded = tuple(entry.retries or ()) if task.retry_policy.supersede else ()
-        overtaken = (*(entry.attempts or ()), *entry.queued()) if overtakes(entry, queue_anyway) else ()
+        superseded = tuple(entry.retries) if entry.retries and task.retry_policy.supersede else ()
+        overtaken = (
+            (*(entry.attempts or ()), *entry.queued()) if entry.active and overtakes(entry, queue_anyway) else ()
+        )
         attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
         self.attempts.admit(entry, attempt, now)
         for retry in superseded:
@@ -509,7 +512,8 @@ class Agenda:
         """An attempt has ended: what follows from it, for others and for the task itself."""
         if execution.retry_at is None:
             self._run_over(entry, execution, now)
-        self._next_of(entry, now)
+        if entry.queue:
+            self._next_of(entry, now)
         self._remove_if_over(entry)
 
     def _retry_due(self, attempt: Attempt, now: Instant) -> None:

@@ -22,12 +22,12 @@ _KEPT = 64
 class Alarms:
     """What comes due, by the wall clock and by boot time. `offset` is wall minus boot as last read."""
 
-    __slots__ = ("_boot", "_clear_at", "_order", "_wall", "offset")
+    __slots__ = ("_boot", "_clear_at", "_order", "_size", "_wall", "offset")
 
     def __init__(self, now: Instant) -> None:
         self._boot: OrderedHeap[_Alarm] = OrderedHeap()
         self._wall: OrderedHeap[_Alarm] = OrderedHeap()
-        self._order = 0
+        self._order = self._size = 0
         self._clear_at = _KEPT
         self.offset = now.wall - now.boot
 
@@ -51,13 +51,15 @@ class Alarms:
 
     def _push(self, heap: OrderedHeap[_Alarm], alarm: _Alarm) -> None:
         heap.push(alarm)
-        if len(self._boot) + len(self._wall) > self._clear_at:
+        self._size += 1
+        if self._size > self._clear_at:
             self.clear_away()
 
     def due(self, now: Instant) -> "Iterable[tuple[Act, Any]]":
         """What has come due until `now`, one at a time; what is planned meanwhile counts too."""
         for heap, reading in ((self._boot, now.boot), (self._wall, now.wall)):
             while (alarm := heap.pop_until(reading)) is not None:
+                self._size -= 1
                 if _counts(alarm):
                     yield alarm[2], alarm[3]
 
@@ -70,7 +72,8 @@ class Alarms:
         """Drop what does not count any more."""
         for heap in (self._boot, self._wall):
             heap.keep(_counts)
-        self._clear_at = 2 * (len(self._boot) + len(self._wall)) + _KEPT
+        self._size = len(self._boot) + len(self._wall)
+        self._clear_at = 2 * self._size + _KEPT
 
     def next(self) -> Instant | None:
         """The earliest of all, by the clocks' distance as last read."""
@@ -78,6 +81,7 @@ class Alarms:
         for heap, offset in ((self._boot, 0), (self._wall, self.offset)):
             while (alarm := heap.first()) is not None and not _counts(alarm):
                 heap.pop()
+                self._size -= 1
             if alarm is not None:
                 boots.append(alarm[0] - offset)
         return Instant(min(boots) + self.offset, min(boots)) if boots else None

@@ -365,8 +365,10 @@ def check_name(name: object) -> None:
 
 def check_function(function: object) -> None:
     """InvalidTask unless it can be run."""
+    if callable(function) or isinstance(function, Program):
+        return
     if isinstance(function, str):
         if not _REFERENCE(function):
             raise InvalidTask(f"function: {function!r} is not of the form package.module:function")
-    elif not isinstance(function, Program) and not callable(function):
+    else:
         raise InvalidTask(f"function: {function!r} is neither a function, package.module:function nor a Program")

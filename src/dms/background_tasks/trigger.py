@@ -377,7 +377,7 @@ def _interval(given: timedelta | str | float) -> int:
 
 def _mode(given: Mode | str) -> Mode:
     try:
-        return Mode(given)
+        return given if isinstance(given, Mode) else Mode(given)
     except ValueError:
         raise InvalidTrigger(f"mode: {given!r} is neither fixed_rate nor fixed_delay") from None
 
