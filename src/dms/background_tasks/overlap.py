@@ -13,7 +13,7 @@ def may_queue(entry: Entry) -> bool:
 
 def overtakes(entry: Entry, queue_anyway: bool) -> bool:
     """Whether another fire of it ends what runs and waits."""
-    return entry.task.overlap is Overlap.CANCEL_RUNNING and not queue_anyway
+    return entry.task.overlap is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
 
 
 def why_busy(task: Task) -> str:
