@@ -182,6 +182,8 @@ def test_an_execution_comes_back_as_it_was_put(loaded: ExecutionStore) -> None:
         cause="retry",
         retry_at=NOON + HOUR,
         failures=3,
+        occurrence=NOON - HOUR,
+        wait=HOUR,
     )
     save(loaded, execution)
     assert [execution] == loaded.executions(Query("backup")).result(10)

@@ -48,6 +48,7 @@ class _Detail(msgspec.Struct, array_like=True, frozen=True, gc=False):
     results: bytes | None
     trace_id: str | None = None
     occurrence: int | None = None
+    wait: int | None = None
 
 
 def number_of(execution_id: str) -> Number:
@@ -109,6 +110,7 @@ def execution_of(row: Row) -> Execution:
         detail.failures,
         detail.trace_id,
         detail.occurrence,
+        detail.wait,
     )
 
 
@@ -188,6 +190,7 @@ def _detail_of(execution: Execution) -> _Detail:
         None if results is None else _pack_results(results),
         execution.trace_id,
         execution.occurrence,
+        execution.wait,
     )
 
 

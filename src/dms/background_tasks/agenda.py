@@ -598,9 +598,11 @@ _ENDINGS = {
 
 
 def _rest_of_wait(attempt: Attempt, now: Instant) -> int:
-    """How long an attempt that the store brought back has still to wait for its retry: never longer than the policy
-    lets it, for the clock may have been set back. What the function asked for itself is taken as it stands."""
+    """How long an attempt that the store brought back has still to wait for its retry: never longer than it had to at
+    first, nor than the policy lets it now, for the clock may have been set back."""
     rest = max(0, attempt.due - now.wall)
+    if attempt.wait is not None:
+        rest = min(rest, attempt.wait)
     if attempt.cause == RETRY_LATER:
         return rest
     return min(rest, attempt.task.retry_policy.longest_wait(attempt.failures) if attempt.failures else 0)

@@ -230,7 +230,7 @@ class Attempts:
             return None
         cause = RETRY_LATER if attempts and not failures else RETRY
         again = Attempt(attempt.entry, self.next_id(), now.wall + wait, cause, attempt.event, attempt.ticket)
-        again.occurrence = attempt.occurrence
+        again.occurrence, again.wait = attempt.occurrence, wait
         again.run_id, again.link = attempt.run_id, attempt.traceparent or attempt.link
         again.attempt, again.failures = attempt.attempt + attempts, attempt.failures + failures
         return again

@@ -40,13 +40,13 @@ class Ticket(Protocol):
 class Attempt:
     """An execution that is not over: what an executor needs to know, and what the agenda keeps about it. `occurrence`
     is the moment that its run is for: when its first attempt was due. `ready` is the boot time as of which it may
-    start, `waited` how long it then took to start, `lane` whose slots it uses.
+    start, `waited` how long it then took to start, `wait` how long a retry waits, `lane` whose slots it uses.
     `trace_id` is of the trace that it begins, where its host wants one, `link` the `traceparent` of what led to it."""
 
     __slots__ = (
         "attempt", "cause", "due", "ending", "entry", "event", "failed", "failures", "id", "in_store", "killed", "lane",
         "link", "occurrence", "over", "ready", "reason", "run_id", "started", "status", "task", "ticket", "trace_id",
-        "waited",
+        "wait", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class Attempt:
         self.lane, self.ready, self.waited = self.task.lane, 0, 0
         self.status = Status.WAITING
         self.started: int | None = None
+        self.wait: int | None = None
         self.ending: Status | None = None
         self.reason: str | None = None
         self.failed: Failed | None = None
@@ -94,7 +95,7 @@ class Attempt:
         return Execution(
             self.id, self.run_id, self.task.name, self.entry.id, self.attempt, self.status, self.due, self.started,
             ended, error, self.event, results, self.cause, retry_at, self.failures, self.trace_id,
-            None if self.occurrence == self.due else self.occurrence,
+            None if self.occurrence == self.due else self.occurrence, self.wait,
         )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:
     attempt = Attempt(entry, execution.id, execution.due, cause, execution.event)
     attempt.run_id = execution.run_id
     attempt.occurrence = execution.due if execution.occurrence is None else execution.occurrence
-    attempt.attempt, attempt.failures = execution.attempt, execution.failures
+    attempt.attempt, attempt.failures, attempt.wait = execution.attempt, execution.failures, execution.wait
     attempt.in_store = True
     return attempt
 

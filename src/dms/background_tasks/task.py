@@ -94,7 +94,8 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     share `run_id`. `cause` is what fired it: schedule, event, trigger, operator, retry, retry_later, catch_up,
     backfill or crash.
     `retry_at` is when the next attempt comes, if any; `trace_id` leads to its lines in the log and to its span.
-    `occurrence` is when the first attempt of its run was due, where this is a later one.
+    `occurrence` is when the first attempt of its run was due, where this is a later one; `wait` is how long a retry had
+    to wait, in microseconds.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     failures: int = 0
     trace_id: str | None = None
     occurrence: int | None = None
+    wait: int | None = None
 
     @property
     def due_at(self) -> datetime:

@@ -306,6 +306,21 @@ def test_a_wait_that_the_function_asked_for_survives_a_crash_too(world):
     assert 2 == len(world.runs("job"))
 
 
+@pytest.mark.parametrize("reboot", [False, True])
+def test_a_wait_that_the_function_asked_for_is_no_longer_though_the_clock_went_back_over_a_restart(world, reboot):
+    world.busy.add("job")
+    job = Task("job", nothing)
+    world.add(job)
+    world.run("job")
+    world.finish("job", Failed("busy", retry_after=600_000_000))
+    world.now = type(world.now)(world.now.wall - 10 * 365 * 86_400_000_000, world.now.boot)
+    world.crash(reboot=reboot)
+    world.add(job)
+    world.go("10m")
+
+    assert ["operator", "retry_later"] == world.causes("job")
+
+
 def test_so_does_one_of_a_failure_that_the_policy_names(world):
     world.busy.add("job")
     job = Task("job", nothing, retry_policy=RetryPolicy(1, "10m", retry_on=["exit 75"]))
