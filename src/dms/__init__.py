@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dms.adapters.memory import MemoryStore as MemoryStore
     from dms.adapters.sqlite import SqliteStore as SqliteStore
+    from dms.adapters.transcripts import FileTranscripts as FileTranscripts
     from dms.background_tasks.channel import Channel as Channel
     from dms.background_tasks.handle import Handle as Handle
     from dms.background_tasks.retry import Backoff as Backoff
@@ -63,6 +64,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "dms.adapters.memory": ("MemoryStore",),
     "dms.adapters.sqlite": ("SqliteStore",),
+    "dms.adapters.transcripts": ("FileTranscripts",),
     "dms.background_tasks.channel": ("Channel",),
     "dms.background_tasks.handle": ("Handle",),
     "dms.background_tasks.retry": ("Backoff", "GiveUp", "RetryLater", "RetryPolicy"),

@@ -79,6 +79,13 @@ def reload(store: ExecutionStore) -> Any:
     return store.load()
 
 
+def test_the_oldest_that_is_kept_of_each_task_is_told(loaded: ExecutionStore) -> None:
+    assert {} == loaded.oldest().result(10)
+    kept = [run(3), run(1, task="a"), run(2), run(5, Status.WAITING, task="b"), run(7, task="a")]
+    loaded.save([PutExecution(execution) for execution in kept]).result(10)
+    assert {"backup": "1-2", "a": "1-1", "b": "1-5"} == loaded.oldest().result(10)
+
+
 def test_a_new_store_is_empty_and_counts_its_first_start(store: ExecutionStore) -> None:
     stored = store.load()
     assert ([], [], {}, 0, 1, None) == (

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dms.adapters.config_store import MemoryConfigStore
+from dms.adapters.transcripts import FileTranscripts
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.run import Run
 from dms.background_tasks.scheduler import Scheduler
@@ -26,6 +27,7 @@ from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_logs import task_log_operations
 from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.config import Loaded, load
@@ -83,7 +85,8 @@ class NodeInAThread:
 
     async def _live(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        async with Scheduler(max_running_tasks=4) as self.scheduler:
+        self._transcripts = FileTranscripts(self.data_dir / "runs")
+        async with Scheduler(max_running_tasks=4, transcripts=self._transcripts) as self.scheduler:
             self.scheduler.add_tasks(
                 [
                     Task("answer", lambda: 42, description="The answer.", triggers=[PeriodicTrigger("90m")]),
@@ -111,6 +114,7 @@ class NodeInAThread:
             task_operations(self.scheduler),
             task_fire_operations(self.scheduler),
             task_question_operations(self.scheduler),
+            task_log_operations(self.scheduler, self._transcripts),
             event_operations(self.scheduler),
             config_operations(live),
             task_declaration_operations(self.scheduler, live),

@@ -1,6 +1,6 @@
 """MemoryStore: the same promises as a file, but for the one that it outlives the process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from threading import Lock
 from typing import TypeVar
@@ -83,6 +83,10 @@ class MemoryStore:
         """Delete final executions that ended more than `max_age` microseconds before `now` (wall) or beyond the newest
         `max_count` of their task; never the last of a task that exists. Gives how many."""
         return self._done(lambda: self._retain(now - max_age, max(max_count, 1)))
+
+    def oldest(self) -> Future[Mapping[str, str]]:
+        """The ID of the oldest execution that is kept of each task, by the task's name."""
+        return self._done(lambda: {execution.task: execution.id for execution in reversed(self._in_order())})
 
     def close(self) -> None:
         """Until it is loaded anew nothing is kept nor found."""

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import msgspec
 
 from dms.adapters.database import check_pages, connect, discard, has_log, inspect, migrate, store_error
 from dms.adapters.reader import Reader
-from dms.adapters.record import COLUMNS, decode_pause, decode_task, execution_of
+from dms.adapters.record import COLUMNS, decode_pause, decode_task, execution_of, id_of
 from dms.adapters.retention import Retention
 from dms.adapters.writer import Writer
 from dms.background_tasks.store import LIVES, Change, Life, Query, Stored
@@ -34,6 +34,16 @@ WHERE execution.task_id = task.id
 _HIGHEST_TASK_ID = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'task'"
 _LIVES = "SELECT start, began, seen, stopped FROM life ORDER BY start"
 _FORGET_LIVES = "DELETE FROM life WHERE start <= ?"
+# The next one by the index each time, not all of them grouped: a million executions are few tasks.
+_OLDEST = """
+WITH RECURSIVE oldest (task, number) AS (
+    SELECT * FROM (SELECT task, number FROM execution ORDER BY task, number LIMIT 1)
+    UNION ALL
+    SELECT next.task, next.number FROM oldest JOIN execution AS next
+    ON next.number = (SELECT number FROM execution WHERE task > oldest.task ORDER BY task, number LIMIT 1)
+)
+SELECT task, number FROM oldest
+"""
 _COUNT_START = "UPDATE node SET starts = starts + 1 RETURNING starts"
 
 
@@ -122,6 +132,12 @@ class SqliteStore:
             return self._not_open()
         return self._writer.retain(Retention(now - max_age, max_count))
 
+    def oldest(self) -> Future[Mapping[str, str]]:
+        """The ID of the oldest execution that is kept of each task, by the task's name."""
+        if self._reader is None:
+            return self._not_open()
+        return self._reader.ask(_oldest)
+
     def close(self) -> None:
         """Write what is still queued, then let the file go. StoreError where the disk takes longer than
         `close_timeout`: what was not acknowledged may be lost."""
@@ -157,6 +173,10 @@ class SqliteStore:
         future: Future[Any] = Future()
         future.set_exception(self._closed())
         return future
+
+
+def _oldest(connection: apsw.Connection) -> dict[str, str]:
+    return {task: id_of(number) for task, number in connection.execute(_OLDEST)}
 
 
 def _read(connection: apsw.Connection) -> Stored:

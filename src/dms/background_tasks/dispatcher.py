@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 from dms.background_tasks.agenda import Agenda
@@ -27,6 +28,7 @@ from dms.background_tasks.executor import Deliver, Executor, Running, error_text
 from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, Sinks
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution
+from dms.background_tasks.transcript import Transcript, Transcripts
 from dms.background_tasks.view import RunEvent, summary
 from dms.errors import NotFound
 from dms.trace import begin
@@ -60,6 +62,7 @@ class Dispatcher:
         store: ExecutionStore | None,
         snapshot: Callable[[], Any] | None,
         log: LogSink,
+        transcripts: Transcripts | None = None,
         traces: bool = False,
         history_limit: int,
         listeners: list[Listener],
@@ -67,7 +70,8 @@ class Dispatcher:
         alert: Callable[[Alert], None],
     ) -> None:
         self._agenda, self._executors, self._messages, self._store = agenda, executors, messages, store
-        self._snapshot, self._sinks = snapshot, Sinks(log, messages.progressed)
+        transcript = None if transcripts is None else partial(_transcript_of, transcripts)
+        self._snapshot, self._sinks = snapshot, Sinks(log, messages.progressed, transcript)
         self._traces, self._history_limit, self.alert = traces, history_limit, alert
         self._listeners = listeners
         self.progress: dict[str, Progress] = {}
@@ -206,6 +210,17 @@ class Dispatcher:
                 raise
             except BaseException as error:  # noqa: BLE001 - SystemExit too is the listener's fault, and stops nobody
                 self.alert(Alert("listener", _name_of(listener), f"it raised {error_text(error)}"))
+
+
+_OPENING = Lock()
+
+
+def _transcript_of(transcripts: Transcripts, run: Run) -> Transcript:
+    """A run's transcript, opened once: its threads may say their first words at the same moment."""
+    with _OPENING:
+        if run.transcript is None:
+            run.transcript = transcripts.open(run.task, run.run_id, run.id)
+        return run.transcript
 
 
 def _name_of(listener: Listener) -> str:

@@ -76,14 +76,16 @@ class CoroutineExecutor:
         """Nothing to do: the loop is the caller's."""
 
 
-def _enter_trace(run: Run) -> None:
-    """What this thread, or this task of an event loop, does from now on is part of the run's trace."""
+def _enter(run: Run) -> None:
+    """What this thread, or this task of an event loop, does from now on belongs to the run, and is part of its
+    trace."""
+    run.enter()
     if run.traceparent:
         CURRENT.set(read_traceparent(run.traceparent))
 
 
 async def _conduct(attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> None:
-    _enter_trace(run)
+    _enter(run)
     try:
         outcome: Outcome = Succeeded(await attempt.task.target(*arguments.args, **arguments.kwargs))
     except asyncio.CancelledError:
@@ -227,17 +229,17 @@ class _RunningThread:
 
 
 class ProgramExecutor:
-    """Runs programs, each watched by a thread of `threads`."""
+    """Runs programs, each watched by a thread of `threads`; what they print goes to the run."""
 
     def __init__(self, threads: ThreadExecutor) -> None:
         self._threads = threads
 
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
-        """Start the program; its lines go to the run's log."""
+        """Start the program."""
         program: Program = attempt.task.target
         event = b"" if run.event is None else _json(run.event.payload)
         given = event if len(event) > LONGEST_VARIABLE else b""
-        running = ProgramRun(program, _environment(run, event), _logged(run), given)
+        running = ProgramRun(program, _environment(run, event), run.printed, given)
         self._threads.submit(lambda: _watch(running), partial(deliver, attempt.id))
         return running
 
@@ -251,13 +253,6 @@ def _watch(running: ProgramRun) -> Outcome:
     except Exception as error:  # noqa: BLE001 - a fault in watching must not lose the run
         running.kill()
         return Failed(error_text(error))
-
-
-def _logged(run: Run) -> Callable[[str, str], None]:
-    def line(stream: str, text: str) -> None:
-        run.log.debug(text, stream=stream)
-
-    return line
 
 
 def _environment(run: Run, event: bytes) -> dict[str, str]:
@@ -281,7 +276,7 @@ def _json(payload: Any) -> bytes:
 
 
 def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:
-    _enter_trace(run)
+    _enter(run)
     try:
         results = function(*arguments.args, **arguments.kwargs)
         if inspect.iscoroutine(results):

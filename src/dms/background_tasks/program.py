@@ -15,12 +15,16 @@ from typing import IO, Any
 
 from dms.background_tasks.decision import Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.task import Program
+from dms.clock import stopwatch
 
 TAIL = 8192
 """Characters of the end of the output that are kept as a result."""
 
 LONGEST_LINE = 16_384
 """Characters after which a line is handed on although it has not ended."""
+
+BETWEEN_STATES = 1.0
+"""Seconds between two states of a line that is written over and over."""
 
 _CHUNK = 65_536
 _DRAINED_CHUNKS = 16
@@ -184,12 +188,16 @@ class _Exit:
 
 
 class _Stream:
-    """One pipe, cut into lines. Characters that are cut in two wait for their rest; bytes that are none become �."""
+    """One pipe, cut into lines. Characters that are cut in two wait for their rest; bytes that are none become �.
+
+    What a carriage return lets be written over, as programs show their progress, is handed on as it is at the line's
+    end and, meanwhile, once a second."""
 
     def __init__(self, name: str, pipe: IO[bytes], line: LineSink) -> None:
         self._name, self._descriptor, self._line = name, pipe.fileno(), line
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""
+        self._state_at = 0.0
 
     def read(self) -> bool:
         """Hand on the lines that have come; False where nothing more comes, now or ever."""
@@ -211,17 +219,41 @@ class _Stream:
 
     def _hand_on(self, text: str) -> None:
         *lines, self._begun = text.split("\n")
+        if "\r" in text:
+            lines = [_visible(line) for line in lines]
+            self._overwritten(bool(lines))
         if len(self._begun) > LONGEST_LINE:
             lines.append(self._begun)
             self._begun = ""
         for line in lines:
-            self._line(self._name, line.removesuffix("\r"))
+            self._line(self._name, line)
+
+    def _overwritten(self, anew: bool) -> None:
+        """Of a line that has not ended only what is seen of it is kept; that is told where it was not for a second."""
+        if "\r" not in self._begun:
+            return
+        seen, now = _visible(self._begun), stopwatch()
+        self._begun = f"{seen}\r" if self._begun.endswith("\r") else seen
+        if anew or not self._state_at:
+            self._state_at = now
+        elif seen and now - self._state_at >= BETWEEN_STATES:
+            self._state_at = now
+            self._line(self._name, seen)
 
     def _flush(self) -> None:
         rest = self._begun + self._decoder.decode(b"", final=True)
         self._begun = ""
         if rest:
-            self._line(self._name, rest)
+            self._line(self._name, _visible(rest))
+
+
+def _visible(line: str) -> str:
+    r"""What is left of a line once it was written over.
+
+    >>> _visible("10 %\r50 %\r100 %\r")
+    '100 %'
+    """
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _signal_name(number: int) -> str:

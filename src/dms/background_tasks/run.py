@@ -1,11 +1,13 @@
 """Run: what a task's function may ask and tell while it runs."""
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.task import Event
+from dms.background_tasks.transcript import Transcript
 from dms.instant import to_datetime
 
 
@@ -24,33 +26,40 @@ ProgressSink = Callable[["Run"], None]
 class RunLog:
     """A run's own log: each line carries the task and the execution it belongs to."""
 
-    __slots__ = ("_run", "_sink")
+    __slots__ = ("_run",)
 
-    def __init__(self, run: "Run", sink: LogSink) -> None:
-        self._run, self._sink = run, sink
+    def __init__(self, run: "Run") -> None:
+        self._run = run
 
     def debug(self, event: str, /, **fields: Any) -> None:
         """Something that only its author wants to know."""
-        self._sink(self._run, "debug", event, fields)
+        self._run.say("debug", event, fields)
 
     def info(self, event: str, /, **fields: Any) -> None:
         """Something worth knowing."""
-        self._sink(self._run, "info", event, fields)
+        self._run.say("info", event, fields)
 
     def warning(self, event: str, /, **fields: Any) -> None:
         """Something that wants a look."""
-        self._sink(self._run, "warning", event, fields)
+        self._run.say("warning", event, fields)
 
     def error(self, event: str, /, **fields: Any) -> None:
         """Something that went wrong."""
-        self._sink(self._run, "error", event, fields)
+        self._run.say("error", event, fields)
 
 
 class Sinks(NamedTuple):
-    """Where what a run tells goes to."""
+    """Where what a run tells goes to; `transcript` gives a run what keeps its lines, and is None where nothing does."""
 
     log: LogSink
     progress: ProgressSink
+    transcript: "Callable[[Run], Transcript] | None" = None
+
+
+CURRENT_RUN: "ContextVar[Run | None]" = ContextVar("dms_run", default=None)
+"""The run whose function is under way here, where its lines are kept: in this thread, in this task of an event loop."""
+
+_NO_FIELDS: Mapping[str, Any] = {}
 
 
 class Run:
@@ -59,13 +68,14 @@ class Run:
     `config` is the configuration as it was at the start.
     """
 
-    __slots__ = ("_attempt", "_cancelled", "_progress", "_sinks", "_told", "config")
+    __slots__ = ("_attempt", "_cancelled", "_progress", "_sinks", "_told", "config", "transcript")
 
     def __init__(self, attempt: Attempt, config: Any, sinks: Sinks) -> None:
         self._attempt, self.config, self._sinks = attempt, config, sinks
         self._progress: Progress | None = None
         self._told = False
         self._cancelled = False
+        self.transcript: Transcript | None = None
 
     @property
     def id(self) -> str:
@@ -111,7 +121,7 @@ class Run:
     @property
     def log(self) -> RunLog:
         """Its log: each line carries the task and the execution."""
-        return RunLog(self, self._sinks.log)
+        return RunLog(self)
 
     @property
     def cancelled(self) -> bool:
@@ -125,6 +135,30 @@ class Run:
         if not self._told:
             self._told = True
             self._sinks.progress(self)
+
+    def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        """A line of its log; what `log` calls."""
+        self._sinks.log(self, level, event, fields)
+        self.keep(level, event, fields)
+
+    def printed(self, stream: str, line: str) -> None:
+        """A line that its program or process has written to `stdout` or `stderr`; for the executor."""
+        self._sinks.log(self, "debug", line, {"stream": stream})
+        self.keep(stream, line)
+
+    def keep(self, kind: str, text: str, fields: Mapping[str, Any] = _NO_FIELDS) -> None:
+        """Add a line to its transcript, where there is one; what comes after its end is not heard."""
+        if self._sinks.transcript is None or self._attempt.over:
+            return
+        transcript = self.transcript
+        if transcript is None:
+            transcript = self._sinks.transcript(self)
+        transcript.add(kind, text, fields)
+
+    def enter(self) -> None:
+        """What this thread, or this task of an event loop, logs from now on by the standard library is this run's."""
+        if self._sinks.transcript is not None:
+            CURRENT_RUN.set(self)
 
     def cancel(self) -> None:
         """Tell it to end; for the executor."""

@@ -26,7 +26,7 @@ from dms.background_tasks.evidence import evidence_of
 from dms.background_tasks.executor import Executor, make_executors
 from dms.background_tasks.explanation import Explanation, explain
 from dms.background_tasks.handle import Handle
-from dms.background_tasks.history_bound import NO_AGE, HistoryBound
+from dms.background_tasks.history_bound import NO_AGE, HistoryBound, history_of
 from dms.background_tasks.host import Host
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.loop_thread import LoopThread, in_thread
@@ -37,6 +37,7 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.settings import Duration, changed_settings, usual_settings
 from dms.background_tasks.store import ExecutionStore, Query
 from dms.background_tasks.task import Execution, Status, Task
+from dms.background_tasks.transcript import Transcripts
 from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
 from dms.clock import SystemClock, boot_id
@@ -56,7 +57,8 @@ class Scheduler:
     survive a crash. `snapshot()` is called at each start and gives `run.config`. `timezone` is for triggers that name
     none (default: the host's, else UTC). `aging_quantum` is how long a waiting run waits for one step of priority.
     `poll_interval` is how often a third party's trigger is asked. `history_limit` is how many executions of each task
-    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. `host` is what a node adds.
+    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. `transcripts`
+    (`dms.FileTranscripts`) keeps what runs log and print. `host` is what a node adds.
     Methods may be called from any thread and never block, unless they say so; an answer to another thread waits, a
     second at most, until what was asked for before it is done.
     """
@@ -72,12 +74,13 @@ class Scheduler:
         aging_quantum: Duration = "1m",
         poll_interval: Duration = "1s",
         history_limit: int | None = None,
+        transcripts: Transcripts | None = None,
         host: Host | None = None,
     ) -> None:
         given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit
         self._settings = changed_settings(usual_settings(store is not None), *given)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
-        self._host = host or Host()
+        self._transcripts, self._host = transcripts, host or Host()
         self._registry = Registry(numbered=store is None)
         self._inbox: Inbox[Engine] = Inbox()
         self._listeners: list[Listener] = []
@@ -222,6 +225,12 @@ class Scheduler:
             return list(dict.fromkeys(each.task.name for each in live.values() if each.status is Status.RUNNING))
         return []
 
+    def live(self, name: str) -> dict[str, str]:
+        """The executions of a task that are not over, as of the last turn of the loop, each with its run; waits for
+        nothing."""
+        live = {} if self._engine is None else self._engine.agenda.attempts.live.copy()
+        return {each.id: each.run_id for each in live.values() if each.task.name == name}
+
     def waiting_count(self) -> int:
         """How many runs wait for a slot."""
         engine = self._current()
@@ -304,12 +313,13 @@ class Scheduler:
 
     def retain(self, max_age: Duration, max_count: int) -> "Future[int]":
         """Let go of executions that ended longer ago than `max_age`, or beyond the newest `max_count` of their task,
-        but never of the last one of a task; gives how many. None is too old while the wall clock is not trusted.
-        Misuse where there is no store."""
+        but never of the last one of a task, and of what they said; gives how many. None is too old while the wall clock
+        is not trusted. Misuse where there is no store."""
         if self._store is None:
             raise Misuse("without a store executions are remembered up to history_limit, and no longer")
         oldest, now = microseconds(max_age, "max_age"), self._clock.now()
-        return self._store.retain(oldest if now.trusted else NO_AGE, max_count, now.wall)
+        retain = history_of(self._store, self._transcripts)
+        return retain(oldest if now.trusted else NO_AGE, max_count, now.wall)
 
     def _as_it_is(self, stored: Execution) -> Execution:
         """The store is told of starts and ends, and not of what lies between them."""
@@ -395,6 +405,8 @@ class Scheduler:
             self._stopped = True
             self._tell_pending()
             raise
+        if self._transcripts is not None:
+            self._transcripts.listen()
         self._executors = make_executors(self._host.own_coroutine_loop)
         engine = self._engine = self._make_engine(memory)
         self._inbox.open(engine.turn)
@@ -433,15 +445,16 @@ class Scheduler:
             store=self._store,
             snapshot=self._snapshot,
             log=self._host.log,
+            transcripts=self._transcripts,
             traces=self._host.traces,
             history_limit=self._settings.history_limit,
             listeners=self._listeners,
             removed=self._removed,
             alert=self._host.alert,
         )
-        bound = None
-        if self._store is not None and not self._host.bounds_history:
-            bound = HistoryBound(self._store, self._settings.history_limit)
+        bound, lasting = None, self._store is not None or self._transcripts is not None
+        if lasting and not self._host.bounds_history:
+            bound = HistoryBound(history_of(self._store, self._transcripts), self._settings.history_limit)
         return Engine(agenda, dispatcher, self._inbox, self._clock, self._settings.poll_interval, bound)
 
     async def astop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
@@ -486,6 +499,8 @@ class Scheduler:
         self._tell_pending()
         for executor in self._executors.values():
             executor.close()
+        if self._transcripts is not None:
+            self._transcripts.close()
 
     def _tell_pending(self) -> None:
         """Close the inbox; who asked for a run that was not even looked at is told."""

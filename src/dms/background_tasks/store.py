@@ -180,6 +180,10 @@ class ExecutionStore(Protocol):
         `max_count` of their task, in small steps; never a task's last. Gives how many."""
         ...
 
+    def oldest(self) -> "Future[Mapping[str, str]]":
+        """The ID of the oldest execution that is kept of each task, by the task's name."""
+        ...
+
     def close(self) -> None:
         """Write what is still queued, then let the file go. StoreError where that takes too long."""
         ...

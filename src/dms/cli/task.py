@@ -282,6 +282,19 @@ def _print_explanation(told: dict[str, Any]) -> None:
 
 
 @task.command()
+@task_name()
+@click.option("--run", "run_id", metavar="ID", help="The run, or an attempt of it; else the newest that said anything.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on with what comes; Ctrl-C ends it.")
+@click.option("-n", "--lines", type=click.IntRange(1, 1000), help="Only the newest so many.")
+@asking
+def logs(node: Asking, name: str | int, run_id: str | None, following: bool, lines: int | None) -> int:
+    """What a task's runs log and print. With --json each line is a JSON document."""
+    from dms.cli.task_logs import print_logs
+
+    return print_logs(node, name, run_id, following, lines)
+
+
+@task.command()
 @task_name(required=False)
 @asking
 def watch(node: Asking, name: str | int | None) -> int:

@@ -31,6 +31,14 @@ class Reporting:
         else:
             self._health.clear(alert.code, alert.subject)
 
+    def transcripts_troubled(self, error: OSError | None) -> None:
+        """What runs log and print can't be kept, or is again."""
+        if error is None:
+            self._health.clear("run_logs", "runs")
+        else:
+            why = f"what runs log and print can't be kept: {error.strerror or error}; lines are missing since"
+            self.found(Finding("run_logs", "runs", why))
+
     def run_said(self, run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """A run logs a line."""
         told = {name if name not in _TAKEN else f"{name}_": value for name, value in fields.items()}

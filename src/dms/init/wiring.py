@@ -9,6 +9,7 @@ from dms.access.caller import SCOPES
 from dms.access.tokens import Tokens
 from dms.adapters.folder import DataFolder
 from dms.adapters.sqlite import SqliteStore
+from dms.adapters.transcripts import Bounds, FileTranscripts
 from dms.background_tasks.host import Host
 from dms.background_tasks.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
@@ -24,6 +25,7 @@ from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_logs import task_log_operations
 from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.command.tokens import token_operations
@@ -81,6 +83,7 @@ class Node:
         self._started = self._clock.now().wall
         self._live_log = LiveLog(log, self.health, self._clock)
         self._live_log.start(on.live.config)
+        self._transcripts = self._make_transcripts()
         self.scheduler = self._make_scheduler()
         self._description = self._describe(on.id)
         self._operations = Operations()
@@ -101,6 +104,14 @@ class Node:
         self._offer_own_operations(logs, changes)
         self._follow_configuration()
 
+    def _make_transcripts(self) -> FileTranscripts:
+        def bounds() -> Bounds:
+            it = self._live.config.scheduler
+            return Bounds(it.log_max_run * 1_000, it.log_max_task * 1_000_000, it.log_max_all * 1_000_000)
+
+        troubled = self._reporting.transcripts_troubled
+        return FileTranscripts(self._folder.path / "runs", bounds, clock=self._clock, troubled=troubled)
+
     def _make_scheduler(self) -> Scheduler:
         it, tell = self._live.config.scheduler, self._reporting
         return Scheduler(
@@ -112,6 +123,7 @@ class Node:
             aging_quantum=it.aging_quantum,
             poll_interval=it.poll_interval,
             history_limit=it.history_max_count,
+            transcripts=self._transcripts,
             host=Host(tell.run_said, tell.alert, self.name, own_coroutine_loop=True, bounds_history=True, traces=True),
         )
 
@@ -173,6 +185,7 @@ class Node:
             task_operations(self.scheduler),
             task_fire_operations(self.scheduler),
             task_question_operations(self.scheduler),
+            task_log_operations(self.scheduler, self._transcripts),
             task_declaration_operations(self.scheduler, self._live),
             event_operations(self.scheduler),
             config_operations(self._live),

@@ -16,5 +16,6 @@ TASKS = [
     Resource(f"{_TASK}/enable", {"POST": Method("task.enable")}),
     Resource(f"{_TASK}/disable", {"POST": Method("task.disable")}),
     Resource(f"{_TASK}/explanation", {"GET": Method("task.explain", query=("at",))}),
+    Resource(f"{_TASK}/logs", {"GET": Method("task.logs", query=("run", "from", "limit", "newest", "wait"))}),
     Resource(f"{_TASK}/executions", {"GET": Method("task.history", query=("limit", "before"), paged="id")}),
 ]

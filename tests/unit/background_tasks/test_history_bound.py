@@ -22,7 +22,7 @@ class Asked:
 
 def test_a_store_is_asked_at_the_first_look_and_then_once_an_hour() -> None:
     store = Asked()
-    bound = HistoryBound(store, 7)  # type: ignore[arg-type]
+    bound = HistoryBound(store.retain, 7)
     for boot in (10, 11, 10 + BETWEEN - 1, 10 + BETWEEN, 11 + BETWEEN):
         bound.look(Instant(1000 + boot, boot))
     assert [(OLDEST, 7, 1010), (OLDEST, 7, 1010 + BETWEEN)] == store.asked
@@ -30,7 +30,7 @@ def test_a_store_is_asked_at_the_first_look_and_then_once_an_hour() -> None:
 
 def test_nothing_goes_for_its_age_while_the_clock_is_not_trusted() -> None:
     store = Asked()
-    HistoryBound(store, 7).look(Instant(1010, 10, trusted=False))  # type: ignore[arg-type]
+    HistoryBound(store.retain, 7).look(Instant(1010, 10, trusted=False))
     assert [(NO_AGE, 7, 1010)] == store.asked
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dms.background_tasks.decision import Cancelled, Failed, Outcome, Succeeded
-from dms.background_tasks.program import TAIL, ProgramRun
+from dms.background_tasks.program import TAIL, ProgramRun, _Stream
 from dms.background_tasks.task import Program
 
 PATIENCE = 10
@@ -192,6 +192,39 @@ for part in (b"one\n", b"two \xe2", b"\x94\x80 three\n", b"\xff\xfe four\n"):
 def test_what_comes_last_is_not_lost(heard: Heard, written: str, lines: list[str]) -> None:
     run(python(f"import os; os.write(1, b'{written}')"), heard)
     assert lines == heard.of("stdout")
+
+
+@pytest.mark.parametrize(
+    ("writes", "lines"),
+    [
+        ([rb"10 %\r50 %\r100 %\ndone\n"], ["100 %", "done"]),
+        ([rb"\r10 %", rb"\r50 %", rb"\r100 %"], ["100 %"]),
+        ([rb"10 %\r", rb"1", rb"00 %\r", rb"\nafter\n"], ["100 %", "after"]),
+        ([rb"\r\r\r\n"], [""]),
+    ],
+)
+def test_of_a_line_that_is_written_over_the_last_state_is_kept(
+    heard: Heard, writes: list[bytes], lines: list[str]
+) -> None:
+    script = "import os\n" + "\n".join(f"os.write(1, b'{part.decode()}')" for part in writes)
+    run(python(script), heard)
+    assert lines == heard.of("stdout")
+
+
+def test_a_line_that_is_written_over_for_long_is_told_once_a_second(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(100))
+    monkeypatch.setattr("dms.background_tasks.program.stopwatch", lambda: next(seconds) * 0.5 + 1)
+    read, write = os.pipe()
+    with open(read, "rb", buffering=0) as pipe:
+        stream = _Stream("stdout", pipe, heard)
+        for state in (b"1\r", b"2\r", b"3\r", b"4\r", b"5\r", b"6\n"):
+            os.write(write, state)
+            stream.read()
+        os.close(write)
+        stream.drain()
+    assert ["3", "5", "6"] == heard.of("stdout")
 
 
 def test_a_line_of_a_hundred_kilobytes_stops_nobody(heard: Heard) -> None:

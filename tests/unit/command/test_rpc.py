@@ -9,6 +9,7 @@ from dms.access.caller import SCOPES
 from dms.access.identity import new_identity
 from dms.access.tokens import Tokens
 from dms.adapters.config_store import MemoryConfigStore
+from dms.adapters.transcripts import FileTranscripts
 from dms.background_tasks.scheduler import Scheduler
 from dms.clock import SystemClock
 from dms.command.config import config_operations
@@ -21,6 +22,7 @@ from dms.command.rpc import describe, rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_logs import task_log_operations
 from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations
 from dms.command.tokens import token_operations
@@ -43,6 +45,7 @@ def every_operation() -> list[Operation]:
         *task_operations(scheduler),
         *task_fire_operations(scheduler),
         *task_question_operations(scheduler),
+        *task_log_operations(scheduler, FileTranscripts("nowhere")),
         *event_operations(scheduler),
         *config_operations(live),
         *task_declaration_operations(scheduler, live),

@@ -19,6 +19,7 @@ from dms.access.identity import new_identity
 from dms.access.tokens import Tokens
 from dms.adapters.config_store import MemoryConfigStore
 from dms.adapters.memory import MemoryStore
+from dms.adapters.transcripts import FileTranscripts
 from dms.background_tasks.run import Run
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
@@ -34,6 +35,7 @@ from dms.command.rpc import rpc_operations
 from dms.command.subscription import subscription_operations
 from dms.command.task_declarations import task_declaration_operations
 from dms.command.task_fires import task_fire_operations
+from dms.command.task_logs import task_log_operations
 from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations
 from dms.command.tokens import token_operations
@@ -80,7 +82,10 @@ class Node:
         self.begun, self.let_go, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.asked: list[Command] = []
         self.metrics = lambda: b"dms_up 1.0\n"
-        self.scheduler = Scheduler(max_running_tasks=4, store=MemoryStore(), clock=self.clock)
+        self._transcripts = FileTranscripts(folder / "runs")
+        self.scheduler = Scheduler(
+            max_running_tasks=4, store=MemoryStore(), clock=self.clock, transcripts=self._transcripts
+        )
         self.scheduler.add_tasks(
             [
                 Task("answer", lambda: 42, description="The answer.", triggers=[PeriodicTrigger("90m")]),
@@ -92,6 +97,7 @@ class Node:
         self.operations = self._operations(folder)
 
     async def _hold(self, run: Run) -> str:
+        run.log.info("begun")
         self.begun.set()
         await self.let_go.wait()
         return "let go"
@@ -123,6 +129,7 @@ class Node:
             task_operations(self.scheduler),
             task_fire_operations(self.scheduler),
             task_question_operations(self.scheduler),
+            task_log_operations(self.scheduler, self._transcripts),
             event_operations(self.scheduler),
             config_operations(self.live),
             task_declaration_operations(self.scheduler, self.live),

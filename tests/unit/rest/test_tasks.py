@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -106,6 +107,21 @@ async def test_executions_come_newest_first_page_by_page(ask: Any) -> None:
 async def test_a_limit_out_of_bounds_is_422_and_named(limit: str, ask: Any) -> None:
     response = await ask("GET", f"{TASKS}/answer/executions?limit={limit}")
     assert (422, ["limit"]) == (response.status_code, response.json()["fields"])
+
+
+async def test_the_lines_of_a_run_come_with_the_cursor_for_the_next(ask: Any, node: Any) -> None:
+    run = (await ask("POST", f"{TASKS}/hold/run")).json()["id"]
+    page = (await ask("GET", f"{TASKS}/hold/logs?wait=10s")).json()
+    assert (["begun"], f"{run}:1", False) == ([line["text"] for line in page["lines"]], page["cursor"], page["over"])
+    waiting = asyncio.ensure_future(ask("GET", f"{TASKS}/hold/logs?run={run}&from={page['cursor']}&wait=60s"))
+    node.let_go.set()
+    page = (await waiting).json()
+    assert ([], True) == (page["lines"], page["over"])
+
+
+async def test_a_cursor_that_is_none_is_422_and_named(ask: Any) -> None:
+    response = await ask("GET", f"{TASKS}/hold/logs?from=x")
+    assert (422, ["from"]) == (response.status_code, response.json()["fields"])
 
 
 NEW = {"name": "new", "declaration": {"run": ["true"], "every": "1h"}}

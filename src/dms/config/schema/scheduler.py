@@ -94,6 +94,43 @@ class SchedulerSection(Section, frozen=True):
             applies=Applies.LIVE,
         ),
     ]
+    log_max_run: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000),
+        Setting(
+            "How much is kept of what one attempt of a run logs and prints: its first half and its latest lines; "
+            "0 keeps nothing.",
+            default=1000,
+            why="Ten thousand lines, and the end of those that write without end.",
+            unit="kB",
+            example="200",
+            applies=Applies.LIVE,
+        ),
+    ]
+    log_max_task: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "How much of that is kept of one task; beyond it the oldest go, whatever the history keeps.",
+            default=10,
+            why="No single task takes the place of all others.",
+            unit="MB",
+            example="100",
+            applies=Applies.LIVE,
+        ),
+    ]
+    log_max_all: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "How much of that is kept of all tasks together.",
+            default=200,
+            why="Little even on a small device's card.",
+            unit="MB",
+            example="2000",
+            applies=Applies.LIVE,
+        ),
+    ]
     poll_interval: Annotated[
         timedelta,
         Setting(
