@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 from threading import Condition, Thread
 from time import monotonic
 from typing import Any
@@ -353,3 +354,24 @@ def shared_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     made = Nodes(tmp_path_factory.mktemp("shared"))
     yield made
     made.end()
+
+
+@pytest.fixture
+def nodes_in() -> Iterator[Callable[[Path], Nodes]]:
+    """Makes nodes in another folder."""
+    made: list[Nodes] = []
+
+    def make(folder: Path) -> Nodes:
+        made.append(Nodes(folder))
+        return made[-1]
+
+    yield make
+    for nodes in made:
+        nodes.end()
+
+
+@pytest.fixture
+def seed(nightly: bool) -> int:
+    """What decides all that a test leaves to chance: the same each time, another one each night, or that of SEED."""
+    given = os.environ.get("SEED")
+    return int(given) if given else SystemRandom().randrange(1_000_000) if nightly else 3
