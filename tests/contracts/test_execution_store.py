@@ -18,6 +18,7 @@ from dms.background_tasks.store import (
     ExecutionStore,
     Life,
     Mark,
+    Pace,
     Pause,
     PutExecution,
     PutLife,
@@ -40,6 +41,7 @@ STATE = TaskState(
     marks=(Mark(anchor=NOON, anchor_boot=5, boot_id="a-boot", done=3),),
     pause=Pause(since=NOON, until=NOON + HOUR, reason="maintenance"),
     skipped={"overlap": 2},
+    pace=Pace((4, 7), "a-boot", NOON),
 )
 BACKUP = StoredTask(1, "backup", {"run": ["restic", "backup"], "triggers": [{"interval": 5}]}, STATE)
 

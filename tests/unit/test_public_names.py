@@ -9,7 +9,7 @@ import pytest
 import dms
 
 NAMES = """Scheduler Task Execution Run Event Status Trigger PeriodicTrigger OneTimeTrigger EventTrigger Channel
-RetryPolicy RetryLater GiveUp Backoff Overlap CatchUp Durability Program Handle Progress TaskView RunEvent
+Concurrency RetryPolicy RetryLater GiveUp Backoff Overlap CatchUp Durability Program Handle Progress TaskView RunEvent
 ExecutionStore MemoryStore SqliteStore FileTranscripts
 DmsError ConfigError Conflict InvalidInput InvalidCron InvalidTask InvalidTrigger Misuse NotFound ShuttingDown
 StoreError WaitTimeout

@@ -1,7 +1,7 @@
 """What is due, and what may run. Pure: `now` comes in, decisions go out; nothing here reads a clock or waits.
 
     a time, an event, an operator ──► fire ──► an attempt (attempts.py) ──► its end ──► an event, the next in the queue
-                                        └──► skipped: missed, overlap, paused, skipped by an operator
+                                        └──► skipped: missed, overlap, paused, limit, skipped by an operator
 
 Every method takes `now`; `advance` closes a turn and gives all that was decided in it, in the order in which it must be
 carried out.
@@ -29,7 +29,7 @@ from dms.background_tasks.decision import (
 from dms.background_tasks.doubt import begin_again, fired, set_right
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
-from dms.background_tasks.missed import held, outlived, why_not_all, why_too_late
+from dms.background_tasks.missed import has_waited_too_long, held, outlived, why_not_all, why_too_late
 from dms.background_tasks.overlap import may_queue, overtakes, why_busy
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
@@ -39,7 +39,7 @@ from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, T
 from dms.background_tasks.timetable import LONG_STEP, Timetable
 from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import Trigger
-from dms.instant import SECOND, Instant, microseconds
+from dms.instant import SECOND, Instant
 
 GRACE = 60 * SECOND
 """A fire that starts less than this late, in a running process, is on time and not missed."""
@@ -85,8 +85,10 @@ class Agenda:
             self._alarms,
             self._decisions,
             starts=self._memory.starts,
+            aging_quantum=aging_quantum,
             ended=self._ended,
             retry_due=self._retry_due,
+            late=self._late,
         )
         self.lives = tuple(self._memory.lives)
         self.life = Life(self._memory.starts, now.wall, now.wall)
@@ -106,6 +108,7 @@ class Agenda:
         self.entries[task_id] = entry
         entry.come_by(self._timetables(entry))
         changed = self._memory.restore(entry, now, self._boot_id)
+        self.attempts.turnstiles.join(entry, now)
         if entry.ended:
             self._forget(entry)
             self._decisions.append(Remove(task_id, task.name))
@@ -122,6 +125,7 @@ class Agenda:
         if task.parked and not entry.task.parked:
             self._park(entry)
         before, entry.task = entry.task, task
+        self._share_key(entry, before, now)
         entry.durable = entry.durable_as(self._stored)
         if before.parked and not task.parked:
             self._come_by_anew(entry)
@@ -133,11 +137,18 @@ class Agenda:
         if not task.parked:
             for attempt in entry.unfinished():
                 if attempt.status is Status.WAITING:
-                    attempt.task = task
+                    self.attempts.give_task(attempt, task, now)
             if self._stored:
                 self._ledger.task(entry)
         self._take_up(entry, now)
         self._next_of(entry, now)
+
+    def _share_key(self, entry: Entry, before: Task, now: Instant) -> None:
+        """It has the key that it has now, and no other one any more."""
+        key = None if entry.task.concurrency is None else entry.task.concurrency.key
+        if before.concurrency is not None and before.concurrency.key != key:
+            self.attempts.turnstiles.part(entry, before.concurrency)
+        self.attempts.turnstiles.join(entry, now)
 
     def resize(self, slots: int, now: Instant) -> None:
         """Let so many of the users' tasks run at once from now on."""
@@ -247,6 +258,7 @@ class Agenda:
         for timetable in entry.timetables:
             timetable.token = 0
         self._unlisten(entry)
+        self.attempts.turnstiles.part(entry, entry.task.concurrency)
 
     def _unlisten(self, entry: Entry) -> None:
         for topic in entry.topics:
@@ -536,12 +548,20 @@ class Agenda:
         """The task is free for the next of its own queue, where that is still worth running."""
         while entry.queue and not self.attempts.stopping and entry.active < entry.task.max_instances:
             attempt = entry.queue[0]
-            window = None if attempt.backfills else entry.task.catch_up_window
-            if window is not None and now.wall - attempt.due > microseconds(window):
-                self._skip(entry, Skipped("missed", attempt.due, attempt.due, 1, now.wall, outlived(window)))
-                return self.attempts.end(attempt, Status.CANCELLED, now, error=_TOO_LONG)
+            if self._late(attempt, now, "missed"):
+                return
             entry.leave(attempt)
             self.attempts.admit(entry, attempt, now)
+
+    def _late(self, attempt: Attempt, now: Instant, reason: str = "limit") -> bool:
+        """Whether a waiting attempt is not worth running any more; it is skipped then."""
+        if not has_waited_too_long(attempt, now):
+            return False
+        due, window = attempt.due, attempt.task.catch_up_window
+        assert window is not None
+        self._skip(attempt.entry, Skipped(reason, due, due, 1, now.wall, outlived(window)))
+        self.attempts.end(attempt, Status.CANCELLED, now, error=_TOO_LONG)
+        return True
 
     def _remove_if_over(self, entry: Entry) -> None:
         """A task whose triggers are all one-time goes once they have fired and run."""

@@ -30,7 +30,8 @@ from dms.background_tasks.entry import Entry
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.retry import RETRY, RETRY_LATER, kinds_of
-from dms.background_tasks.task import Durability, Execution, Lane, Program, Status
+from dms.background_tasks.task import Durability, Execution, Lane, Program, Status, Task
+from dms.background_tasks.turnstile import Turnstiles
 from dms.instant import SECOND, Instant, duration_text, microseconds
 
 KILL_PATIENCE = 5 * SECOND
@@ -40,12 +41,14 @@ SAVE_AGAIN = SECOND
 """How long after a failed save the next one is tried."""
 
 Ended = Callable[[Entry, Execution, Instant], None]
+Late = Callable[[Attempt, Instant], bool]
 
 
 class Attempts:
     """Gives slots, saves starts and ends, sees retries and cancellations through.
 
-    `ended` hears of each end, `retry_due` when an attempt is to be tried again. Decisions are added to `decisions`,
+    `ended` hears of each end, `retry_due` when an attempt is to be tried again, `late` of one that waited for too long
+    to be worth starting. Decisions are added to `decisions`,
     alarms set in `alarms`, both of which are the agenda's. `starts` is the number of this process start.
     """
 
@@ -57,11 +60,14 @@ class Attempts:
         decisions: list[Decision],
         *,
         starts: int,
+        aging_quantum: int,
         ended: Ended,
         retry_due: Act,
+        late: Late,
     ) -> None:
         self._lanes, self.ledger, self._alarms, self._decisions = lanes, ledger, alarms, decisions
-        self._starts, self._ended, self._retry_due = starts, ended, retry_due
+        self._starts, self._ended, self._retry_due, self._late = starts, ended, retry_due, late
+        self.turnstiles = Turnstiles(lanes, alarms, ledger, aging_quantum)
         self.live: dict[str, Attempt] = {}
         self._held: list[Attempt] = []
         self._fresh: list[Attempt] = []
@@ -86,9 +92,36 @@ class Attempts:
         if entry.active < entry.task.max_instances:
             entry.begin(attempt)
             attempt.lane, attempt.ready = entry.task.lane, now.boot
-            self._lanes[attempt.lane].wait(attempt)
+            self._line_up(attempt, now)
         else:
             entry.enqueue(attempt)
+
+    def _line_up(self, attempt: Attempt, now: Instant) -> None:
+        if attempt.task.concurrency is None:
+            self._lanes[attempt.lane].wait(attempt)
+        elif not self.turnstiles.line_up(attempt, now):
+            self._wait_within_window(attempt)
+
+    def _wait_within_window(self, attempt: Attempt) -> None:
+        """Nobody knows for how long it has to wait; it is told when that is for too long."""
+        window = attempt.task.catch_up_window
+        if window is not None:
+            self._alarms.at_wall(attempt.due + microseconds(window) + 1, self._window_over, attempt)
+
+    def _window_over(self, attempt: Attempt, now: Instant) -> None:
+        if attempt.status is Status.WAITING:
+            self._late(attempt, now)
+
+    def give_task(self, attempt: Attempt, task: Task, now: Instant) -> None:
+        """A waiting attempt is to run another definition."""
+        before, attempt.task = attempt.task, task
+        if before.concurrency is None or (task.concurrency and task.concurrency.key == before.concurrency.key):
+            return
+        attempt.task = before
+        waited = self.turnstiles.take_out(attempt, now)
+        attempt.task = task
+        if waited:
+            self._line_up(attempt, now)
 
     # ── starts ──
 
@@ -100,6 +133,7 @@ class Attempts:
         """Let whoever waits gain a step of priority each so many microseconds."""
         for slots in self._lanes.values():
             slots.age_by(quantum)
+        self.turnstiles.age_by(quantum)
 
     def dispatch(self, now: Instant) -> None:
         """Give free slots to those who wait; what is durable starts once that is on disk."""
@@ -108,16 +142,34 @@ class Attempts:
         for slots in self._lanes.values():
             while (attempt := slots.next()) is not None:
                 entry: Entry = attempt.entry
-                if not entry.durable:
+                task = attempt.task
+                if (task.concurrency or task.catch_up_window) is not None and not self._may_start(attempt, now):
+                    slots.release()
+                elif not entry.durable:
                     attempt.status, attempt.started = Status.RUNNING, now.wall
                     self._started(attempt, now)
                 elif self.ledger.failing:
                     slots.release()
-                    self._held.append(attempt)
+                    self._hold(attempt, now)
                 else:
                     attempt.status, attempt.started = Status.STARTING, now.wall
                     attempt.in_store = True
                     self.ledger.start(attempt, attempt.execution())
+
+    def _may_start(self, attempt: Attempt, now: Instant) -> bool:
+        """Whether what its task says of its window and its key lets it start now."""
+        if self._late(attempt, now):
+            return False
+        if attempt.task.concurrency is None or self.turnstiles.enter(attempt, now):
+            return True
+        self._wait_within_window(attempt)
+        return False
+
+    def _hold(self, attempt: Attempt, now: Instant) -> None:
+        """It could not start; it waits, without a slot, until the store works again or the next process."""
+        self._held.append(attempt)
+        if attempt.task.concurrency is not None:
+            self.turnstiles.came_to_nothing(attempt, now)
 
     def record_waiting(self) -> None:
         """Durable attempts that could not start at once are kept too, so that a crash does not lose them."""
@@ -137,12 +189,12 @@ class Attempts:
     def saved(self, batch: int, now: Instant) -> None:
         """A batch is on disk: what waited for it goes on."""
         if self.ledger.failing:
-            self._works_again()
+            self._works_again(now)
         done = self.ledger.saved(batch)
         self._decisions += [*done.accepts, *done.ends]
         for attempt in done.starts:
             if self.stopping:
-                self._unstart(attempt)
+                self._unstart(attempt, now)
             elif not attempt.over:
                 attempt.status, attempt.started = Status.RUNNING, now.wall
                 self._started(attempt, now)
@@ -151,16 +203,16 @@ class Attempts:
         """A batch could not be written: its starts wait again, the rest is kept and tried again; whatever needs no
         disk goes on."""
         for attempt in self.ledger.failed(batch):
-            self._unstart(attempt)
+            self._unstart(attempt, now)
         self._decisions.append(Alert("store", "executions", f"{message}; durable tasks wait until it works again"))
         self._alarms.at_boot(now.boot + SAVE_AGAIN, self._save_again, None)
 
-    def _unstart(self, attempt: Attempt) -> None:
-        """It did not start after all; it waits, without a slot, until the store works again or the next process."""
+    def _unstart(self, attempt: Attempt, now: Instant) -> None:
+        """It did not start after all."""
         if attempt.status is Status.STARTING:
             attempt.status, attempt.started = Status.WAITING, None
             self._lanes[attempt.lane].release()
-            self._held.append(attempt)
+            self._hold(attempt, now)
             self.ledger.execution(attempt.execution())
 
     def stop(self, now: Instant) -> None:
@@ -175,14 +227,15 @@ class Attempts:
         if save is not None:
             self._decisions.append(save)
         else:
-            self._works_again()
+            self._works_again(now)
 
-    def _works_again(self) -> None:
+    def _works_again(self, now: Instant) -> None:
         """The store takes what it is given: what was held back for it waits for a slot again, at its old place."""
         self._decisions.append(Alert("store", "executions", ""))
-        for attempt in self._held:
-            self._lanes[attempt.lane].wait(attempt)
-        self._held.clear()
+        held, self._held = self._held, []
+        for attempt in held:
+            if not attempt.over:
+                self._line_up(attempt, now)
 
     # ── ends ──
 
@@ -199,9 +252,12 @@ class Attempts:
     ) -> None:
         """An attempt is over: free what it held, record it, see what follows from it."""
         entry: Entry = attempt.entry
-        if attempt.status is not Status.WAITING:
+        begun = attempt.status is not Status.WAITING
+        if begun:
             self._lanes[attempt.lane].release()
         attempt.status, attempt.over = status, True
+        if attempt.task.concurrency is not None:
+            self.turnstiles.left(attempt, begun, now)
         del self.live[attempt.id]
         entry.leave(attempt)
         again = None if status is Status.SUCCESS else self._next_attempt(attempt, status, now)
@@ -290,7 +346,7 @@ class Attempts:
         """Give up what did not end when told to: the process is about to."""
         for attempt in self.unfinished():
             if attempt.status is Status.STARTING:
-                self._unstart(attempt)
+                self._unstart(attempt, now)
             else:
                 reason = attempt.reason or "the scheduler stopped"
                 self.end(attempt, Status.ABANDONED, now, error=f"{reason}, and it did not stop when told to")
@@ -304,6 +360,11 @@ class Attempts:
     def waiting(self, lane: Lane = Lane.USER) -> list[Attempt]:
         """What waits for a slot of a lane, in the order in which it will start."""
         return self._lanes[lane].waiting()
+
+    def waits_for(self, entry: Entry) -> str:
+        """What the first of its attempts waits for, all of which wait. Any thread may ask."""
+        first = next(iter(list(entry.attempts or ())), None)
+        return (first and self.turnstiles.why(first)) or "no free slot"
 
     def unfinished(self) -> list[Attempt]:
         """Every attempt that runs or is about to."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BACKFILL = "backfill"
 """The cause of a run that an operator wants for a past fire."""
 
+CRASH = "crash"
+"""The cause of a run that a crash cut off and that goes on."""
+
 
 class Ticket(Protocol):
     """Through which whoever asked for a run is answered. The agenda hands it on and calls nothing of it; to everybody

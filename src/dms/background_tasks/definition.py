@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Lane, Program, Task
 from dms.background_tasks.trigger import definition_of, trigger_from
@@ -38,8 +39,16 @@ def definition(task: Task) -> dict[str, Any]:
         "kill_after": _seconds(task.kill_after),
         "catch_up_window": _seconds(task.catch_up_window),
         "lane": task.lane.value,
+        **_came_later(task),
         **{field: plain(getattr(task, field)) for field in _COPIED},
     }
+
+
+def _came_later(task: Task) -> dict[str, Any]:
+    """Fields that earlier versions did not have, only where they say something, so that what was kept before is no
+    other definition."""
+    later = {"concurrency": plain(task.concurrency)}
+    return {field: value for field, value in later.items() if value}
 
 
 def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str = "") -> Task:
@@ -61,6 +70,7 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
         triggers=[trigger for trigger in triggers if trigger is not None],
         retry_policy=RetryPolicy(**stored["retry_policy"]),
         lane=Lane(stored["lane"]),
+        concurrency=msgspec.convert(stored.get("concurrency"), Concurrency | None),
         parked=parked,
         **durations,
         **{field: stored[field] for field in _COPIED},

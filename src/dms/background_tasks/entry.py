@@ -6,7 +6,7 @@ from operator import attrgetter
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
 from dms.background_tasks.skips import Skips
-from dms.background_tasks.store import Mark, Pause, Skipped, StoredTask, TaskState
+from dms.background_tasks.store import Mark, Pace, Pause, Skipped, StoredTask, TaskState
 from dms.background_tasks.task import Durability, Execution, Task
 from dms.background_tasks.timetable import Timetable
 from dms.instant import microseconds
@@ -26,6 +26,7 @@ class Entry:
         "id",
         "last",
         "one_time",
+        "pace",
         "parked_marks",
         "pause",
         "queue",
@@ -49,6 +50,7 @@ class Entry:
         self.queue: deque[Attempt] | None = None
         self.retries: dict[Attempt, None] | None = None
         self.pause: Pause | None = None
+        self.pace: Pace | None = None
         self.skip_next: int | None = None
         self.skips: Skips | None = None
         self.last: Execution | None = None
@@ -156,7 +158,7 @@ class Entry:
         parked = bool(self.task.parked)
         marks = self.parked_marks if parked else tuple(timetable.mark(boot_id) for timetable in self.timetables)
         latest = () if self.skips is None else self.skips.latest
-        return TaskState(marks, self.pause, self.skipped, finished, self.skip_next, latest)
+        return TaskState(marks, self.pause, self.skipped, finished, self.skip_next, latest, self.pace)
 
     def stored(self, boot_id: str, finished: int | None = None) -> StoredTask:
         """All that must be kept."""

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from dms.background_tasks.decision import CRASH, Attempt
+from dms.background_tasks.retry import RETRY, RETRY_LATER
 from dms.background_tasks.store import Pause
 from dms.background_tasks.task import CatchUp, Task
-from dms.instant import duration_text, microseconds
+from dms.instant import Instant, duration_text, microseconds
+
+_GOES_ON = frozenset({RETRY, RETRY_LATER, CRASH})
 
 
 def why_too_late(task: Task, late: int, on_time: bool) -> str:
@@ -25,6 +29,15 @@ def why_not_all(task: Task) -> str:
 def outlived(window: timedelta | str | float) -> str:
     """That a fire is older than its task's window."""
     return f"its catch_up_window is {duration_text(microseconds(window))}"
+
+
+def has_waited_too_long(attempt: Attempt, now: Instant) -> bool:
+    """Whether the window of a waiting attempt is over. A run that had begun goes on all the same, and a past fire that
+    an operator wants is late on purpose."""
+    window = attempt.task.catch_up_window
+    if window is None or attempt.backfills or attempt.cause in _GOES_ON:
+        return False
+    return now.wall - attempt.due > microseconds(window)
 
 
 def held(label: int, pauses: Sequence[Pause]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 
 import msgspec
 
-from dms.background_tasks.decision import Attempt
+from dms.background_tasks.decision import CRASH, Attempt
 from dms.background_tasks.definition import definition
 from dms.background_tasks.doubt import begin, go_on
 from dms.background_tasks.entry import Entry
@@ -79,7 +79,7 @@ class Memory:
             self._recall(stored, entry)
 
     def _recall(self, stored: StoredTask, entry: Entry) -> None:
-        entry.pause, entry.skip_next = stored.state.pause, stored.state.skip_next
+        entry.pause, entry.skip_next, entry.pace = stored.state.pause, stored.state.skip_next, stored.state.pace
         if stored.state.skipped:
             entry.skips = Skips(stored.state.skipped, stored.state.skips)
         entry.last = self._last.get(entry.id)
@@ -118,7 +118,7 @@ def _taken_up(
         if not _ran(execution):
             yield _attempt(entry, execution, execution.cause), None
         elif entry.task.durability is Durability.AT_LEAST_ONCE:
-            yield _attempt(entry, execution, "crash"), _interrupted(execution, now)
+            yield _attempt(entry, execution, CRASH), _interrupted(execution, now)
         else:
             yield None, _interrupted(execution, now)
 

@@ -1,9 +1,10 @@
 """Which tasks there are, by name and by ID. Any thread may ask and change it."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 
 from dms.background_tasks.task import Task
-from dms.errors import Conflict, NotFound, did_you_mean
+from dms.errors import Conflict, InvalidTask, NotFound, did_you_mean
 
 
 class Registry:
@@ -13,21 +14,26 @@ class Registry:
         self._numbered = numbered
         self._by_name: dict[str, Task] = {}
         self._by_id: dict[int, Task] = {}
+        self._by_key: dict[str, dict[str, Task]] = {}
         self._known: dict[str, int] = {}
         self._highest = 0
         self._lock = Lock()
 
     def add(self, task: Task) -> None:
         """Take a task in; it takes the place of one of its name that only the store brought back. Conflict where its
-        name is taken, or it is registered already."""
+        name is taken, or it is registered already; InvalidTask where it contradicts another one of its key."""
         with self._lock:
             if task.id is not None or task.registered:
                 raise Conflict(f"{task.name} is registered already; make another Task")
+            if task.concurrency is not None:
+                self._check_keys([task])
             there = self._by_name.setdefault(task.name, task)
             if there is not task:
                 self._take_over(task, there)
             elif self._numbered:
                 self._number(task)
+            if task.concurrency is not None:
+                self._share_key(task)
 
     def _take_over(self, task: Task, there: Task) -> None:
         if not there.restored:
@@ -35,19 +41,28 @@ class Registry:
         task.id = there.id
         self._put(task)
 
-    def replace(self, task: Task) -> None:
-        """Take a task in, in the place of the one of its name. NotFound where there is none, Conflict where this one is
-        registered already."""
+    def replace(self, tasks: Sequence[Task]) -> None:
+        """Take tasks in, each in the place of the one of its name; all, or none where one can't be. NotFound where
+        there is none of its name, Conflict where it is registered already, InvalidTask where it contradicts another
+        one of its key."""
         with self._lock:
-            if task.id is not None or task.registered:
-                raise Conflict(f"{task.name} is registered already; make another Task")
-            task.id = self.find(task.name).id
-            self._put(task)
+            for task in tasks:
+                if task.id is not None or task.registered:
+                    raise Conflict(f"{task.name} is registered already; make another Task")
+                self.find(task.name)
+            self._check_keys(tasks)
+            for task in tasks:
+                task.id = self.find(task.name).id
+                self._put(task)
 
     def _put(self, task: Task) -> None:
+        """It has its name and its key, and what had the name before has them no more."""
+        self._leave_key(self._by_name.get(task.name))
         self._by_name[task.name] = task
         if task.id is not None:
             self._by_id[task.id] = task
+        if task.concurrency is not None:
+            self._share_key(task)
 
     def number(self, known: dict[str, int], highest: int) -> None:
         """Give IDs from now on, and one to each task that has none: the one `known` by its name, or the next."""
@@ -72,7 +87,7 @@ class Registry:
                 return False
             self._known.pop(task.name, None)
             task.id = task_id
-            self._by_name[task.name] = self._by_id[task_id] = task
+            self._put(task)
             return True
 
     def remove(self, task: Task) -> None:
@@ -91,6 +106,7 @@ class Registry:
         if task.id is not None:
             self._by_id.pop(task.id, None)
         if self._by_name.get(task.name) is task:
+            self._leave_key(task)
             del self._by_name[task.name]
 
     def find(self, which: int | str) -> Task:
@@ -110,3 +126,47 @@ class Registry:
         """Every task, in the order in which they were added."""
         with self._lock:
             return list(self._by_name.values())
+
+    # ── keys ──
+
+    def _check_keys(self, tasks: Sequence[Task]) -> None:
+        names, first = {task.name for task in tasks}, dict[str, Task]()
+        for task in tasks:
+            if task.concurrency is not None:
+                check_key(task, [first.setdefault(task.concurrency.key, task)])
+                check_key(task, (other for other in self._of_its_key(task) if other.name not in names))
+
+    def check_key(self, task: Task, beside: str) -> None:
+        """InvalidTask where a task contradicts another one of its key, but those of that origin."""
+        with self._lock:
+            check_key(task, [other for other in self._of_its_key(task) if other.origin != beside])
+
+    def _of_its_key(self, task: Task) -> Iterator[Task]:
+        """Who counts for the key of a task: not what only the store brought back."""
+        there = {} if task.concurrency is None else self._by_key.get(task.concurrency.key, {})
+        return (other for other in there.values() if not other.restored)
+
+    def _share_key(self, task: Task) -> None:
+        assert task.concurrency is not None
+        self._by_key.setdefault(task.concurrency.key, {})[task.name] = task
+
+    def _leave_key(self, task: Task | None) -> None:
+        if task is not None and task.concurrency is not None:
+            of_key = self._by_key[task.concurrency.key]
+            del of_key[task.name]
+            if not of_key:
+                del self._by_key[task.concurrency.key]
+
+
+def check_key(task: Task, others: Iterable[Task]) -> None:
+    """InvalidTask where a task says something else of its key than the first of the others that has it."""
+    concurrency = task.concurrency
+    if concurrency is None:
+        return
+    for other in others:
+        if other.concurrency is not None and other.concurrency.key == concurrency.key:
+            difference = concurrency.contradiction(other.concurrency)
+            if difference:
+                what = f"which {other.name} says of the same key, {concurrency.key}; change both together"
+                raise InvalidTask(f"concurrency.{difference}, {what}")
+            return

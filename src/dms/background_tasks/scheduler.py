@@ -94,7 +94,8 @@ class Scheduler:
 
     def add_task(self, task: Task) -> Task:
         """Register a task, before or after the start, and give it back. Its ID is there at once, with a store once the
-        scheduler has started. Conflict where its name is taken, InvalidTask where its function can't be found."""
+        scheduler has started. Conflict where its name is taken, InvalidTask where its function can't be found, or where
+        its `concurrency` contradicts that of another task."""
         self._check_open()
         prepare(task)
         self._registry.add(task)
@@ -110,13 +111,26 @@ class Scheduler:
         """Give the task of that name another definition, and give it back. It keeps its ID, its history and the phase
         and marks of triggers that are the same; what waits runs the new definition, what runs is left to finish.
         NotFound where there is none of that name, Conflict where this Task is registered already, InvalidTask where its
-        function can't be found."""
+        function can't be found, or where its `concurrency` contradicts that of another task."""
+        return self.update_tasks([task])[0]
+
+    def update_tasks(self, tasks: Iterable[Task]) -> list[Task]:
+        """Update several tasks as one: all, or none where one can't be. So the limits of a `concurrency` change for all
+        that share its key."""
         self._check_open()
-        prepare(task)
-        self._registry.replace(task)
-        task.register(self)
-        self._inbox.post(Engine.add, task)
-        return task
+        updated = list(tasks)
+        for task in updated:
+            prepare(task)
+        self._registry.replace(updated)
+        for task in updated:
+            task.register(self)
+            self._inbox.post(Engine.add, task)
+        return updated
+
+    def check_key(self, task: Task, beside: str) -> None:
+        """InvalidTask where the `concurrency` of a task contradicts that of one that is there, those of the origin
+        `beside` not counted: they are to change with it."""
+        self._registry.check_key(task, beside)
 
     def remove_task(self, which: int | str) -> None:
         """Forget a task, by ID or name. What waits of it is cancelled, what runs is left to finish; its history stays.

@@ -67,12 +67,21 @@ class Life(msgspec.Struct, frozen=True, gc=False):
     stopped: bool = False
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """When a task started lately, as far as the rate of its key counts it: in boot time, while the machine runs under
+    `boot_id`; `offset` was wall minus boot time then."""
+
+    starts: tuple[int, ...]
+    boot_id: str
+    offset: int
+
+
 class TaskState(msgspec.Struct, frozen=True):
     """What the scheduler remembers of a task beside its definition.
 
     `finished` is the number of the process start in which a one-time task ended; None while it lives. `skip_next` is
     when (wall) an operator asked to leave its next fire out, None where nobody did. `skips` are the latest fires that
-    did not run, oldest first.
+    did not run, oldest first; `pace` is there where its key has a rate.
     """
 
     marks: tuple[Mark, ...] = ()
@@ -81,6 +90,7 @@ class TaskState(msgspec.Struct, frozen=True):
     finished: int | None = None
     skip_next: int | None = None
     skips: tuple[Skipped, ...] = ()
+    pace: Pace | None = None
 
 
 class StoredTask(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from msgspec.structs import force_setattr
 
+from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
 from dms.background_tasks.trigger import OWN_TRIGGERS, EventTrigger, Trigger, check_trigger
 from dms.errors import InvalidTask
@@ -191,7 +192,8 @@ class Task(_Called, kw_only=True, eq=False):
     `function` is a coroutine function, a function, `"package.module:name"` or a `Program`. A parameter called `run`
     receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more
     urgent work; `timeout` counts from the start of an attempt; `kill_after` is what a cancelled attempt gets to end
-    by itself. `durability` None means at_most_once where the scheduler has a store and none without one.
+    by itself. Tasks with the same key in their `concurrency` share its limits. `durability` None means at_most_once
+    where the scheduler has a store and none without one.
     InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
     task can't run, `restored` that only the store brought it back.
     """
@@ -210,6 +212,7 @@ class Task(_Called, kw_only=True, eq=False):
     catch_up_limit: int = 1
     catch_up_window: timedelta | str | float | None = None
     durability: Durability | str | None = None
+    concurrency: Concurrency | None = None
     lane: Lane = Lane.USER
     origin: str = "code"
     parked: str = ""
@@ -245,7 +248,7 @@ class Task(_Called, kw_only=True, eq=False):
     def _kinds(self) -> tuple[type, ...]:
         return (
             type(self.args), type(self.kwargs), type(self.retry_policy), type(self.enabled), type(self.description),
-            type(self.lane),
+            type(self.lane), type(self.concurrency),
         )  # fmt: skip
 
     def _check_kinds(self) -> None:
@@ -253,6 +256,8 @@ class Task(_Called, kw_only=True, eq=False):
             if not isinstance(getattr(self, field), kind):
                 raise InvalidTask(f"{field}: {getattr(self, field)!r} is not {what}")
         self._choose("lane", Lane)
+        if self.concurrency is not None and not isinstance(self.concurrency, Concurrency):
+            raise InvalidTask(f"concurrency: {self.concurrency!r} is not a Concurrency")
 
     def _policies(self) -> tuple[Any, ...]:
         return (
@@ -344,7 +349,7 @@ class Task(_Called, kw_only=True, eq=False):
         return [trigger for trigger in self.triggers if isinstance(trigger, EventTrigger)]
 
 
-_USUAL_KINDS = (tuple, MappingProxyType, RetryPolicy, bool, str, Lane)
+_USUAL_KINDS = (tuple, MappingProxyType, RetryPolicy, bool, str, Lane, type(None))
 
 _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("args", (tuple, list), "a list or a tuple"),

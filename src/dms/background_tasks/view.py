@@ -85,7 +85,7 @@ def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[st
     if running:
         return "running", _pause_to_come(entry, agenda)
     if waiting:
-        return "waiting", "no free slot" if entry.attempts else "its run before has not ended"
+        return "waiting", agenda.attempts.waits_for(entry) if entry.attempts else "its run before has not ended"
     if not entry.task.enabled:
         return "disabled", ""
     if agenda.paused(entry):

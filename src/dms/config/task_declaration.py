@@ -94,6 +94,39 @@ class RetryDeclaration(Section, frozen=True):
     ]
 
 
+class ConcurrencyDeclaration(Section, frozen=True):
+    """What tasks that use the same thing share."""
+
+    key: Annotated[
+        str | None,
+        Setting(
+            "What they use; tasks that name the same key share the limits, and must say the same of them.",
+            example="nas",
+            applies=_NEXT,
+        ),
+    ]
+    limit: Annotated[
+        int | None,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "How many of them run at once.",
+            why="Unset: 1, or no limit where there is a rate.",
+            unit="runs",
+            example="2",
+            applies=_NEXT,
+        ),
+    ]
+    rate: Annotated[
+        str | None,
+        Setting(
+            "How many of them start within any such length of time: 5/m, 60/h, 1/10s; at most 1000 starts.",
+            why="Unset: as often as they come.",
+            example="5/m",
+            applies=_NEXT,
+        ),
+    ]
+
+
 class TaskDeclaration(Section, frozen=True):
     """What to run (exactly one of `run` and `call`), when (any of `cron`, `every`, `after`, `at` and `on`; none: on
     demand only) and how."""
@@ -284,6 +317,10 @@ class TaskDeclaration(Section, frozen=True):
             example="at_least_once",
             applies=_NEXT,
         ),
+    ]
+    concurrency: Annotated[
+        ConcurrencyDeclaration | None,
+        Setting("Of tasks that name the same key only so many run at once, or start so often.", applies=_NEXT),
     ]
     cwd: Annotated[
         Path | None,

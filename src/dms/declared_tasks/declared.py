@@ -9,10 +9,19 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.registry import check_key
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
 from dms.background_tasks.task import Program, Task, check_function, check_name
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger, Trigger
-from dms.config import ConfigFinding, KeyPath, Loaded, RetryDeclaration, TaskDeclaration
+from dms.config import (
+    ConcurrencyDeclaration,
+    ConfigFinding,
+    KeyPath,
+    Loaded,
+    RetryDeclaration,
+    TaskDeclaration,
+)
 from dms.declared_tasks.function_loader import FunctionLoader, Loadable, Unloadable
 from dms.errors import InvalidCron, InvalidInput, InvalidTask, Misuse
 
@@ -107,10 +116,10 @@ class _Building:
         parts = _policies(declaration)
         try:
             arguments = ((), {}) if declaration.call is None else (declaration.args or (), declaration.kwargs or {})
-            retry = _retry_policy(declaration.retry)
-            task = Task(
-                self.name, function, *arguments, triggers=triggers, retry_policy=retry, origin="declared", **parts
-            )
+            parts["retry_policy"] = _retry_policy(declaration.retry)
+            parts["concurrency"] = _concurrency(declaration.concurrency)
+            task = Task(self.name, function, *arguments, triggers=triggers, origin="declared", **parts)
+            check_key(task, self.declared.tasks)
         except InvalidInput as error:
             self._fault((), error)
             return self._parked(function)
@@ -246,6 +255,12 @@ _SAME_NAME = (
     "description", "enabled", "priority", "timeout", "kill_after", "overlap", "queue_limit", "max_instances",
     "catch_up", "catch_up_limit", "catch_up_window", "durability",
 )  # fmt: skip
+
+
+def _concurrency(declaration: ConcurrencyDeclaration | None) -> Concurrency | None:
+    if declaration is None:
+        return None
+    return Concurrency(declaration.key, declaration.limit, declaration.rate)  # type: ignore[arg-type]  # it looks itself
 
 
 def _retry_policy(declaration: RetryDeclaration | None) -> RetryPolicy:

@@ -11,7 +11,7 @@ from dms.config import ConfigChange, ConfigFinding, Loaded
 from dms.config.finding import new_findings
 from dms.config.schema import SchedulerSection
 from dms.declared_tasks.declared import Declared, tasks_from
-from dms.errors import ConfigError, Conflict, NotFound
+from dms.errors import ConfigError, Conflict, InvalidTask, NotFound
 
 ORIGIN = "declared"
 """The origin of tasks that the configuration declares."""
@@ -71,10 +71,9 @@ class LiveTasks:
             return
         for name in plan.remove:
             self._remove(name)
+        self._update(plan.update)
         for task in plan.add:
             self._scheduler.add_task(task)
-        for task in plan.update:
-            self._update(task)
         for task in plan.move:
             self._move(task)
         self._declared = plan.declared
@@ -98,12 +97,14 @@ class LiveTasks:
         except NotFound:
             pass  # a one-time task that is over
 
-    def _update(self, task: Task) -> None:
-        """One that is over, as a one-time task is after its run, begins anew with its new definition."""
-        try:
-            self._scheduler.update_task(task)
-        except NotFound:
-            self._scheduler.add_task(task)
+    def _update(self, tasks: list[Task]) -> None:
+        """All together, since they may share a key. One that is over, as a one-time task is after its run, begins anew
+        with its new definition."""
+        here = [task for task in tasks if self._scheduler.has_task(task.name)]
+        self._scheduler.update_tasks(here)
+        for task in tasks:
+            if task not in here:
+                self._scheduler.add_task(task)
 
     def _move(self, task: Task) -> None:
         """One that is over does not begin anew because its moment is another one in another time zone."""
@@ -122,7 +123,12 @@ class LiveTasks:
         before = {task.name: task for task in self._declared.tasks}
         after = {task.name: task for task in declared.tasks}
         everything = any(change.touches(key) for key in _SURROUNDINGS)
-        touched = [name for name in after if name in before and (everything or self._touched(change, name))]
+        touched = [
+            name
+            for name in after
+            if name in before
+            and (everything or self._touched(change, name) or before[name].parked != after[name].parked)
+        ]
         moved = [name for name in after if name in before and before[name].triggers != after[name].triggers]
         return _Plan(
             add=[task for name, task in after.items() if name not in before],
@@ -139,6 +145,11 @@ class LiveTasks:
         for task in plan.add:
             if other := self._taken_by(task.name):
                 raise Conflict(f"tasks.{task.name}: a task of that name is there already, by {other}; rename it")
+        for task in (*plan.add, *plan.update):
+            try:
+                self._scheduler.check_key(task, ORIGIN)
+            except InvalidTask as error:
+                raise ConfigError(f"tasks.{task.name}.{error}") from None
 
     def _taken_by(self, name: str) -> str:
         """Whose task goes by that name, where it is not a declared one; empty where nobody's does."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.definition import definition, plain, program_from, reference_to, task_from
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Program, Task
@@ -51,6 +52,7 @@ tasks = st.builds(
     catch_up=st.sampled_from(["one", "all", "none"]),
     catch_up_window=st.none() | durations,
     durability=st.sampled_from([None, "none", "at_most_once", "at_least_once"]),
+    concurrency=st.none() | st.builds(Concurrency, st.just("disk"), st.integers(1, 9), st.sampled_from([None, "5/m"])),
     lane=st.sampled_from(["user", "node"]),
     origin=st.sampled_from(["code", "declared"]),
 )
@@ -65,6 +67,11 @@ def test_a_task_comes_back_from_its_definition_as_it_was(task):
     assert list(task.triggers) == list(again.triggers)
     assert (task.timeout, task.kill_after, task.retry_policy) == (again.timeout, again.kill_after, again.retry_policy)
     assert (list(task.args), dict(task.kwargs)) == (list(again.args), dict(again.kwargs))
+    assert task.concurrency == again.concurrency
+
+
+def test_a_task_without_what_came_later_is_kept_as_it_was_before_that():
+    assert "concurrency" not in definition(Task("job", nothing))
 
 
 def test_a_program_comes_back_as_it_was():

@@ -1,12 +1,14 @@
 """Names are unique, IDs are given once, and what the store brings back yields to what a program adds."""
 
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 
+from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.task import Task
-from dms.errors import Conflict, NotFound
+from dms.errors import Conflict, InvalidTask, NotFound
 
 
 def task(name: str, restored: bool = False) -> Task:
@@ -133,3 +135,53 @@ def test_of_threads_that_take_a_name_at_once_one_gets_it() -> None:
     for thread in threads:
         thread.join(5)
     assert [registry.find("a")] == taken
+
+
+def of_key(name: str, limit: int | None = 1, rate: str | None = None, **fields: Any) -> Task:
+    return Task(name, print, concurrency=Concurrency("disk", limit, rate), **fields)
+
+
+@pytest.mark.parametrize(
+    ("limit", "rate", "says"),
+    [
+        (2, None, "^concurrency.limit: 2 contradicts 1, which a says of the same key, disk; change both together$"),
+        (1, "5/m", "^concurrency.rate: 5/m contradicts none"),
+    ],
+)
+def test_a_task_that_contradicts_another_one_of_its_key_is_refused(limit: int, rate: str | None, says: str) -> None:
+    registry = Registry(numbered=True)
+    registry.add(of_key("a"))
+    with pytest.raises(InvalidTask, match=says):
+        registry.add(of_key("b", limit, rate))
+    registry.add(of_key("c"))
+    with pytest.raises(InvalidTask, match=says):
+        registry.replace([of_key("c", limit, rate)])
+    assert ["a", "c"] == [task.name for task in registry.all()]
+
+
+def test_a_key_that_nobody_has_any_more_may_be_limited_in_another_way() -> None:
+    registry, a = Registry(numbered=True), of_key("a")
+    registry.add(a)
+    registry.replace([of_key("a", 3)])
+    registry.remove(registry.find("a"))
+    registry.add(of_key("b", 2))
+    registry.replace([Task("b", print)])
+    registry.add(of_key("c", 1))
+
+
+def test_all_that_share_a_key_change_together_or_not_at_all() -> None:
+    registry = Registry(numbered=True)
+    registry.add(of_key("a"))
+    registry.add(of_key("b"))
+    registry.replace([of_key("a", 2), of_key("b", 2)])
+    with pytest.raises(InvalidTask, match=r"concurrency\.limit: 4 contradicts 3"):
+        registry.replace([of_key("a", 3), of_key("b", 4)])
+    with pytest.raises(NotFound):
+        registry.replace([of_key("a", 5), of_key("gone", 5)])
+    assert [2, 2] == [task.concurrency.limit for task in registry.all() if task.concurrency]
+
+
+def test_what_only_the_store_brought_back_contradicts_nothing() -> None:
+    registry = Registry(numbered=True)
+    registry.restore(of_key("old", 1, restored=True), 1)
+    registry.add(of_key("new", 2))

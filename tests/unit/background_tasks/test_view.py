@@ -56,6 +56,26 @@ def test_a_task_that_waits_says_what_for(gate: Make) -> None:
         work.open()
 
 
+@pytest.mark.parametrize(
+    ("concurrency", "why"),
+    [
+        (dms.Concurrency("disk"), "its key disk is taken: 1 of them runs, the most at once"),
+        (dms.Concurrency("disk", rate="1/h"), "its key disk is taken: 1 of them started within 1h"),
+    ],
+)
+def test_a_task_that_waits_for_its_key_says_so(concurrency: dms.Concurrency, why: str, gate: Make) -> None:
+    work = gate()
+    with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("busy", work, concurrency=concurrency))
+        scheduler.add_task(dms.Task("a", answer, concurrency=concurrency))
+        scheduler.run_task("busy")
+        work.await_begin()
+        scheduler.run_task("a")
+        view = scheduler.view("a")
+        assert ("waiting", why) == (view.state, view.reason)
+        work.open()
+
+
 def test_a_task_of_the_nodes_own_lane_is_not_held_by_a_pause_of_the_whole() -> None:
     with Scheduler() as scheduler:
         scheduler.add_tasks([dms.Task("own", answer, lane=Lane.NODE), dms.Task("users", answer)])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.retry import NO_RETRY, Backoff, RetryPolicy
 from dms.background_tasks.task import CatchUp, Durability, Overlap, Program, Task
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
@@ -282,3 +283,25 @@ def test_checking_a_file_loads_nobodys_code(tmp_path: Path, monkeypatch: pytest.
     file.write_text("scheduler: {import_paths: [.]}\ntasks: {a: {call: 'dangerous:f', cron: '0 0 30 2 *'}}")
     found = validate(file, checks=[check_tasks])
     assert ["tasks.a.cron"] == [finding.key for finding in found]
+
+
+def test_what_tasks_share_is_declared_by_a_key(declare: Declare) -> None:
+    nas, server = "{run: [x], concurrency: {key: nas}}", "{run: [x], concurrency: {key: s, rate: 5/m}}"
+    declared = declare(f"tasks: {{a: {nas}, b: {server}}}")
+    shared = [task.concurrency for task in declared.tasks]
+    assert ([Concurrency("nas", 1), Concurrency("s", None, "5/m")], []) == (shared, declared.findings)
+
+
+def test_of_two_that_contradict_each_other_about_their_key_the_second_is_parked(declare: Declare) -> None:
+    declared = declare(
+        "tasks:\n  a: {run: [x], concurrency: {key: nas}}\n  b: {run: [x], concurrency: {key: nas, limit: 2}}\n"
+    )
+    (problem,) = told(declared)
+    assert "dms.yaml:3:" in problem
+    assert "limit: 2 contradicts 1, which a says of the same key, nas" in declared.tasks[1].parked
+    assert "" == declared.tasks[0].parked
+
+
+def test_a_concurrency_without_a_key_is_told(declare: Declare) -> None:
+    (task,) = declare("tasks: {a: {run: [x], concurrency: {limit: 2}}}").tasks
+    assert "tasks.a.concurrency.key" in task.parked

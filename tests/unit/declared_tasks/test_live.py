@@ -189,3 +189,34 @@ async def test_a_veto_of_somebody_else_leaves_the_tasks_as_they_are(node: Node) 
     with pytest.raises(Conflict):
         await node.live.set({"tasks.new": {"run": ["true"]}}, author="ana")
     assert ["backup", "check"] == node.names
+
+
+SHARED = """
+tasks:
+  backup: {run: ["true"], concurrency: {key: disk}}
+  check: {run: ["true"], concurrency: {key: disk}}
+"""
+
+
+def limits(node: Node) -> list[int | None]:
+    return [task.concurrency.limit for task in map(node.scheduler.get_task, node.names) if task.concurrency]
+
+
+async def test_a_limit_that_tasks_share_changes_for_all_of_them_in_one_change(node: Node) -> None:
+    await node.save(SHARED)
+    with pytest.raises(ConfigError, match=r"tasks\.check\.concurrency\.limit: 1 contradicts 2, which backup says"):
+        await node.live.set({"tasks.backup.concurrency.limit": 2}, author="ana")
+    assert [1, 1] == limits(node)
+    keys = ["tasks.backup.concurrency.limit", "tasks.check.concurrency.limit"]
+    await node.live.set(dict.fromkeys(keys, 2), author="ana")
+    assert [2, 2] == limits(node)
+    await node.live.unset(keys, author="ana")
+    await node.save(SHARED.replace("disk", "disk, limit: 3") + "  new: {run: [x], concurrency: {key: disk, limit: 3}}")
+    assert [3, 3, 3] == limits(node)
+
+
+async def test_a_limit_that_contradicts_one_of_a_program_is_refused(node: Node) -> None:
+    node.scheduler.add_task(dms.Task("theirs", print, concurrency=dms.Concurrency("disk", 5)))
+    with pytest.raises(ConfigError, match=r"tasks\.backup\.concurrency\.limit: 1 contradicts 5, which theirs says"):
+        await node.save(SHARED)
+    assert [5] == limits(node)
