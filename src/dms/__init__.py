@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dms.background_tasks.task import Program as Program
     from dms.background_tasks.task import Status as Status
     from dms.background_tasks.task import Task as Task
+    from dms.background_tasks.task import Usage as Usage
     from dms.background_tasks.trigger import EventTrigger as EventTrigger
     from dms.background_tasks.trigger import OneTimeTrigger as OneTimeTrigger
     from dms.background_tasks.trigger import PeriodicTrigger as PeriodicTrigger
@@ -74,7 +75,7 @@ _ROOMS = {
     "dms.background_tasks.scheduler": ("Scheduler",),
     "dms.background_tasks.store": ("ExecutionStore",),
     "dms.background_tasks.task": (
-        "CatchUp", "Durability", "Event", "Execution", "Overlap", "Program", "Status", "Task",
+        "CatchUp", "Durability", "Event", "Execution", "Overlap", "Program", "Status", "Task", "Usage",
     ),
     "dms.background_tasks.trigger": ("EventTrigger", "OneTimeTrigger", "PeriodicTrigger", "Trigger"),
     "dms.background_tasks.view": ("RunEvent", "TaskView"),

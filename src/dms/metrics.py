@@ -43,6 +43,7 @@ class Instrument(msgspec.Struct, frozen=True):
 _TASK = ("dms.task.name",)
 _SHORT = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600)
 _LONG = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400)
+_SIZE = tuple(2.0**power for power in range(24, 37))
 _CALL = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 EXECUTIONS = Instrument(
@@ -53,6 +54,22 @@ EXECUTIONS = Instrument(
     (*_TASK, "dms.execution.status"),
 )
 DURATION = Instrument("dms.task.duration", Kind.HISTOGRAM, "s", "How long attempts took, by task.", _TASK, bounds=_LONG)
+TASK_CPU = Instrument(
+    "dms.task.cpu.time",
+    Kind.HISTOGRAM,
+    "s",
+    "Processor time that attempts used, by task; of a coroutine the time of its own steps.",
+    _TASK,
+    bounds=_LONG,
+)
+TASK_MEMORY = Instrument(
+    "dms.task.memory.peak",
+    Kind.HISTOGRAM,
+    "By",
+    "Memory that attempts of programs had resident at most, by task.",
+    _TASK,
+    bounds=_SIZE,
+)
 LATENESS = Instrument(
     "dms.task.lateness", Kind.HISTOGRAM, "s", "How long after they were due attempts started.", bounds=_SHORT
 )
@@ -119,8 +136,8 @@ DESCRIPTORS = Instrument(
 UPTIME = Instrument("process.uptime", Kind.GAUGE, "s", "How long this process has run.")
 
 INSTRUMENTS = (
-    EXECUTIONS, DURATION, LATENESS, WAIT, RUNNING, WAITING, SLOTS, COMMANDS, SOCKETS, REVISION, FINDINGS, COMMITS,
-    LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS, DESCRIPTORS, UPTIME,
+    EXECUTIONS, DURATION, TASK_CPU, TASK_MEMORY, LATENESS, WAIT, RUNNING, WAITING, SLOTS, COMMANDS, SOCKETS, REVISION,
+    FINDINGS, COMMITS, LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS, DESCRIPTORS, UPTIME,
 )  # fmt: skip
 """All of them."""
 
@@ -211,6 +228,7 @@ class Metrics:
     def __init__(self, has_task: Callable[[str], bool] = lambda name: True) -> None:
         self._has_task = has_task
         self.executions, self.duration = Counter(EXECUTIONS), Histogram(DURATION)
+        self.task_cpu, self.task_memory = Histogram(TASK_CPU), Histogram(TASK_MEMORY)
         self.lateness, self.wait = Histogram(LATENESS), Histogram(WAIT)
         self.commands, self.loop_lag = Histogram(COMMANDS), Histogram(LOOP_LAG)
         self._asked: list[tuple[Instrument, Ask]] = []
@@ -222,14 +240,15 @@ class Metrics:
     def read(self) -> list[Reading]:
         """Everything, as it is now. From whatever thread."""
         self._drop_tasks_that_are_gone()
-        counted = (self.executions, self.duration, self.lateness, self.wait, self.commands, self.loop_lag)
+        by_task = (self.executions, self.duration, self.task_cpu, self.task_memory)
+        counted = (*by_task, self.lateness, self.wait, self.commands, self.loop_lag)
         points = {each.instrument: dict[Labels, float | Distribution](each.read()) for each in counted}
         for instrument, ask in self._asked:
             points.setdefault(instrument, {}).update(_answer(ask))
         return [Reading(instrument, points[instrument]) for instrument in INSTRUMENTS if instrument in points]
 
     def _drop_tasks_that_are_gone(self) -> None:
-        for by_task in (self.executions, self.duration):
+        for by_task in (self.executions, self.duration, self.task_cpu, self.task_memory):
             for labels in by_task.read():
                 if labels[0] != OTHER and not self._has_task(labels[0]):
                     by_task.forget(labels)

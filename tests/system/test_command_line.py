@@ -12,11 +12,11 @@ import pytest
 
 EXECUTION = {
     "id", "run_id", "task", "task_id", "attempt", "status", "cause", "due_at", "started_at", "ended_at", "error",
-    "event", "results", "retry_at", "trace_id",
+    "event", "results", "retry_at", "trace_id", "usage",
 }  # fmt: skip
 TASK = {
     "id", "name", "description", "state", "enabled", "priority", "triggers", "lane", "origin", "next_fire", "last",
-    "running", "waiting", "skipped", "reason", "progress",
+    "running", "waiting", "skipped", "reason", "progress", "skip_next",
 }  # fmt: skip
 
 TASKS = {

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from dms.background_tasks.store import Pause, StoredTask, TaskState
-from dms.background_tasks.task import Event, Execution, Status
+from dms.background_tasks.task import Event, Execution, Status, Usage
 from dms.errors import StoreBroken, StoreError
 
 FORMAT = 1
@@ -49,6 +49,7 @@ class _Detail(msgspec.Struct, array_like=True, frozen=True, gc=False):
     trace_id: str | None = None
     occurrence: int | None = None
     wait: int | None = None
+    usage: Usage | None = None
 
 
 def number_of(execution_id: str) -> Number:
@@ -111,6 +112,7 @@ def execution_of(row: Row) -> Execution:
         detail.trace_id,
         detail.occurrence,
         detail.wait,
+        *(() if detail.usage is None else astuple(detail.usage)),
     )
 
 
@@ -191,6 +193,7 @@ def _detail_of(execution: Execution) -> _Detail:
         execution.trace_id,
         execution.occurrence,
         execution.wait,
+        execution.usage,
     )
 
 

@@ -180,11 +180,15 @@ class Attempts:
         self._fresh.clear()
 
     def _started(self, attempt: Attempt, now: Instant) -> None:
-        attempt.waited = now.boot - attempt.ready
+        attempt.began = now.boot
         self._decisions.append(Start(attempt))
         timeout = attempt.task.timeout
         if timeout is not None:
             self._alarms.at_boot(now.boot + microseconds(timeout), self._timed_out, attempt)
+        heartbeat_timeout = attempt.task.heartbeat_timeout
+        if heartbeat_timeout is not None:
+            attempt.beat = now.boot
+            self._alarms.at_boot(now.boot + microseconds(heartbeat_timeout), self._listen_for_heartbeat, attempt)
 
     def saved(self, batch: int, now: Instant) -> None:
         """A batch is on disk: what waited for it goes on."""
@@ -261,7 +265,8 @@ class Attempts:
         del self.live[attempt.id]
         entry.leave(attempt)
         again = None if status is Status.SUCCESS else self._next_attempt(attempt, status, now)
-        execution = attempt.execution(now.wall, error, results, None if again is None else again.due)
+        retry_at = None if again is None else again.due
+        execution = attempt.execution(now.wall, error, results, retry_at, now.boot)
         entry.last = execution
         self._record(End(execution, again is None, attempt.ticket), attempt)
         if again is not None:
@@ -324,6 +329,24 @@ class Attempts:
                 f"it ran longer than its timeout of {duration_text(microseconds(timeout))}",
                 now,
             )
+
+    def beat(self, execution_id: str, now: Instant) -> None:
+        """An attempt has given a sign of life."""
+        attempt = self.live.get(execution_id)
+        if attempt is not None:
+            attempt.beat = now.boot
+
+    def _listen_for_heartbeat(self, attempt: Attempt, now: Instant) -> None:
+        """It has given no sign of life for too long; or it has, and there is time until it would have been silent for
+        so long since."""
+        if attempt.over or attempt.ending is not None or attempt.task.heartbeat_timeout is None:
+            return
+        patience = microseconds(attempt.task.heartbeat_timeout)
+        if attempt.beat + patience > now.boot:
+            self._alarms.at_boot(attempt.beat + patience, self._listen_for_heartbeat, attempt)
+        else:
+            silent = f"it gave no sign of life for its heartbeat_timeout of {duration_text(patience)}"
+            self.cancel(attempt, Status.TIMED_OUT, silent, now)
 
     def _patience_over(self, attempt: Attempt, now: Instant) -> None:
         """It did not end when told to: kill what can be killed, give up the rest."""

@@ -43,7 +43,16 @@ def prepare(task: Task) -> None:
             target = find_function(task.function)
         except InvalidInput as error:
             raise InvalidTask(str(error)) from error
-    task.bind(target, calling_of(target))
+    calling = calling_of(target)
+    if not task.parked:
+        check_calling(task, calling)
+    task.bind(target, calling)
+
+
+def check_calling(task: Task, calling: Calling) -> None:
+    """InvalidTask where a task wants what can't be had of a function that is called in this way."""
+    if task.heartbeat_timeout is not None and calling.executor != "program" and calling.run_at is None:
+        raise InvalidTask("heartbeat_timeout: the function takes no parameter run, so it can give no sign of life")
 
 
 def find_function(reference: str) -> Any:

@@ -43,13 +43,15 @@ class Ticket(Protocol):
 class Attempt:
     """An execution that is not over: what an executor needs to know, and what the agenda keeps about it. `occurrence`
     is the moment that its run is for: when its first attempt was due. `ready` is the boot time as of which it may
-    start, `waited` how long it then took to start, `wait` how long a retry waits, `lane` whose slots it uses.
+    start, `began` that at which it did, `wait` how long a retry waits, `beat` the boot time of the last sign of life,
+    `cpu` and `memory` what its executor has counted of processor time (microseconds) and of memory (bytes), `lane`
+    whose slots it uses.
     `trace_id` is of the trace that it begins, where its host wants one, `link` the `traceparent` of what led to it."""
 
     __slots__ = (
-        "attempt", "cause", "due", "ending", "entry", "event", "failed", "failures", "id", "in_store", "killed", "lane",
-        "link", "occurrence", "over", "ready", "reason", "run_id", "started", "status", "task", "ticket", "trace_id",
-        "wait", "waited",
+        "attempt", "beat", "began", "cause", "cpu", "due", "ending", "entry", "event", "failed", "failures", "id",
+        "in_store", "killed", "lane", "link", "memory", "occurrence", "over", "ready", "reason", "run_id", "started",
+        "status", "task", "ticket", "trace_id", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -66,10 +68,14 @@ class Attempt:
         self.due, self.cause, self.event, self.ticket = due, cause, event, ticket
         self.occurrence = due
         self.attempt, self.failures = 1, 0
-        self.lane, self.ready, self.waited = self.task.lane, 0, 0
+        self.lane, self.ready = self.task.lane, 0
         self.status = Status.WAITING
         self.started: int | None = None
         self.wait: int | None = None
+        self.beat = 0
+        self.began: int | None = None
+        self.cpu: int | None = None
+        self.memory: int | None = None
         self.ending: Status | None = None
         self.reason: str | None = None
         self.failed: Failed | None = None
@@ -83,6 +89,11 @@ class Attempt:
         return self.cause == BACKFILL
 
     @property
+    def waited(self) -> int:
+        """How long it took to start once it might; 0 where it did not."""
+        return 0 if self.began is None else self.began - self.ready
+
+    @property
     def traceparent(self) -> str:
         """Its span, the first of its trace, as others are told of it (see `dms.trace`); empty where it has none."""
         return "" if self.trace_id is None else f"00-{self.trace_id}-{self.trace_id[16:]}-01"
@@ -93,12 +104,16 @@ class Attempt:
         error: str | None = None,
         results: Any = None,
         retry_at: int | None = None,
+        boot: int = 0,
     ) -> Execution:
-        """The attempt as others see it."""
+        """The attempt as others see it; one that is over ended at the boot time `boot`."""
+        began = self.began
+        waited, ran = (None, None) if began is None or ended is None else (began - self.ready, boot - began)
         return Execution(
             self.id, self.run_id, self.task.name, self.entry.id, self.attempt, self.status, self.due, self.started,
             ended, error, self.event, results, self.cause, retry_at, self.failures, self.trace_id,
             None if self.occurrence == self.due else self.occurrence, self.wait,
+            waited, ran, self.cpu, self.memory,
         )  # fmt: skip
 
 

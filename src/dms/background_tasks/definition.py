@@ -36,6 +36,7 @@ def definition(task: Task) -> dict[str, Any]:
         "triggers": [definition_of(trigger) for trigger in task.triggers],
         "retry_policy": _retry(task.retry_policy),
         "timeout": _seconds(task.timeout),
+        "heartbeat_timeout": _seconds(task.heartbeat_timeout),
         "kill_after": _seconds(task.kill_after),
         "catch_up_window": _seconds(task.catch_up_window),
         "lane": task.lane.value,
@@ -62,6 +63,7 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
     durations: dict[str, Any] = {
         field: _length(stored[field]) for field in ("timeout", "kill_after", "catch_up_window")
     }
+    durations["heartbeat_timeout"] = _length(stored.get("heartbeat_timeout"))  # the first definitions have none
     return Task(
         name,
         function,

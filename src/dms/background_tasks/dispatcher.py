@@ -45,6 +45,7 @@ class Messages(NamedTuple):
     delivered: Deliver
     written: Callable[[int, "Future[None]"], None]
     progressed: ProgressSink
+    beat: Callable[[Run], None]
 
 
 class Dispatcher:
@@ -71,7 +72,7 @@ class Dispatcher:
     ) -> None:
         self._agenda, self._executors, self._messages, self._store = agenda, executors, messages, store
         transcript = None if transcripts is None else partial(_transcript_of, transcripts)
-        self._snapshot, self._sinks = snapshot, Sinks(log, messages.progressed, transcript)
+        self._snapshot, self._sinks = snapshot, Sinks(log, messages.progressed, messages.beat, transcript)
         self._traces, self._history_limit, self.alert = traces, history_limit, alert
         self._listeners = listeners
         self.progress: dict[str, Progress] = {}

@@ -287,6 +287,11 @@ class Engine:
             self.dispatcher.progress[run.id] = progress
             self.dispatcher.tell(RunEvent("progress", run.task, attempt.execution(), progress.text, progress))
 
+    def beat(self, run: Run, now: Instant) -> None:
+        """A run has given a sign of life."""
+        run.take_heartbeat()
+        self.agenda.attempts.beat(run.id, now)
+
     # ── channels and third parties' triggers ──
 
     def _heed_no_longer(self, task_id: int) -> None:

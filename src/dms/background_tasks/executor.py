@@ -12,13 +12,16 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from dms.background_tasks.accounting import NANOSECONDS, counted
 from dms.background_tasks.calling import Arguments
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.launching import Launcher
 from dms.background_tasks.loop_thread import end_loop, run_until_stopped
 from dms.background_tasks.program import ProgramRun
 from dms.background_tasks.retry import GiveUp, RetryLater, kinds_of
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program
+from dms.clock import thread_cpu
 from dms.instant import duration_text
 from dms.trace import CURRENT, read_traceparent
 
@@ -87,7 +90,7 @@ def _enter(run: Run) -> None:
 async def _conduct(attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> None:
     _enter(run)
     try:
-        outcome: Outcome = Succeeded(await attempt.task.target(*arguments.args, **arguments.kwargs))
+        outcome: Outcome = Succeeded(await counted(attempt.task.target(*arguments.args, **arguments.kwargs), attempt))
     except asyncio.CancelledError:
         outcome = Cancelled()
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
@@ -178,8 +181,7 @@ class ThreadExecutor:
 
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Call the function in a thread."""
-        task = attempt.task
-        self.submit(lambda: _call(task.target, arguments, run), partial(deliver, attempt.id))
+        self.submit(lambda: _call_counted(attempt, arguments, run), partial(deliver, attempt.id))
         return _RunningThread(run)
 
     def submit(self, work: Callable[[], Outcome], then: Callable[[Outcome], None]) -> None:
@@ -232,27 +234,30 @@ class ProgramExecutor:
     """Runs programs, each watched by a thread of `threads`; what they print goes to the run."""
 
     def __init__(self, threads: ThreadExecutor) -> None:
-        self._threads = threads
+        self._threads, self._launcher = threads, Launcher()
 
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Start the program."""
         program: Program = attempt.task.target
         event = b"" if run.event is None else _json(run.event.payload)
         given = event if len(event) > LONGEST_VARIABLE else b""
-        running = ProgramRun(program, _environment(run, event), run.printed, given)
-        self._threads.submit(lambda: _watch(running), partial(deliver, attempt.id))
+        running = ProgramRun(self._launcher, program, _environment(run, event), run.printed, given)
+        self._threads.submit(lambda: _watch(running, attempt), partial(deliver, attempt.id))
         return running
 
     def close(self) -> None:
-        """Nothing to do: the threads are closed by themselves."""
+        """Let the launcher end, and whatever program is left with it. The threads are closed by themselves."""
+        self._launcher.close()
 
 
-def _watch(running: ProgramRun) -> Outcome:
+def _watch(running: ProgramRun, attempt: Attempt) -> Outcome:
     try:
         return running.run()
     except Exception as error:  # noqa: BLE001 - a fault in watching must not lose the run
         running.kill()
         return Failed(error_text(error))
+    finally:
+        attempt.cpu, attempt.memory = running.cpu, running.memory
 
 
 def _environment(run: Run, event: bytes) -> dict[str, str]:
@@ -273,6 +278,13 @@ def _json(payload: Any) -> bytes:
         return msgspec.json.encode(payload, enc_hook=repr)
     except (TypeError, ValueError, RecursionError):
         return repr(payload).encode(errors="backslashreplace")
+
+
+def _call_counted(attempt: Attempt, arguments: Arguments, run: Run) -> Outcome:
+    began = thread_cpu()
+    outcome = _call(attempt.task.target, arguments, run)
+    attempt.cpu = (thread_cpu() - began) // NANOSECONDS
+    return outcome
 
 
 def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:

@@ -9,11 +9,12 @@ import selectors
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from subprocess import DEVNULL, PIPE, Popen
+from errno import ENOENT
 from threading import Lock
-from typing import IO, Any
+from typing import Any, Self
 
 from dms.background_tasks.decision import Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.launching import Launched, Launcher
 from dms.background_tasks.task import Program
 from dms.clock import stopwatch
 
@@ -28,124 +29,138 @@ BETWEEN_STATES = 1.0
 
 _CHUNK = 65_536
 _DRAINED_CHUNKS = 16
-_LOOK_AGAIN = 0.05
 
 LineSink = Callable[[str, str], None]
+_Told = tuple[Any, ...]
 
 
 class ProgramRun:
     """Runs one program in the calling thread; `cancel` and `kill` may come from any other.
 
     `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread. `given` is what the
-    program reads at its standard input.
+    program reads at its standard input. `cpu` is the processor time that it took, in microseconds, and `memory` the
+    most that it or one of its own had resident, in bytes, once it has ended; what those used for which it did not wait
+    is not known.
     """
 
-    def __init__(self, program: Program, env: Mapping[str, str], lines: LineSink, given: bytes = b"") -> None:
-        self._program, self._env = program, env
+    def __init__(
+        self, launcher: Launcher, program: Program, env: Mapping[str, str], lines: LineSink, given: bytes = b""
+    ) -> None:
+        self._launcher, self._program, self._env = launcher, program, env
         self._lines, self._given = lines, given
         self._tail = ""
-        self._process: Popen[bytes] | None = None
+        self.cpu: int | None = None
+        self.memory: int | None = None
+        self._pid: int | None = None
+        self._launched: Launched | None = None
         self._told = False
-        self._gone = False
         self._lock = Lock()
 
     def run(self) -> Outcome:
         """Start the program and see it to its end. A status other than 0 is a failure, so is one that can't start."""
-        try:
-            process = self._spawn()
-        except OSError as error:
-            return Failed(self._why_not(error))
-        if process is None:
-            return Cancelled()
-        try:
-            self._read_until_gone(process)
-        finally:
-            self._leave_nothing_behind(process)
-        return self._outcome(process.returncode)
+        with _Pipe() as out, _Pipe() as err:
+            try:
+                launched = self._launch(out, err)
+            except OSError as error:
+                return Failed(f"it can't be started: {error.strerror or error}")
+            if launched is None:
+                return Cancelled()
+            try:
+                return self._outcome(self._read_until_gone(launched, out, err))
+            finally:
+                self._let_go(launched)
 
     def cancel(self) -> None:
         """Ask the whole process group to end (TERM)."""
-        self._signal(signal.SIGTERM)
+        self._signal(Launched.terminate)
 
     def kill(self) -> None:
         """End the whole process group (KILL)."""
-        self._signal(signal.SIGKILL)
+        self._signal(Launched.kill)
 
-    def _spawn(self) -> "Popen[bytes] | None":
+    def _launch(self, out: "_Pipe", err: "_Pipe") -> Launched | None:
+        program, environment = self._program, {**os.environ, **self._env, **self._program.env}
         with self._lock, _standard_input(self._given) as stdin:
             if self._told:
                 return None
-            self._process = Popen(
-                self._program.argv,
-                cwd=self._program.cwd,
-                env={**os.environ, **self._env, **self._program.env},
-                stdin=stdin,
-                stdout=PIPE,
-                stderr=PIPE,
-                start_new_session=True,
-            )
-            return self._process
+            standard = (stdin, out.writing, err.writing)
+            self._launched = self._launcher.launch(program.argv, program.cwd, environment, standard)
+        out.close_writing()
+        err.close_writing()
+        return self._launched
 
-    def _why_not(self, error: OSError) -> str:
+    def _signal(self, send: Callable[[Launched], None]) -> None:
+        with self._lock:
+            self._told = True
+            if self._launched is not None:
+                send(self._launched)
+
+    def _let_go(self, launched: Launched) -> None:
+        """Whatever is left of a program that was not seen to its end, ends with this."""
+        with self._lock:
+            self._launched = None
+            launched.close()
+
+    def _read_until_gone(self, launched: Launched, out: "_Pipe", err: "_Pipe") -> _Told:
+        """Hand on what it writes until the leader is gone, then what is left in the pipes at that moment; what the
+        launcher tells of its end."""
+        with selectors.DefaultSelector() as selector:
+            for name, pipe in (("stdout", out), ("stderr", err)):
+                selector.register(pipe.reading, selectors.EVENT_READ, _Stream(name, pipe.reading, self._line))
+            selector.register(launched, selectors.EVENT_READ)
+            told: _Told = ("pid", None)
+            while told[0] == "pid":
+                for key, _ in selector.select():
+                    if key.data is None:
+                        told = self._hear(launched)
+                    elif not key.data.read():
+                        selector.unregister(key.fileobj)
+            for stream in [key.data for key in selector.get_map().values() if key.data is not None]:
+                stream.drain()
+        return told
+
+    def _hear(self, launched: Launched) -> _Told:
+        told = launched.hear()
+        if told is None:
+            self._end_by_itself()
+            return ("lost",)
+        if told[0] == "pid":
+            self._pid = told[1]
+        return told
+
+    def _end_by_itself(self) -> None:
+        """The launcher is gone; nobody else watches over the group now."""
+        if self._pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
+
+    def _outcome(self, told: _Told) -> Outcome:
+        match told:
+            case ("ended", status, cpu, memory):
+                self.cpu, self.memory = cpu, memory
+                return self._outcome_of(status)
+            case ("failed", errno, step):
+                return Failed(self._why_not(errno, step))
+            case _:
+                return Failed("the process that starts programs has ended, and the program was killed")
+
+    def _why_not(self, errno: int, step: str) -> str:
         program, folder = self._program.argv[0], self._program.cwd
-        missing = isinstance(error, FileNotFoundError)
-        if folder and error.filename == folder:
-            return f"its working folder {folder} " + (
-                "does not exist" if missing else f"can't be used: {error.strerror}"
-            )
+        missing, words = errno == ENOENT, os.strerror(errno)
+        if step == "folder":
+            return f"its working folder {folder} " + ("does not exist" if missing else f"can't be used: {words}")
         if missing and "/" not in program:
             return f"no program called {program} is on the PATH"
         if missing and not os.path.exists(os.path.join(folder or "", program)):
             return f"there is no program {program}"
-        reason = "the interpreter that its first line names is not there" if missing else error.strerror or error
+        reason = "the interpreter that its first line names is not there" if missing else words
         return f"{program} can't be started: {reason}"
-
-    def _signal(self, number: int) -> None:
-        with self._lock:
-            self._told = True
-            if self._process is not None and not self._gone:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._process.pid, number)
-
-    def _read_until_gone(self, process: "Popen[bytes]") -> None:
-        """Hand on what it writes until the leader is gone, then what is left in the pipes at that moment."""
-        with selectors.DefaultSelector() as selector, _Exit(process.pid) as leader:
-            for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
-                assert pipe is not None
-                os.set_blocking(pipe.fileno(), False)
-                selector.register(pipe, selectors.EVENT_READ, _Stream(name, pipe, self._line))
-            if leader.descriptor is not None:
-                selector.register(leader.descriptor, selectors.EVENT_READ)
-            while not leader.gone():
-                for key, _ in selector.select(None if leader.descriptor is not None else _LOOK_AGAIN):
-                    if key.data is not None and not key.data.read():
-                        selector.unregister(key.fileobj)
-            self._reap(process)
-            for stream in [key.data for key in selector.get_map().values() if key.data is not None]:
-                stream.drain()
-
-    def _leave_nothing_behind(self, process: "Popen[bytes]") -> None:
-        """Close the pipes; where the reading failed, end the program as well."""
-        if not self._gone:
-            self.kill()
-            self._reap(process)
-        for pipe in (process.stdout, process.stderr):
-            pipe.close()  # type: ignore[union-attr]
-
-    def _reap(self, process: "Popen[bytes]") -> None:
-        """The leader is gone; after a cancellation so is its whole group."""
-        with self._lock:
-            if self._told:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            self._gone = True
-            process.wait()
 
     def _line(self, stream: str, line: str) -> None:
         self._tail = f"{self._tail}{line}\n"[-TAIL:]
         self._lines(stream, line)
 
-    def _outcome(self, status: int) -> Outcome:
+    def _outcome_of(self, status: int) -> Outcome:
         results: dict[str, Any] = {"exit_status": status, "output": self._tail}
         if status == 0:
             return Succeeded(results)
@@ -158,33 +173,33 @@ class ProgramRun:
 @contextmanager
 def _standard_input(given: bytes) -> Iterator[int]:
     """What a program's standard input is; a file in memory, so that nobody must write while the program reads."""
-    if not given:
-        yield DEVNULL
-        return
-    with open(os.memfd_create("dms-input"), "w+b") as file:
-        file.write(given)
-        file.seek(0)
+    with open(os.memfd_create("dms-input") if given else os.devnull, "w+b" if given else "rb") as file:
+        if given:
+            file.write(given)
+            file.seek(0)
         yield file.fileno()
 
 
-class _Exit:
-    """Tells when a process has ended, without reaping it; readable through `descriptor` where the system has those."""
+class _Pipe:
+    """A pipe, whose reading end never blocks."""
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self.descriptor: int | None = None
-        with suppress(AttributeError, OSError):
-            self.descriptor = os.pidfd_open(pid)
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.reading, False)
+        self._writing_is_open = True
 
-    def gone(self) -> bool:
-        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    def close_writing(self) -> None:
+        """From now on only the program holds it open."""
+        self._writing_is_open = False
+        os.close(self.writing)
 
-    def __enter__(self) -> "_Exit":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.descriptor is not None:
-            os.close(self.descriptor)
+        os.close(self.reading)
+        if self._writing_is_open:
+            os.close(self.writing)
 
 
 class _Stream:
@@ -193,8 +208,8 @@ class _Stream:
     What a carriage return lets be written over, as programs show their progress, is handed on as it is at the line's
     end and, meanwhile, once a second."""
 
-    def __init__(self, name: str, pipe: IO[bytes], line: LineSink) -> None:
-        self._name, self._descriptor, self._line = name, pipe.fileno(), line
+    def __init__(self, name: str, descriptor: int, line: LineSink) -> None:
+        self._name, self._descriptor, self._line = name, descriptor, line
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""
         self._state_at = 0.0

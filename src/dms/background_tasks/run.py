@@ -53,6 +53,7 @@ class Sinks(NamedTuple):
 
     log: LogSink
     progress: ProgressSink
+    heartbeat: "Callable[[Run], None]" = lambda run: None
     transcript: "Callable[[Run], Transcript] | None" = None
 
 
@@ -68,12 +69,12 @@ class Run:
     `config` is the configuration as it was at the start.
     """
 
-    __slots__ = ("_attempt", "_cancelled", "_progress", "_sinks", "_told", "config", "transcript")
+    __slots__ = ("_attempt", "_beat", "_cancelled", "_progress", "_sinks", "_told", "config", "transcript")
 
     def __init__(self, attempt: Attempt, config: Any, sinks: Sinks) -> None:
         self._attempt, self.config, self._sinks = attempt, config, sinks
         self._progress: Progress | None = None
-        self._told = False
+        self._told = self._beat = False
         self._cancelled = False
         self.transcript: Transcript | None = None
 
@@ -130,11 +131,18 @@ class Run:
         return self._cancelled
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
-        """Tell how far it has come. Cheap: only the latest is told on when somebody has time for it."""
+        """Tell how far it has come, as a sign of life too. Cheap: only the latest is told on when somebody has time."""
+        self.heartbeat()
         self._progress = Progress(done, total, text)
         if not self._told:
             self._told = True
             self._sinks.progress(self)
+
+    def heartbeat(self) -> None:
+        """Give a sign of life, where the task has a `heartbeat_timeout`. As cheap as `progress`."""
+        if not self._beat and self._attempt.task.heartbeat_timeout is not None:
+            self._beat = True
+            self._sinks.heartbeat(self)
 
     def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """A line of its log; what `log` calls."""
@@ -142,7 +150,9 @@ class Run:
         self.keep(level, event, fields)
 
     def printed(self, stream: str, line: str) -> None:
-        """A line that its program or process has written to `stdout` or `stderr`; for the executor."""
+        """A line that its program or process has written to `stdout` or `stderr`, a sign of life; for the
+        executor."""
+        self.heartbeat()
         self._sinks.log(self, "debug", line, {"stream": stream})
         self.keep(stream, line)
 
@@ -168,3 +178,7 @@ class Run:
         """The latest progress; for the scheduler, which is told again of what comes after it."""
         self._told = False
         return self._progress
+
+    def take_heartbeat(self) -> None:
+        """Its sign of life has been heard; for the scheduler, which is told again of the next."""
+        self._beat = False

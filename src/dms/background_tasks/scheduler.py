@@ -455,7 +455,7 @@ class Scheduler:
         dispatcher = Dispatcher(
             agenda,
             self._executors,
-            Messages(partial(self._inbox.post, Engine.finished), self._written, self._progressed),
+            Messages(partial(self._inbox.post, Engine.finished), self._written, self._progressed, self._beat),
             store=self._store,
             snapshot=self._snapshot,
             log=self._host.log,
@@ -568,6 +568,9 @@ class Scheduler:
 
     def _progressed(self, run: Run) -> None:
         self._inbox.post(Engine.progressed, run)
+
+    def _beat(self, run: Run) -> None:
+        self._inbox.post(Engine.beat, run)
 
 
 def _moment(given: datetime, what: str) -> int:

@@ -87,6 +87,20 @@ class Event(msgspec.Struct, frozen=True):
     at: int = 0
 
 
+class Usage(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What an attempt used, in microseconds: how long it `waited` once it might start, how long it `took` by the clock
+    that nobody sets, its processor time `cpu`; in bytes, the `memory` that it had resident at most. None: not known.
+
+    `cpu` is of its thread, of a program with all those it has waited for, of a coroutine how long its own steps took.
+    `memory` is known of programs: of the largest process among those; of a small one it is the launcher's, some 9 MB.
+    """
+
+    waited: int
+    took: int
+    cpu: int | None = None
+    memory: int | None = None
+
+
 class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     """One attempt of one run, as it is or as it ended. Times are wall microseconds; `due_at`, `started_at` and
     `ended_at` give them as `datetime`s in UTC.
@@ -96,7 +110,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     backfill or crash.
     `retry_at` is when the next attempt comes, if any; `trace_id` leads to its lines in the log and to its span.
     `occurrence` is when the first attempt of its run was due, where this is a later one; `wait` is how long a retry had
-    to wait, in microseconds.
+    to wait, in microseconds; `usage` is there once it has run and ended, made of what is kept of it.
     """
 
     id: str
@@ -117,6 +131,17 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     trace_id: str | None = None
     occurrence: int | None = None
     wait: int | None = None
+    waited: int | None = None
+    ran: int | None = None
+    cpu: int | None = None
+    memory: int | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it used; None where it has not both begun and ended, and where a crash cut it off."""
+        if self.waited is None or self.ran is None:
+            return None
+        return Usage(self.waited, self.ran, self.cpu, self.memory)
 
     @property
     def due_at(self) -> datetime:
@@ -132,6 +157,14 @@ class Execution(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     def ended_at(self) -> datetime | None:
         """When it reached its final state."""
         return None if self.ended is None else to_datetime(self.ended)
+
+    @property
+    def took(self) -> int | None:
+        """How long it ran, in microseconds; None where it has not both begun and ended. Of one that a crash cut off no
+        more is known than the wall clock says."""
+        if self.ran is not None:
+            return self.ran
+        return None if self.started is None or self.ended is None else max(0, self.ended - self.started)
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -191,8 +224,9 @@ class Task(_Called, kw_only=True, eq=False):
 
     `function` is a coroutine function, a function, `"package.module:name"` or a `Program`. A parameter called `run`
     receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more
-    urgent work; `timeout` counts from the start of an attempt; `kill_after` is what a cancelled attempt gets to end
-    by itself. Tasks with the same key in their `concurrency` share its limits. `durability` None means at_most_once
+    urgent work; `timeout` counts from the start of an attempt, `heartbeat_timeout` from its last sign of life
+    (`run.heartbeat()`, `run.progress()`, a line of a program); `kill_after` is what a cancelled attempt gets to end by
+    itself. Tasks with the same key in their `concurrency` share its limits. `durability` None means at_most_once
     where the scheduler has a store and none without one.
     InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
     task can't run, `restored` that only the store brought it back.
@@ -204,6 +238,7 @@ class Task(_Called, kw_only=True, eq=False):
     enabled: bool = True
     priority: int = 0
     timeout: timedelta | str | float | None = None
+    heartbeat_timeout: timedelta | str | float | None = None
     kill_after: timedelta | str | float = timedelta(seconds=10)
     overlap: Overlap | str = Overlap.SKIP
     queue_limit: int = 1
@@ -262,7 +297,7 @@ class Task(_Called, kw_only=True, eq=False):
     def _policies(self) -> tuple[Any, ...]:
         return (
             self.priority, self.timeout, self.kill_after, self.overlap, self.queue_limit, self.max_instances,
-            self.catch_up, self.catch_up_limit, self.catch_up_window, self.durability,
+            self.catch_up, self.catch_up_limit, self.catch_up_window, self.durability, self.heartbeat_timeout,
         )  # fmt: skip
 
     def _check_policies(self) -> None:
@@ -272,7 +307,7 @@ class Task(_Called, kw_only=True, eq=False):
             self._choose("durability", Durability)
         for field, lowest in (("queue_limit", 1), ("max_instances", 1), ("catch_up_limit", 1), ("priority", -1000)):
             self._check_whole(field, lowest)
-        for field in ("timeout", "kill_after", "catch_up_window"):
+        for field in ("timeout", "heartbeat_timeout", "kill_after", "catch_up_window"):
             self._read_duration(field)
         self._check_together()
 
@@ -300,6 +335,8 @@ class Task(_Called, kw_only=True, eq=False):
             raise InvalidTask("kill_after: None is not a length of time; 0 kills at once")
         if self.timeout == timedelta(0):
             raise InvalidTask("timeout: 0 would end every attempt at once; leave it out for no limit")
+        if self.heartbeat_timeout == timedelta(0):
+            raise InvalidTask("heartbeat_timeout: 0 would end every attempt at once; leave it out for no limit")
         if self.max_instances > 1 and self.overlap is not Overlap.ALLOW:
             raise InvalidTask("max_instances: more than 1 needs overlap: allow")
         if self.queue_limit > 1 and self.overlap is not Overlap.QUEUE:
@@ -360,7 +397,7 @@ _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
 )
 
 _DEFAULT_POLICIES = (
-    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None,
+    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None, None,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dms.cli.asking import Asking, asking, data_folder, read_json
 from dms.cli.config import print_changed, read_value
 from dms.cli.exit_status import DONE, FAILED
 from dms.cli.terminal import fields, painted, table, wrapped
-from dms.cli.wording import ago, local_time, plain, shortened, took, until
+from dms.cli.wording import ago, cpu, local_time, memory, plain, shortened, took, until
 from dms.client.blocking import Client
 from dms.errors import DmsError
 
@@ -70,6 +70,11 @@ def _last(execution: dict[str, Any] | None, now: datetime, width: int) -> str:
     return f"{execution['status']:<{width}} {ago(execution['ended_at'] or execution['started_at'], now):>8}".rstrip()
 
 
+def _used(execution: dict[str, Any]) -> str:
+    parts = ((took(execution), ""), (cpu(execution), " of processor time"), (memory(execution), " of memory"))
+    return ", ".join(f"{used}{of}" for used, of in parts if used)
+
+
 def _state(one: dict[str, Any]) -> str:
     progress = one["progress"]
     if progress and progress["total"]:
@@ -102,6 +107,7 @@ def _print_task(one: dict[str, Any]) -> None:
         ("when", _when(one)),
         ("next", f"{local_time(one['next_fire'])} ({_next(one, now)})" if one["next_fire"] else ""),
         ("last", f"{last['status']} {ago(last['ended_at'] or last['started_at'], now)}" if last else ""),
+        ("took", _used(last) if last else ""),
         ("error", (last or {}).get("error") or ""),
         ("priority", str(one["priority"]) if one["priority"] else ""),
         ("skipped", skipped),
@@ -257,13 +263,16 @@ def _print_history(executions: list[dict[str, Any]]) -> None:
             local_time(each["started_at"] or each["due_at"]),
             each["status"],
             took(each),
+            cpu(each),
+            memory(each),
             str(each["attempt"]),
             each["cause"],
             outcome_text(each),
         )
         for each in executions
     ]
-    click.echo("\n".join(table(("ID", "STARTED", "STATUS", "TOOK", "ATTEMPT", "CAUSE", "OUTCOME"), rows, shrink=6)))
+    names = ("ID", "STARTED", "STATUS", "TOOK", "CPU", "MEMORY", "ATTEMPT", "CAUSE", "OUTCOME")
+    click.echo("\n".join(table(names, rows, shrink=8)))
 
 
 @task.command()

@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from datetime import datetime, timedelta
+from typing import Any
 
 _ALMOST = 0.05
 """What comes in 9.96 s comes in 10 s."""
@@ -52,12 +53,34 @@ def _seconds(moment: str, now: datetime) -> float:
     return (datetime.fromisoformat(moment) - now).total_seconds()
 
 
-def took(execution: dict[str, str | None]) -> str:
+def took(execution: dict[str, Any]) -> str:
     """How long an execution took; nothing where it has not both begun and ended."""
+    if usage := execution.get("usage"):
+        return span(timedelta(seconds=usage["took"]))
     started, ended = execution["started_at"], execution["ended_at"]
     if started is None or ended is None:
         return ""
     return span(datetime.fromisoformat(ended) - datetime.fromisoformat(started))
+
+
+def cpu(execution: dict[str, Any]) -> str:
+    """How much processor time an execution used; nothing where that is not known.
+
+    >>> cpu({"usage": {"waited": 0.1, "took": 4.0, "cpu": 0.02}})
+    '20 ms'
+    """
+    used = (execution.get("usage") or {}).get("cpu")
+    return "" if used is None else span(timedelta(seconds=used))
+
+
+def memory(execution: dict[str, Any]) -> str:
+    """How much memory an execution had at most; nothing where that is not known.
+
+    >>> memory({"usage": {"waited": 0.1, "took": 4.0, "cpu": 0.02, "memory": 34_200_000}})
+    '34 MB'
+    """
+    used = (execution.get("usage") or {}).get("memory")
+    return "" if used is None else f"{used / 1_000_000:.0f} MB"
 
 
 def local_time(moment: str | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from dms.background_tasks.run import Progress
-from dms.background_tasks.task import Event, Execution
+from dms.background_tasks.task import Event, Execution, Usage
 from dms.background_tasks.view import RunEvent, TaskView
-from dms.instant import rfc3339
+from dms.instant import SECOND, rfc3339
 
 
 class EventDocument(msgspec.Struct, frozen=True):
@@ -23,9 +23,27 @@ class EventDocument(msgspec.Struct, frozen=True):
         return cls(event.topic, event.payload, rfc3339(event.at) if event.at else None)
 
 
+class UsageDocument(msgspec.Struct, frozen=True):
+    """What an attempt used, in seconds: how long it waited once it might start, how long it took, its processor time;
+    and the memory that it had at most, in bytes. Null where that is not known."""
+
+    waited: float
+    took: float
+    cpu: float | None
+    memory: int | None
+
+    @classmethod
+    def of(cls, usage: Usage | None) -> "UsageDocument | None":
+        """The document of a usage, None of none."""
+        if usage is None:
+            return None
+        cpu = None if usage.cpu is None else usage.cpu / SECOND
+        return cls(usage.waited / SECOND, usage.took / SECOND, cpu, usage.memory)
+
+
 class ExecutionDocument(msgspec.Struct, frozen=True):
     """One attempt of one run. `retry_at` is when the next attempt comes, where one does; `trace_id` is what its lines
-    in the log bear."""
+    in the log bear; `usage` is there once it has run and ended."""
 
     id: str
     run_id: str
@@ -42,6 +60,7 @@ class ExecutionDocument(msgspec.Struct, frozen=True):
     results: Any
     retry_at: str | None
     trace_id: str | None = None
+    usage: UsageDocument | None = None
 
     @classmethod
     def of(cls, execution: Execution) -> "ExecutionDocument":
@@ -62,6 +81,7 @@ class ExecutionDocument(msgspec.Struct, frozen=True):
             results=execution.results,
             retry_at=rfc3339(execution.retry_at),
             trace_id=execution.trace_id,
+            usage=UsageDocument.of(execution.usage),
         )
 
 

@@ -235,6 +235,16 @@ class TaskDeclaration(Section, frozen=True):
             check=check_positive,
         ),
     ]
+    heartbeat_timeout: Annotated[
+        timedelta | None,
+        Setting(
+            "How long an attempt may give no sign of life: run.heartbeat() or run.progress(), a line of a program.",
+            why="Unset: no limit.",
+            example="1m",
+            applies=_NEXT,
+            check=check_positive,
+        ),
+    ]
     kill_after: Annotated[
         timedelta,
         Setting(

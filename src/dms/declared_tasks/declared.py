@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from dms.background_tasks.calling import calling_of, check_calling
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.registry import check_key
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
@@ -120,6 +121,8 @@ class _Building:
             parts["concurrency"] = _concurrency(declaration.concurrency)
             task = Task(self.name, function, *arguments, triggers=triggers, origin="declared", **parts)
             check_key(task, self.declared.tasks)
+            if callable(function) and function is not unusable:
+                check_calling(task, calling_of(function))
         except InvalidInput as error:
             self._fault((), error)
             return self._parked(function)
@@ -252,8 +255,8 @@ def _policies(declaration: TaskDeclaration) -> dict[str, Any]:
 
 
 _SAME_NAME = (
-    "description", "enabled", "priority", "timeout", "kill_after", "overlap", "queue_limit", "max_instances",
-    "catch_up", "catch_up_limit", "catch_up_window", "durability",
+    "description", "enabled", "priority", "timeout", "heartbeat_timeout", "kill_after", "overlap", "queue_limit",
+    "max_instances", "catch_up", "catch_up_limit", "catch_up_window", "durability",
 )  # fmt: skip
 
 

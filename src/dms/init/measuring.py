@@ -5,6 +5,7 @@ from collections import Counter as Tally
 
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.task import Usage
 from dms.background_tasks.view import RunEvent
 from dms.clock import monotonic
 from dms.command.command import Command
@@ -51,9 +52,17 @@ class Measuring:
         if event.kind == "started":
             self.metrics.lateness.record(max(0, execution.started - execution.due) / SECOND)
             self.metrics.wait.record(max(0, event.waited) / SECOND)
-        elif event.kind == "ended" and execution.ended is not None:
+        elif event.kind == "ended" and execution.took is not None:
             self.metrics.executions.add(execution.task, execution.status.value)
-            self.metrics.duration.record(max(0, execution.ended - execution.started) / SECOND, execution.task)
+            self.metrics.duration.record(execution.took / SECOND, execution.task)
+            if execution.usage is not None:
+                self._used(execution.usage, execution.task)
+
+    def _used(self, usage: Usage, task: str) -> None:
+        if usage.cpu is not None:
+            self.metrics.task_cpu.record(usage.cpu / SECOND, task)
+        if usage.memory is not None:
+            self.metrics.task_memory.record(usage.memory, task)
 
     def command(self, command: Command) -> None:
         """A command has ended. Names of methods that are none could be anything, and any number."""

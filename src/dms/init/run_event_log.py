@@ -76,11 +76,11 @@ def _how_far(progress: Progress) -> str:
 
 
 def _took(execution: Execution) -> str:
-    if execution.started is None or execution.ended is None:
+    took = execution.took
+    if took is None:
         return ""
-    took = execution.ended - execution.started
     if took < SECOND:
-        return f"{max(0, took) // 1000} ms"
+        return f"{took // 1000} ms"
     return f"{took / SECOND:.1f} s" if took < 60 * SECOND else _whole(took)
 
 

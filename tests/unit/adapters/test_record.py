@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from dms.adapters.record import (
     FORMAT,
@@ -18,12 +18,13 @@ from dms.adapters.record import (
     row_of,
     unpack,
 )
-from dms.background_tasks.task import Event, Execution, Status
+from dms.background_tasks.task import Event, Execution, Status, Usage
 from dms.errors import StoreBroken
 
 RUN = Execution("3-14", "3-13", "backup", 7, 2, Status.FAILED, 100, 101, 102, "exit status 1", cause="retry")
 
 counters = st.integers(0, 2**40 - 1)
+sizes = st.integers(0, 2**62)
 boots = st.integers(0, 2**23 - 1)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -64,6 +65,12 @@ def test_an_id_that_is_none_is_refused(wrong: str) -> None:
 def test_an_execution_of_plain_values_comes_back_equal(results: Any, payload: Any, status: Status, error: str) -> None:
     execution = replace(RUN, status=status, results=results, event=Event("a.topic", payload, 5), error=error)
     assert execution == execution_of(row_of(execution))
+
+
+@given(st.none() | st.builds(Usage, sizes, sizes, st.none() | sizes, st.none() | sizes))
+def test_what_an_execution_used_comes_back_equal(usage: Usage | None) -> None:
+    used = {} if usage is None else dict(zip(("waited", "ran", "cpu", "memory"), astuple(usage), strict=True))
+    assert usage == execution_of(row_of(replace(RUN, **used))).usage
 
 
 def test_nan_stays_nan_and_infinity_infinite() -> None:

@@ -44,6 +44,19 @@ class Both:
         pass
 
 
+@pytest.mark.parametrize("function", [plain, Both().coroutine_method])
+def test_a_function_that_can_give_no_sign_of_life_is_refused_where_one_is_wanted(function: Any) -> None:
+    with pytest.raises(InvalidTask, match="heartbeat_timeout: the function takes no parameter run"):
+        prepare(Task("a", function, heartbeat_timeout="1m"))
+
+
+@pytest.mark.parametrize("function", [with_run, coroutine, Program(("sh",))])
+def test_one_that_takes_a_run_can_give_signs_of_life_and_so_can_a_program(function: Any) -> None:
+    task = Task("a", function, heartbeat_timeout="1m")
+    prepare(task)
+    assert function == task.target
+
+
 class Unhashable:
     __hash__ = None  # type: ignore[assignment]
 

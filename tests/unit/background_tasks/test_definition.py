@@ -47,6 +47,7 @@ tasks = st.builds(
     enabled=st.booleans(),
     priority=st.integers(-1000, 1000),
     timeout=st.none() | durations,
+    heartbeat_timeout=st.none() | durations,
     kill_after=durations,
     overlap=st.sampled_from(["skip", "queue", "cancel_running", "allow"]),
     catch_up=st.sampled_from(["one", "all", "none"]),
@@ -72,6 +73,13 @@ def test_a_task_comes_back_from_its_definition_as_it_was(task):
 
 def test_a_task_without_what_came_later_is_kept_as_it_was_before_that():
     assert "concurrency" not in definition(Task("job", nothing))
+
+
+def test_a_definition_that_knows_nothing_of_signs_of_life_wants_none():
+    kept = definition(Task("job", nothing, heartbeat_timeout="1m"))
+    del kept["heartbeat_timeout"]
+
+    assert task_from(kept, "job", nothing).heartbeat_timeout is None
 
 
 def test_a_program_comes_back_as_it_was():

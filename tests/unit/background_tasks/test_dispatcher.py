@@ -60,6 +60,7 @@ class World:
                 lambda execution_id, outcome: self.delivered.append((execution_id, outcome)),
                 lambda batch, future: self.written.append((batch, future.exception())),
                 lambda run: None,
+                lambda run: None,
             ),
             store=store,
             snapshot=snapshot,

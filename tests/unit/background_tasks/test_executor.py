@@ -1,6 +1,7 @@
 """Executors run one attempt and deliver its outcome, whatever happens to it, from whatever thread."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from queue import SimpleQueue
@@ -25,6 +26,7 @@ from dms.background_tasks.executor import (
 from dms.background_tasks.run import Run, Sinks
 from dms.background_tasks.task import Event as TaskEvent
 from dms.background_tasks.task import Program, Task
+from dms.clock import thread_cpu
 
 PATIENCE = 10
 QUIET = Sinks(lambda run, level, line, fields: None, lambda run: None)
@@ -61,7 +63,25 @@ def run_of(attempt: Attempt) -> Run:
     return Run(attempt, None, QUIET)
 
 
+def spin(microseconds: int) -> None:
+    until = thread_cpu() + microseconds * 1000
+    while thread_cpu() < until:
+        pass
+
+
 # ── threads ──
+
+
+def test_the_processor_time_of_a_threads_function_is_counted_and_its_waiting_is_not(delivered: Delivered) -> None:
+    def work() -> None:
+        spin(5_000)
+        waited.wait(0.1)
+
+    waited, attempt = Event(), attempt_of(work)
+    ThreadExecutor().start(attempt, run_of(attempt), Arguments(), delivered)
+    delivered.next()
+    assert attempt.cpu is not None
+    assert 5_000 <= attempt.cpu < 100_000
 
 
 def test_a_function_runs_in_a_thread_with_its_arguments(delivered: Delivered) -> None:
@@ -178,6 +198,18 @@ async def test_a_coroutine_runs_on_the_loop() -> None:
     assert [Succeeded(asyncio.get_running_loop())] == await outcome_of(work)
 
 
+async def test_the_steps_of_a_coroutine_are_counted() -> None:
+    async def work() -> None:
+        spin(5_000)
+
+    attempt = attempt_of(work)
+    ended = asyncio.get_running_loop().create_future()
+    CoroutineExecutor().start(attempt, run_of(attempt), Arguments(), lambda *_: ended.set_result(None))
+    await ended
+    assert attempt.cpu is not None
+    assert attempt.cpu >= 5_000
+
+
 async def test_a_coroutine_that_is_cancelled_before_it_began_is_cancelled() -> None:
     async def work() -> None:
         raise AssertionError("it began")
@@ -275,33 +307,51 @@ def test_a_coroutine_on_a_loop_of_its_own_is_cancelled_even_while_that_loop_is_b
 # ── programs ──
 
 
-def test_a_program_is_told_about_its_run_in_its_environment(delivered: Delivered) -> None:
+@pytest.fixture
+def programs() -> Iterator[ProgramExecutor]:
     threads = ThreadExecutor()
+    programs = ProgramExecutor(threads)
+    yield programs
+    programs.close()
+    threads.close()
+
+
+def test_a_program_is_told_about_its_run_in_its_environment(programs: ProgramExecutor, delivered: Delivered) -> None:
     event = TaskEvent("door.opened", {"door": "front", "odd": {1, 2}.__class__}, at=5)
     program = Program(("sh", "-c", 'echo "$DMS_TASK $DMS_EXECUTION $DMS_ATTEMPT $DMS_DUE $DMS_EVENT_TOPIC $DMS_EVENT"'))
     attempt = attempt_of(program, event=event)
-    ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
+    programs.start(attempt, run_of(attempt), Arguments(), delivered)
     output = delivered.next().results["output"]
     assert 'a 1-1 1 1970-01-01T00:00:00+00:00 door.opened {"door":"front","odd":"<class \'set\'>"}\n' == output
-    threads.close()
 
 
-def test_a_program_without_an_event_is_told_of_none(delivered: Delivered) -> None:
-    threads, attempt = ThreadExecutor(), attempt_of(Program(("sh", "-c", "env | grep -c ^DMS_EVENT")))
-    ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
+def test_the_processor_time_of_a_program_is_counted_with_those_it_waited_for(
+    programs: ProgramExecutor, delivered: Delivered
+) -> None:
+    spinning = "import time\nwhile time.process_time() < 0.1: pass"
+    program = Program(
+        (sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spinning!r}])")
+    )
+    attempt = attempt_of(program)
+    programs.start(attempt, run_of(attempt), Arguments(), delivered)
+    delivered.next()
+    assert attempt.cpu is not None
+    assert attempt.cpu >= 100_000
+
+
+def test_a_program_without_an_event_is_told_of_none(programs: ProgramExecutor, delivered: Delivered) -> None:
+    attempt = attempt_of(Program(("sh", "-c", "env | grep -c ^DMS_EVENT")))
+    programs.start(attempt, run_of(attempt), Arguments(), delivered)
     assert "0\n" == delivered.next().results["output"]
-    threads.close()
 
 
 @pytest.mark.parametrize("size", [LONGEST_VARIABLE, LONGEST_VARIABLE + 1, 3_000_000])
-def test_a_program_gets_an_event_of_any_size(delivered: Delivered, size: int) -> None:
+def test_a_program_gets_an_event_of_any_size(programs: ProgramExecutor, delivered: Delivered, size: int) -> None:
     """jenkinsci/generic-webhook-trigger-plugin#219: with 128 KiB in its environment nothing could start."""
-    threads = ThreadExecutor()
     script = 'if [ "$DMS_EVENT_FILE" ]; then cat "$DMS_EVENT_FILE"; else printf %s "$DMS_EVENT"; fi | wc -c'
     attempt = attempt_of(Program(("sh", "-c", script)), event=TaskEvent("a", "x" * (size - 2), at=5))
-    ProgramExecutor(threads).start(attempt, run_of(attempt), Arguments(), delivered)
+    programs.start(attempt, run_of(attempt), Arguments(), delivered)
     assert f"{size}\n" == delivered.next().results["output"]
-    threads.close()
 
 
 # ── all ──

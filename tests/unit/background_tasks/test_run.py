@@ -1,5 +1,6 @@
 """What a run is told and what it tells."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
@@ -16,11 +17,13 @@ class Told:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
         self.progress: list[Run] = []
+        self.beats: list[Run] = []
 
     def sinks(self) -> Sinks:
         return Sinks(
             lambda run, level, line, fields: self.lines.append((level, line, dict(fields))),
             self.progress.append,
+            self.beats.append,
         )
 
 
@@ -56,6 +59,24 @@ def test_a_run_is_cancelled_once_it_is_told_so(run: Run) -> None:
 def test_a_line_of_the_log_carries_its_fields_whatever_they_are_called(run: Run, told: Told, level: str) -> None:
     getattr(run.log, level)("copied", event=1, self=2, level=3)
     assert [(level, "copied", {"event": 1, "self": 2, "level": 3})] == told.lines
+
+
+@pytest.mark.parametrize("beat", [lambda run: run.heartbeat(), lambda run: run.progress(1)])
+def test_a_sign_of_life_is_told_on_once_until_it_is_heard(told: Told, beat: Callable[[Run], None]) -> None:
+    attempt = Attempt(Entry(Task("a", print, heartbeat_timeout="1m"), 1, False), "1-1", 0, "operator", None)
+    run = Run(attempt, None, told.sinks())
+    beat(run)
+    beat(run)
+    assert [run] == told.beats
+    run.take_heartbeat()
+    beat(run)
+    assert [run, run] == told.beats
+
+
+def test_where_nobody_listens_for_signs_of_life_none_is_told(run: Run, told: Told) -> None:
+    run.heartbeat()
+    run.progress(1)
+    assert [] == told.beats
 
 
 def test_progress_is_told_on_once_until_it_is_taken(run: Run, told: Told) -> None:

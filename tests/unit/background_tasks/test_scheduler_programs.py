@@ -102,3 +102,12 @@ def test_what_a_program_writes_is_the_runs_log() -> None:
         scheduler.run_task("a").wait("10s")
         assert done.wait(5)
     assert {("a", "debug", "out", "stdout"), ("a", "debug", "err", "stderr")} == set(lines)
+
+
+def test_each_line_of_a_program_is_a_sign_of_life() -> None:
+    talks = "for i in 1 2 3 4 5 6; do sleep 0.2; echo $i; done"
+    with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("talks", shell(talks), heartbeat_timeout="800ms"))
+        scheduler.add_task(dms.Task("hangs", shell("sleep 40 & wait"), heartbeat_timeout="300ms"))
+        ends = [scheduler.run_task(name) for name in ("talks", "hangs")]
+        assert ["success", "timed_out"] == [end.wait("10s").status for end in ends]

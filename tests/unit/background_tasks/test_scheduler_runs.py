@@ -423,3 +423,28 @@ async def test_a_program_is_tried_again_by_how_it_ended() -> None:
             scheduler.add_task(dms.Task(f"exit-{status}", program, retry_policy=policy))
         attempts = [(await scheduler.run_task(f"exit-{status}")).attempt for status in (75, 2)]
     assert [3, 1] == attempts
+
+
+# ── signs of life ──
+
+
+async def test_progress_and_heartbeats_are_signs_of_life_and_silence_ends_a_coroutine() -> None:
+    clock = FakeClock()
+
+    async def beats(run: dms.Run, sign: str) -> str:
+        for done in range(4):
+            clock.advance("50s")
+            if sign == "progress":
+                run.progress(done)
+            elif sign == "heartbeat":
+                run.heartbeat()
+            scheduler.wake()
+            await asyncio.sleep(0)
+        return sign
+
+    async with Scheduler(clock=clock) as scheduler:
+        scheduler.add_tasks([dms.Task(sign, beats, kwargs={"sign": sign}, heartbeat_timeout="1m") for sign in SIGNS])
+        assert ["success", "success", "timed_out"] == [(await scheduler.run_task(sign)).status for sign in SIGNS]
+
+
+SIGNS = ("progress", "heartbeat", "silence")

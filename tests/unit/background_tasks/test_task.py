@@ -73,6 +73,8 @@ def test_what_can_not_be_run_is_refused(function):
         ("catch_up_limit", 1.5),
         ("timeout", "soon"),
         ("timeout", 0),
+        ("heartbeat_timeout", 0),
+        ("heartbeat_timeout", "soon"),
         ("timeout", -5),
         ("kill_after", "never"),
         ("catch_up_window", -1),

@@ -149,10 +149,16 @@ def test_a_second_run_is_a_conflict(dms: Dms, node: Any) -> None:
 def test_the_history_is_newest_first_a_line_an_attempt(dms: Dms) -> None:
     dms("task", "run", "broken", "--wait")
     told = dms("task", "history", "broken").out.splitlines()
-    assert ["ID", "STARTED", "STATUS", "TOOK", "ATTEMPT", "CAUSE", "OUTCOME"] == told[0].split()
-    assert ["2", "1"] == [re.split(r"  +", line)[4] for line in told[1:]]
+    assert ["ID", "STARTED", "STATUS", "TOOK", "CPU", "MEMORY", "ATTEMPT", "CAUSE", "OUTCOME"] == told[0].split()
+    assert ["2", "1"] == [re.split(r"  +", line)[5] for line in told[1:]]
+    assert all(re.fullmatch(r"\d+ ms", re.split(r"  +", line)[4]) for line in told[1:])
     document = dms("task", "history", "broken", "--json", "--limit", "1").document
     assert [2] == [execution["attempt"] for execution in document]
+
+
+def test_what_the_last_execution_used_is_told_with_the_task(dms: Dms) -> None:
+    dms("task", "run", "answer", "--wait")
+    assert re.search(r"^took +\d+ ms, \d+ ms of processor time$", dms("task", "get", "answer").out, re.MULTILINE)
 
 
 def test_a_history_without_an_execution_says_so(dms: Dms) -> None:

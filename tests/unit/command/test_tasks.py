@@ -76,6 +76,12 @@ async def test_a_run_that_is_waited_for_gives_its_final_execution(operations: li
     assert execution["due_at"] <= execution["started_at"] <= execution["ended_at"]
 
 
+async def test_what_a_run_used_is_told_in_seconds(operations: list[Operation], ask: Ask) -> None:
+    usage = (await ask(operations, "task.run", name="answer", wait=True))["usage"]
+    assert {"waited", "took", "cpu", "memory"} == set(usage)
+    assert 0 <= usage["cpu"] <= usage["took"] + usage["waited"] < 10
+
+
 async def test_one_that_fails_gives_its_last_attempt(operations: list[Operation], ask: Ask) -> None:
     execution = await ask(operations, "task.run", name="broken", wait=True)
     assert ("failed", 2, None) == (execution["status"], execution["attempt"], execution["retry_at"])

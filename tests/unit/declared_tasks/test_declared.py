@@ -108,6 +108,7 @@ tasks:
     enabled: false
     priority: -5
     timeout: 2h
+    heartbeat_timeout: 90s
     kill_after: 1m
     retry: {max_retries: 3, delay: 30s, backoff: exponential, factor: 3, max_delay: 10m, jitter: 5s,
             retry_on: [OSError, exit 75], give_up_on: [ValueError], supersede: false}
@@ -131,6 +132,7 @@ tasks:
         RetryPolicy(3, "30s", Backoff.EXPONENTIAL, 3.0, "10m", "5s", ["OSError", "exit 75"], ["ValueError"], False)
         == task.retry_policy
     )
+    assert timedelta(seconds=90) == task.heartbeat_timeout
     assert (Overlap.ALLOW, 2, CatchUp.ALL, 4, timedelta(hours=1), Durability.AT_LEAST_ONCE) == (
         task.overlap,
         task.max_instances,
@@ -167,6 +169,10 @@ def test_without_a_retry_nothing_is_tried_again(declare: Declare) -> None:
         (
             "{run: [x], args: [1]}",
             "1:29  tasks.a.args: belongs to call; a program takes its arguments in the list of run",
+        ),
+        (
+            "{call: 'm:f', heartbeat_timeout: 1m}",
+            "1:45  tasks.a.heartbeat_timeout: the function takes no parameter run, so it can give no sign of life",
         ),
         ("{call: 'm:f', env: {A: b}}", "1:31  tasks.a.env: belongs to run; a function shares the node's process"),
         ("{run: [x], at: tomorrow}", "1:27  tasks.a.at: 'tomorrow' is not a moment such as 2026-12-24T18:00"),

@@ -2,6 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dms.access.caller import ADMIN, Caller
 from dms.background_tasks.task import Execution, Status
@@ -43,6 +44,22 @@ def test_an_end_counts_and_tells_how_long_it_took(measured: Measuring) -> None:
     measured.run_event(RunEvent("ended", "backup", execution(Status.FAILED, ended=DUE + 4 * SECOND)))
     assert {("backup", "failed"): 1} == measured.metrics.executions.read()
     assert {("backup",): (1, 4.0)} == of(dict(measured.metrics.duration.read()))
+
+
+def test_the_length_is_that_of_the_clock_that_nobody_sets(measured: Measuring) -> None:
+    ended = replace(
+        execution(Status.SUCCESS, ended=DUE - SECOND), waited=0, ran=3 * SECOND, cpu=SECOND // 2, memory=5_000_000
+    )
+    measured.run_event(RunEvent("ended", "backup", ended))
+    assert {("backup",): (1, 3.0)} == of(dict(measured.metrics.duration.read()))
+    assert {("backup",): (1, 0.5)} == of(dict(measured.metrics.task_cpu.read()))
+    assert {("backup",): (1, 5_000_000)} == of(dict(measured.metrics.task_memory.read()))
+
+
+def test_processor_time_that_nobody_counted_is_no_figure(measured: Measuring) -> None:
+    ended = replace(execution(Status.ABANDONED, ended=DUE), waited=0, ran=3 * SECOND)
+    measured.run_event(RunEvent("ended", "backup", ended))
+    assert {} == measured.metrics.task_cpu.read() == measured.metrics.task_memory.read()
 
 
 def test_no_length_is_negative_where_the_clock_was_set_back(measured: Measuring) -> None:

@@ -38,6 +38,7 @@ policies = st.fixed_dictionaries(
         "priority": st.integers(-3, 3),
         "max_retries": st.integers(0, 2),
         "timeout": st.sampled_from([None, "5m"]),
+        "heartbeat_timeout": st.sampled_from([None, "3m"]),
     }
 )
 outcomes = st.sampled_from([Succeeded("done"), Failed("no"), Cancelled()])
