@@ -81,6 +81,12 @@ def reload(store: ExecutionStore) -> Any:
     return store.load()
 
 
+def test_an_event_that_stands_for_several_is_kept_with_the_first_of_them(loaded: ExecutionStore) -> None:
+    event = Event("bell", {"n": 7}, NOON, count=7, first=Event("bell", {"n": 1}, NOON - 5))
+    loaded.save([PutExecution(run(1, event=event))]).result(10)
+    assert [event] == [kept.event for kept in loaded.executions(Query("backup")).result(10)]
+
+
 def test_the_oldest_that_is_kept_of_each_task_is_told(loaded: ExecutionStore) -> None:
     assert {} == loaded.oldest().result(10)
     kept = [run(3), run(1, task="a"), run(2), run(5, Status.WAITING, task="b"), run(7, task="a")]

@@ -50,6 +50,8 @@ class _Detail(msgspec.Struct, array_like=True, frozen=True, gc=False):
     occurrence: int | None = None
     wait: int | None = None
     usage: Usage | None = None
+    gathered: tuple[int, bytes, int] | None = None
+    """Of an event that stands for several: how many, and what came with the first, and when."""
 
 
 def number_of(execution_id: str) -> Number:
@@ -104,7 +106,7 @@ def execution_of(row: Row) -> Execution:
         started,
         ended,
         detail.error,
-        detail.event and _unpack_event(*detail.event),
+        detail.event and _unpack_event(*detail.event, detail.gathered),
         None if detail.results is None else unpack(detail.results),
         detail.cause,
         detail.retry_at,
@@ -194,6 +196,7 @@ def _detail_of(execution: Execution) -> _Detail:
         execution.occurrence,
         execution.wait,
         execution.usage,
+        None if event is None or event.first is None else (event.count, pack(event.first.payload), event.first.at),
     )
 
 
@@ -208,8 +211,11 @@ def _writable(pause: Pause) -> Pause:
     return replace(pause, reason=_text(pause.reason))
 
 
-def _unpack_event(topic: str, payload: bytes, at: int) -> Event:
-    return Event(topic, unpack(payload), at)
+def _unpack_event(topic: str, payload: bytes, at: int, gathered: tuple[int, bytes, int] | None) -> Event:
+    if gathered is None:
+        return Event(topic, unpack(payload), at)
+    count, first, first_at = gathered
+    return Event(topic, unpack(payload), at, count, Event(topic, unpack(first), first_at))
 
 
 def _text(text: str) -> str:

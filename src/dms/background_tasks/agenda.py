@@ -28,6 +28,7 @@ from dms.background_tasks.decision import (
 )
 from dms.background_tasks.doubt import begin_again, fired, set_right
 from dms.background_tasks.entry import Entry
+from dms.background_tasks.gathering import Gathering
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.missed import has_waited_too_long, held, outlived, why_not_all, why_too_late
 from dms.background_tasks.overlap import may_queue, overtakes, why_busy
@@ -468,7 +469,28 @@ class Agenda:
     def emit(self, event: Event, now: Instant) -> None:
         """Something has happened: fire every task that waits for its topic."""
         for entry in tuple(self._topics.get(event.topic, {}).values()):
-            self._fire_unless_held(entry, "event", event, now)
+            gathering = None if entry.gatherings is None else entry.gatherings.get(event.topic)
+            if gathering is None or self.paused(entry):
+                self._fire_unless_held(entry, "event", event, now)
+            elif entry.runs_by_itself:
+                self._gather(gathering, event, entry, now)
+
+    def _gather(self, gathering: Gathering, event: Event, entry: Entry, now: Instant) -> None:
+        begun = gathering.due is None
+        gathering.add(event, now.boot)
+        if begun and gathering.due is not None:
+            self._alarms.at_boot(gathering.due, self._gathered, (entry, gathering))
+
+    def _gathered(self, what: tuple[Entry, Gathering], now: Instant) -> None:
+        """It may be quiet by now; unless there is another definition, which begins anew."""
+        entry, gathering = what
+        there = (entry.gatherings or {}).get(gathering.trigger.topic)
+        if there is not gathering or entry.removed or gathering.due is None:
+            return
+        if gathering.due > now.boot:
+            self._alarms.at_boot(gathering.due, self._gathered, what)
+        else:
+            self._fire_unless_held(entry, "event", gathering.take(), now)
 
     def poll_fired(self, task_id: int, now: Instant) -> None:
         """A third party's trigger says that it is ready."""

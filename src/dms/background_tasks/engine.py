@@ -8,6 +8,7 @@ from typing import Any
 from dms.background_tasks.agenda import Agenda
 from dms.background_tasks.decision import Alert, Outcome, Remove
 from dms.background_tasks.dispatcher import Dispatcher
+from dms.background_tasks.event_inlet import EventInlet
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.history_bound import HistoryBound
 from dms.background_tasks.inbox import Inbox
@@ -40,12 +41,14 @@ class Engine:
         agenda: Agenda,
         dispatcher: Dispatcher,
         inbox: "Inbox[Engine]",
+        events: EventInlet,
         clock: Clock,
         poll: int,
         history_bound: HistoryBound | None = None,
     ) -> None:
         self.agenda, self.dispatcher = agenda, dispatcher
         self._inbox, self._clock, self._poll_interval, self._history_bound = inbox, clock, poll, history_bound
+        self._events = events
         self._pollers: dict[int, list[Poller]] = {}
         self._channels: dict[int, list[SubscribableChannel]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -236,6 +239,12 @@ class Engine:
         """Something has happened."""
         self.agenda.emit(Event(topic, payload, now.wall), now)
 
+    def events_dropped(self, count: int, topic: str, now: Instant) -> None:
+        """So many events came faster than they could be looked at, the last of them under `topic`."""
+        why = f"{count} events were dropped, the last of them {topic}: they came faster than they could be looked at"
+        self.dispatcher.alert(Alert("events", "events", why))
+        self.dispatcher.alert(Alert("events", "events", ""))  # by now all that waited has been looked at
+
     def pause(self, task: Task | None, until: int | None, reason: str, now: Instant) -> None:
         """A task, or the whole scheduler, is to be held back."""
         self.agenda.pause(_number_of(task), until, reason, now)
@@ -312,7 +321,7 @@ class Engine:
             channel.connect(self._sent)
 
     def _sent(self, topic: str, payload: Any) -> None:
-        self._inbox.post(Engine.emit, topic, payload)
+        self._events.put(topic, payload)
 
     def _poll(self, task: Task) -> None:
         """Ask those of its triggers that can't say when they come."""

@@ -5,6 +5,7 @@ from operator import attrgetter
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
+from dms.background_tasks.gathering import Gathering
 from dms.background_tasks.skips import Skips
 from dms.background_tasks.store import Mark, Pace, Pause, Skipped, StoredTask, TaskState
 from dms.background_tasks.task import Durability, Execution, Task
@@ -23,6 +24,7 @@ class Entry:
         "attempts",
         "durable",
         "ended",
+        "gatherings",
         "id",
         "last",
         "one_time",
@@ -43,6 +45,7 @@ class Entry:
         self.task, self.id = task, task_id
         self.timetables: tuple[Timetable, ...] = ()
         self.topics: tuple[str, ...] = ()
+        self.gatherings: dict[str, Gathering] | None = None
         self.one_time = False
         self.parked_marks: tuple[Mark, ...] = ()
         self.active = 0
@@ -71,11 +74,23 @@ class Entry:
         where nothing can fire it again after that."""
         self.timetables = timetables
         if self.comes_by_time_alone:
-            self.topics = ()
+            self.topics, self.gatherings = (), None
             self.one_time = bool(timetables) and all(map(_ONE_TIME, timetables))
         else:
             self.topics = tuple(trigger.topic for trigger in self.task.event_triggers)
+            self.gatherings = self._gatherings()
             self.one_time = False
+
+    def _gatherings(self) -> dict[str, Gathering] | None:
+        """Where events are gathered, by topic; what is gathered for a trigger that stays is kept."""
+        before = self.gatherings or {}
+        found: dict[str, Gathering] = {}
+        for trigger in self.task.event_triggers:
+            if trigger.debounce is not None:
+                there = before.get(trigger.topic)
+                same = there is not None and there.trigger == trigger
+                found[trigger.topic] = there if there is not None and same else Gathering(trigger)
+        return found or None
 
     @property
     def comes_by_time_alone(self) -> bool:

@@ -270,7 +270,7 @@ def _environment(run: Run, event: bytes) -> dict[str, str]:
         return known
     short = len(event) <= LONGEST_VARIABLE
     told = {"DMS_EVENT": event.decode()} if short else {"DMS_EVENT_FILE": "/dev/stdin"}
-    return known | {"DMS_EVENT_TOPIC": run.event.topic} | told
+    return known | {"DMS_EVENT_TOPIC": run.event.topic, "DMS_EVENT_COUNT": str(run.event.count)} | told
 
 
 def _json(payload: Any) -> bytes:

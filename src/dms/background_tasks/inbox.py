@@ -44,6 +44,10 @@ class Inbox(Generic[Receiver]):
         self._messages.clear()
         return left
 
+    def __len__(self) -> int:
+        """How many wait to be delivered."""
+        return len(self._messages)
+
     def on_loop(self) -> bool:
         """Whether this is the loop's own thread."""
         return get_ident() == self._thread

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 
+from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.task import Task
 from dms.errors import Conflict, InvalidTask, NotFound, did_you_mean
 
@@ -21,12 +22,14 @@ class Registry:
 
     def add(self, task: Task) -> None:
         """Take a task in; it takes the place of one of its name that only the store brought back. Conflict where its
-        name is taken, or it is registered already; InvalidTask where it contradicts another one of its key."""
+        name is taken, or it is registered already; InvalidTask where it contradicts another one of its key, or would
+        run in a circle with others."""
         with self._lock:
             if task.id is not None or task.registered:
                 raise Conflict(f"{task.name} is registered already; make another Task")
             if task.concurrency is not None:
                 self._check_keys([task])
+            self._check_circles([task])
             there = self._by_name.setdefault(task.name, task)
             if there is not task:
                 self._take_over(task, there)
@@ -34,6 +37,18 @@ class Registry:
                 self._number(task)
             if task.concurrency is not None:
                 self._share_key(task)
+
+    def _check_circles(self, tasks: Sequence[Task]) -> None:
+        coming = {task.name: task for task in tasks}
+
+        def before(name: str) -> Iterable[str]:
+            found = coming.get(name) or self._by_name.get(name)
+            return () if found is None or found.parked else waited_for(found)
+
+        for task in tasks:
+            circle = circle_of(task.name, before) if task.triggers else ()
+            if circle:
+                raise InvalidTask(f"triggers: {told(circle)}")
 
     def _take_over(self, task: Task, there: Task) -> None:
         if not there.restored:
@@ -44,13 +59,14 @@ class Registry:
     def replace(self, tasks: Sequence[Task]) -> None:
         """Take tasks in, each in the place of the one of its name; all, or none where one can't be. NotFound where
         there is none of its name, Conflict where it is registered already, InvalidTask where it contradicts another
-        one of its key."""
+        one of its key, or they would run in a circle."""
         with self._lock:
             for task in tasks:
                 if task.id is not None or task.registered:
                     raise Conflict(f"{task.name} is registered already; make another Task")
                 self.find(task.name)
             self._check_keys(tasks)
+            self._check_circles(tasks)
             for task in tasks:
                 task.id = self.find(task.name).id
                 self._put(task)

@@ -22,6 +22,7 @@ from dms.background_tasks.decision import Remove
 from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
 from dms.background_tasks.engine import Engine
 from dms.background_tasks.entry import Entry
+from dms.background_tasks.event_inlet import EventInlet
 from dms.background_tasks.evidence import evidence_of
 from dms.background_tasks.executor import Executor, make_executors
 from dms.background_tasks.explanation import Explanation, explain
@@ -83,6 +84,7 @@ class Scheduler:
         self._transcripts, self._host = transcripts, host or Host()
         self._registry = Registry(numbered=store is None)
         self._inbox: Inbox[Engine] = Inbox()
+        self._events = EventInlet(self._inbox, Engine.emit, Engine.events_dropped)
         self._listeners: list[Listener] = []
         self._executors: dict[str, Executor] = {}
         self._engine: Engine | None = None
@@ -180,8 +182,9 @@ class Scheduler:
         return [self._ask_for(Engine.backfill, task, due) for due in dues]
 
     def emit(self, topic: str, payload: Any = None) -> None:
-        """Something has happened: fire every task with `EventTrigger(topic)`. InvalidTrigger where it is no topic."""
-        self._inbox.post(Engine.emit, check_topic(topic), payload)
+        """Something has happened: fire every task with `EventTrigger(topic)`. InvalidTrigger where it is no topic.
+        Where a hundred thousand wait to be looked at already, it is dropped, and how many were is an alert."""
+        self._events.put(check_topic(topic), payload)
 
     def adjust(
         self,
@@ -469,7 +472,7 @@ class Scheduler:
         bound, lasting = None, self._store is not None or self._transcripts is not None
         if lasting and not self._host.bounds_history:
             bound = HistoryBound(history_of(self._store, self._transcripts), self._settings.history_limit)
-        return Engine(agenda, dispatcher, self._inbox, self._clock, self._settings.poll_interval, bound)
+        return Engine(agenda, dispatcher, self._inbox, self._events, self._clock, self._settings.poll_interval, bound)
 
     async def astop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
         """Stop, as `stop` does, on the running loop."""

@@ -80,11 +80,17 @@ _CHANGING = frozenset({Status.WAITING, Status.STARTING, Status.RUNNING})
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened: its topic, what came with it (plain JSON values), and when, in wall microseconds."""
+    """Something that happened: its topic, what came with it (plain JSON values), and when, in wall microseconds.
+
+    Where a trigger gathered several (`debounce`), this is the latest of them, `count` says how many they were, and
+    `first` is the one that came first.
+    """
 
     topic: str
     payload: Any = None
     at: int = 0
+    count: int = 1
+    first: "Event | None" = None
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -245,13 +245,21 @@ class OneTimeTrigger(_Resettable):
 class EventTrigger:
     """On an event: whatever is emitted under `topic`, such as `task.backup.success`, or sent to a `Channel`.
 
-    The event reaches the run as `run.event`. InvalidTrigger where the topic can't be one.
+    The event reaches the run as `run.event`. With `debounce` events that follow each other within that time fire once,
+    when it has been quiet for so long, but no later than `max_wait` after the first; `run.event` is then the latest,
+    with how many there were and the first of them. Both are text ("5s"), seconds or `timedelta`. InvalidTrigger or
+    InvalidDuration says which field is wrong.
     """
 
-    __slots__ = ("_set", "channel", "topic")
+    __slots__ = ("_first_at", "_last_at", "_set", "channel", "debounce", "max_wait", "topic")
 
     def __init__(
-        self, topic: "str | SubscribableChannel | None" = None, *, channel: "SubscribableChannel | None" = None
+        self,
+        topic: "str | SubscribableChannel | None" = None,
+        *,
+        channel: "SubscribableChannel | None" = None,
+        debounce: timedelta | str | float | None = None,
+        max_wait: timedelta | str | float | None = None,
     ) -> None:
         if topic is not None and not isinstance(topic, str):
             topic, channel = None, topic
@@ -261,26 +269,50 @@ class EventTrigger:
             raise InvalidTrigger(f"topic: {channel!r} is neither a topic nor a channel")
         self.channel = channel
         self.topic = check_topic(topic) if topic is not None else channel.topic  # type: ignore[union-attr]
+        self.debounce = None if debounce is None else microseconds(debounce, "debounce")
+        self.max_wait = None if max_wait is None else microseconds(max_wait, "max_wait")
+        self._check_waits()
         self._set = False
+        self._first_at = self._last_at = _NEVER
+
+    def _check_waits(self) -> None:
+        if self.debounce == 0:
+            raise InvalidTrigger("debounce: 0 waits for nothing; leave it out")
+        if self.max_wait is not None and self.debounce is None:
+            raise InvalidTrigger("max_wait: it bounds the wait of debounce, which is not given")
+        if self.max_wait is not None and self.debounce is not None and self.max_wait < self.debounce:
+            raise InvalidTrigger("max_wait: it is shorter than debounce, which would then never count")
 
     def mark_triggered(self) -> None:
         """An event has come; for whoever uses the trigger by itself."""
-        self._set = True
+        self._set, self._last_at = True, _NEVER
 
     def is_ready(self, now: datetime) -> bool:
-        """Whether an event has come since the last `reset`."""
-        return self._set
+        """Whether an event has come since the last `reset` and, with `debounce`, it has been quiet for long enough
+        since it was first asked after that, or has lasted for `max_wait`."""
+        if not self._set or self.debounce is None:
+            return self._set
+        self._last_at, self._first_at = min(self._last_at, now), min(self._first_at, now)
+        quiet = (now - self._last_at) >= timedelta(microseconds=self.debounce)
+        return quiet or (self.max_wait is not None and now - self._first_at >= timedelta(microseconds=self.max_wait))
 
     def reset(self, now: datetime) -> None:
         """It has fired."""
         self._set = False
+        self._first_at = self._last_at = _NEVER
 
     def definition(self) -> dict[str, Any]:
-        """Its fields as plain values, for the store and to tell a change."""
-        return {"type": "event", "topic": self.topic if self.channel is None else "channel"}
+        """Its fields as plain values, for the store and to tell a change; those that came later only where they are
+        given."""
+        waits = {"debounce": self.debounce, "max_wait": self.max_wait}
+        given = {name: wait for name, wait in waits.items() if wait is not None}
+        return {"type": "event", "topic": self.topic if self.channel is None else "channel", **given}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, EventTrigger) and (other.topic, other.channel) == (self.topic, self.channel)
+        return isinstance(other, EventTrigger) and other._identity() == self._identity()
+
+    def _identity(self) -> tuple[Any, ...]:
+        return self.topic, self.channel, self.debounce, self.max_wait
 
     def __hash__(self) -> int:
         return hash(self.topic)
@@ -289,10 +321,11 @@ class EventTrigger:
         return f"<EventTrigger {self}>"
 
     def __str__(self) -> str:
+        quiet = "" if self.debounce is None else f", once quiet for {duration_text(self.debounce)}"
         match self.topic.split("."):
             case ["task", name, ending]:
-                return f"after {name} {ending}"
-        return f"on {self.topic}" if self.channel is None else "on its channel"
+                return f"after {name} {ending}{quiet}"
+        return f"on {self.topic}{quiet}" if self.channel is None else f"on its channel{quiet}"
 
 
 OWN_TRIGGERS = (PeriodicTrigger, OneTimeTrigger, EventTrigger)
@@ -340,7 +373,8 @@ def trigger_from(definition: dict[str, Any]) -> Trigger | None:
                 return OneTimeTrigger(timedelta(microseconds=fields["delay"]))
             return OneTimeTrigger(at=to_datetime(fields["at"]))
         case "event" if fields["topic"] != "channel":
-            return EventTrigger(fields["topic"])
+            debounce, max_wait = fields.get("debounce"), fields.get("max_wait")
+            return EventTrigger(fields["topic"], debounce=_length(debounce), max_wait=_length(max_wait))
     return None
 
 
@@ -386,6 +420,10 @@ def _aware(now: datetime) -> datetime:
     if now.tzinfo is None:
         raise InvalidTrigger(f"now: {now.isoformat()} has no UTC offset")
     return now
+
+
+def _length(given: int | None) -> timedelta | None:
+    return None if given is None else timedelta(microseconds=given)
 
 
 def _optional_datetime(wall: int | None) -> datetime | None:

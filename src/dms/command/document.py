@@ -11,16 +11,20 @@ from dms.instant import SECOND, rfc3339
 
 
 class EventDocument(msgspec.Struct, frozen=True):
-    """What fired a run: its topic, what came with it, and when."""
+    """What fired a run: its topic, what came with it, and when. Where several were gathered, it is the latest of so
+    many, and `first` the one that came first."""
 
     topic: str
     payload: Any
     at: str | None
+    count: int = 1
+    first: "EventDocument | None" = None
 
     @classmethod
     def of(cls, event: Event) -> "EventDocument":
         """The document of an event."""
-        return cls(event.topic, event.payload, rfc3339(event.at) if event.at else None)
+        at = rfc3339(event.at) if event.at else None
+        return cls(event.topic, event.payload, at, event.count, None if event.first is None else cls.of(event.first))
 
 
 class UsageDocument(msgspec.Struct, frozen=True):

@@ -193,6 +193,25 @@ class TaskDeclaration(Section, frozen=True):
             applies=_NEXT,
         ),
     ]
+    debounce: Annotated[
+        timedelta | None,
+        Setting(
+            "With on: events that follow each other within that time are one fire, once it has been quiet for so long.",
+            why="Unset: each event is a fire.",
+            example="5s",
+            applies=_NEXT,
+            check=check_positive,
+        ),
+    ]
+    max_wait: Annotated[
+        timedelta | None,
+        Setting(
+            "With debounce: the fire comes so long after the first event at the latest.",
+            why="Unset: however long they go on.",
+            example="1m",
+            applies=_NEXT,
+        ),
+    ]
     timezone: Annotated[
         str | None,
         Setting(

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from dms.background_tasks.calling import calling_of, check_calling
+from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.registry import check_key
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
@@ -55,7 +56,19 @@ def tasks_from(loaded: Loaded, load: Load | None = None) -> Declared:
     declared = Declared([], [])
     for name in _names(loaded):
         _Building(loaded, name, functions, declared).build()
+    _refuse_circles(loaded, declared)
     return declared
+
+
+def _refuse_circles(loaded: Loaded, declared: Declared) -> None:
+    """Park the tasks that would run each other for ever."""
+    tasks = {task.name: task for task in declared.tasks}
+    for task in declared.tasks:
+        circle = circle_of(task.name, lambda name: waited_for(tasks[name]) if name in tasks else ())
+        if circle:
+            finding = loaded.finding("invalid_task", ("tasks", task.name, "on"), told(circle))
+            declared.findings.append(finding)
+            task.parked = "; ".join(filter(None, (task.parked, str(finding))))
 
 
 def check_tasks(loaded: Loaded) -> list[ConfigFinding]:
@@ -179,6 +192,8 @@ class _Building:
             ("at_start", ("every",)),
             ("jitter", ("cron", "every")),
             ("timezone", ("cron", "at")),
+            ("debounce", ("on",)),
+            ("max_wait", ("on",)),
         ):
             given = bool(getattr(declaration, key))
             if given and all(getattr(declaration, other) is None for other in needed):
@@ -246,7 +261,8 @@ def _makers(declaration: TaskDeclaration, timezone: str) -> Iterator[tuple[str, 
     if declaration.at is not None:
         yield "at", lambda: OneTimeTrigger(at=declaration.at, timezone=zone or timezone)
     if declaration.on is not None:
-        yield "on", lambda: EventTrigger(declaration.on)
+        quiet, longest = declaration.debounce, declaration.max_wait
+        yield "on", lambda: EventTrigger(declaration.on, debounce=quiet, max_wait=longest)
 
 
 def _policies(declaration: TaskDeclaration) -> dict[str, Any]:

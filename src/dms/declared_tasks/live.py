@@ -1,9 +1,10 @@
 """LiveTasks: what changes of the declared tasks when the configuration does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
+from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
@@ -61,6 +62,7 @@ class LiveTasks:
         self._refuse_worse(declared)
         self._plan = self._planned(declared, change)
         self._refuse_taken(self._plan)
+        self._refuse_circles(declared)
 
     async def apply(self, change: ConfigChange) -> None:
         """Give the scheduler what differs."""
@@ -150,6 +152,20 @@ class LiveTasks:
                 self._scheduler.check_key(task, ORIGIN)
             except InvalidTask as error:
                 raise ConfigError(f"tasks.{task.name}.{error}") from None
+
+    def _refuse_circles(self, declared: Declared) -> None:
+        """InvalidTask where a task would run in a circle with others that the configuration does not declare."""
+        tasks = {task.name: task for task in declared.tasks}
+
+        def before(name: str) -> Iterable[str]:
+            if name in tasks:
+                return () if tasks[name].parked else waited_for(tasks[name])
+            return waited_for(self._scheduler.get_task(name)) if self._taken_by(name) else ()
+
+        for task in declared.tasks:
+            circle = () if task.parked else circle_of(task.name, before)
+            if circle:
+                raise InvalidTask(f"tasks.{task.name}.on: {told(circle)}")
 
     def _taken_by(self, name: str) -> str:
         """Whose task goes by that name, where it is not a declared one; empty where nobody's does."""

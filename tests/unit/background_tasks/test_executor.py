@@ -317,12 +317,13 @@ def programs() -> Iterator[ProgramExecutor]:
 
 
 def test_a_program_is_told_about_its_run_in_its_environment(programs: ProgramExecutor, delivered: Delivered) -> None:
-    event = TaskEvent("door.opened", {"door": "front", "odd": {1, 2}.__class__}, at=5)
-    program = Program(("sh", "-c", 'echo "$DMS_TASK $DMS_EXECUTION $DMS_ATTEMPT $DMS_DUE $DMS_EVENT_TOPIC $DMS_EVENT"'))
+    event = TaskEvent("door.opened", {"door": "front", "odd": {1, 2}.__class__}, at=5, count=3)
+    variables = "$DMS_TASK $DMS_EXECUTION $DMS_ATTEMPT $DMS_DUE $DMS_EVENT_TOPIC $DMS_EVENT_COUNT $DMS_EVENT"
+    program = Program(("sh", "-c", f'echo "{variables}"'))
     attempt = attempt_of(program, event=event)
     programs.start(attempt, run_of(attempt), Arguments(), delivered)
     output = delivered.next().results["output"]
-    assert 'a 1-1 1 1970-01-01T00:00:00+00:00 door.opened {"door":"front","odd":"<class \'set\'>"}\n' == output
+    assert 'a 1-1 1 1970-01-01T00:00:00+00:00 door.opened 3 {"door":"front","odd":"<class \'set\'>"}\n' == output
 
 
 def test_the_processor_time_of_a_program_is_counted_with_those_it_waited_for(

@@ -1,6 +1,8 @@
 """Triggers by themselves: their next times, `is_ready` and `reset`, their definitions, and what can't be one."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -239,6 +241,7 @@ TRIGGERS = [
     OneTimeTrigger(0),
     OneTimeTrigger(at=NOON),
     EventTrigger("task.backup.success"),
+    EventTrigger("bell", debounce="5s", max_wait="1m"),
 ]
 
 
@@ -298,6 +301,8 @@ def test_only_a_third_party_that_does_not_know_its_times_is_polled():
         ("once at 2026-01-05 12:00:00 UTC", OneTimeTrigger(at=NOON)),
         ("after backup success", EventTrigger("task.backup.success")),
         ("on bell", EventTrigger("bell")),
+        ("on bell, once quiet for 5s", EventTrigger("bell", debounce=5)),
+        ("after backup failed, once quiet for 1m30s", EventTrigger("task.backup.failed", debounce="90s")),
     ],
 )
 def test_a_trigger_says_what_it_is(text, trigger):
@@ -308,3 +313,38 @@ def test_a_trigger_says_what_it_is(text, trigger):
 def test_what_is_no_zone_is_refused(timezone):
     with pytest.raises(InvalidTrigger, match="timezone"):
         zone_of(timezone)
+
+
+# ── debounce ──
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"max_wait": "1m"}, "max_wait: it bounds the wait of debounce, which is not given"),
+        ({"debounce": "1m", "max_wait": "30s"}, "max_wait: it is shorter than debounce, which would then never count"),
+        ({"debounce": 0}, "debounce: 0 waits for nothing; leave it out"),
+        ({"debounce": "soon"}, "debounce: 'soon' is not a length of time"),
+        ({"debounce": "1s", "max_wait": -1}, "max_wait: -1 is negative"),
+    ],
+)
+def test_waits_that_can_not_be_are_refused_by_name(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(said)):
+        EventTrigger("bell", **given)
+
+
+def test_a_trigger_with_a_debounce_by_itself_is_ready_once_it_was_quiet_for_long_enough() -> None:
+    trigger = EventTrigger("bell", debounce="10s", max_wait="25s")
+    assert not trigger.is_ready(NOON)
+    trigger.mark_triggered()
+    assert [False, False, True] == [trigger.is_ready(NOON + timedelta(seconds=at)) for at in (0, 9, 10)]
+    trigger.reset(NOON)
+    assert not trigger.is_ready(NOON + timedelta(hours=1))
+    for at in (0, 9, 18):
+        trigger.mark_triggered()
+        assert not trigger.is_ready(NOON + timedelta(seconds=at))
+    assert trigger.is_ready(NOON + timedelta(seconds=25))
+
+
+def test_a_trigger_without_waits_is_kept_as_it_was_before_there_were_any() -> None:
+    assert {"type": "event", "topic": "bell"} == EventTrigger("bell").definition()

@@ -265,9 +265,7 @@ def test_a_chain_that_hangs_on_nothing_is_told_and_parks_nothing(declare: Declar
     assert ["", ""] == [task.parked for task in declared.tasks]
 
 
-@pytest.mark.parametrize(
-    "topic", ["task.backup.failed", "task.a.success", "task.of-the-node.success", "door.opened.now"]
-)
+@pytest.mark.parametrize("topic", ["task.backup.failed", "task.of-the-node.success", "door.opened.now"])
 def test_what_may_come_from_outside_is_waited_for_without_a_word(declare: Declare, topic: str) -> None:
     assert [] == declare(f"tasks: {{backup: {{run: [x]}}, a: {{run: [x], on: {topic}}}}}").findings
 
@@ -311,3 +309,44 @@ def test_of_two_that_contradict_each_other_about_their_key_the_second_is_parked(
 def test_a_concurrency_without_a_key_is_told(declare: Declare) -> None:
     (task,) = declare("tasks: {a: {run: [x], concurrency: {limit: 2}}}").tasks
     assert "tasks.a.concurrency.key" in task.parked
+
+
+# ── bursts and circles ──
+
+
+def test_a_burst_of_events_is_declared_with_its_waits(declare: Declare) -> None:
+    task = only(declare("tasks: {a: {run: [x], on: door.opened, debounce: 5s, max_wait: 1m}}"))
+    assert [EventTrigger("door.opened", debounce="5s", max_wait="1m")] == list(task.triggers)
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "said", "parked"),
+    [
+        ("on: a.b, max_wait: 1m", "max_wait", "it bounds the wait of debounce, which is not given", True),
+        ("on: a.b, debounce: 1m, max_wait: 1s", "max_wait", "it is shorter than debounce", True),
+        ("every: 5m, debounce: 1m", "debounce", "does nothing without on", False),
+    ],
+)
+def test_waits_that_can_not_be_are_told_at_their_place(
+    declare: Declare, keys: str, key: str, said: str, parked: bool
+) -> None:
+    declared = declare(f"tasks: {{a: {{run: [x], {keys}}}}}")
+    (finding,) = declared.findings
+    assert (("tasks", "a", key), True) == (finding.path, said in finding.message)
+    assert parked == bool(declared.tasks[0].parked)
+
+
+def test_tasks_that_would_run_each_other_for_ever_are_parked_and_no_others(declare: Declare) -> None:
+    declared = declare(
+        """
+tasks:
+  a: {run: [x], on: task.c.success}
+  b: {run: [x], on: task.a.failed, every: 1h}
+  c: {run: [x], on: task.b.success}
+  d: {run: [x], on: task.a.success}
+"""
+    )
+    assert ["a", "b", "c"] == [task.name for task in declared.tasks if task.parked]
+    assert [("tasks", name, "on") for name in "abc"] == [finding.path for finding in declared.findings]
+    assert "a → b → c → a is a circle" in declared.tasks[0].parked
+    assert ":3:" in str(declared.findings[0])

@@ -14,7 +14,7 @@ from dms.config import Loaded, load
 from dms.config.live import LiveConfig
 from dms.declared_tasks import tasks_from
 from dms.declared_tasks.live import LiveTasks
-from dms.errors import ConfigError, Conflict, InvalidParameters
+from dms.errors import ConfigError, Conflict, InvalidParameters, InvalidTask
 from dms.testing import FakeClock
 
 BEGIN = datetime(2020, 8, 14, 10, tzinfo=UTC)
@@ -220,3 +220,23 @@ async def test_a_limit_that_contradicts_one_of_a_program_is_refused(node: Node) 
     with pytest.raises(ConfigError, match=r"tasks\.backup\.concurrency\.limit: 1 contradicts 5, which theirs says"):
         await node.save(SHARED)
     assert [5] == limits(node)
+
+
+async def test_a_change_that_closes_a_circle_is_refused_and_names_it(node: Node) -> None:
+    await node.save(TASKS + '  report: {run: ["true"], on: task.backup.success}\n')
+    with pytest.raises(ConfigError, match="backup → report → backup is a circle"):
+        await node.live.set({"tasks.backup.on": "task.report.success"}, author="ana")
+    assert ["backup", "check", "report"] == node.names
+
+
+async def test_a_chain_can_be_turned_round_in_one_change(node: Node) -> None:
+    await node.save('tasks: {a: {run: ["true"]}, b: {run: ["true"], on: task.a.success}}')
+    await node.save('tasks: {a: {run: ["true"], on: task.b.success}, b: {run: ["true"]}}')
+    assert ["after b success"] == list(map(str, node.scheduler.get_task("a").triggers))
+
+
+async def test_a_circle_with_a_task_that_others_brought_is_refused(node: Node) -> None:
+    follower = dms.Task("theirs", print, triggers=[dms.EventTrigger("task.check.success")], origin="plugin")
+    node.scheduler.add_task(follower)
+    with pytest.raises(InvalidTask, match=r"tasks.check.on: check → theirs → check is a circle"):
+        await node.live.set({"tasks.check.on": "task.theirs.success"}, author="ana")
