@@ -354,7 +354,7 @@ class Agenda:
             act(what, now)
         self.attempts.dispatch(now)
         self.attempts.record_waiting()
-        save = self._ledger.flush(now=now.wall)
+        save = self._ledger.flush(now=now.wall) if self._stored else None
         if save is not None:
             self._decisions.append(save)
         decisions = self._decisions.copy()

@@ -71,7 +71,7 @@ class Engine:
                 self._history_bound.look(now)
             self._inbox.deliver(self, now)
             self.dispatcher.carry_out(self.agenda.advance(now))
-            self._set_timer(now)
+            self._set_timer(self._clock.now())  # the turn itself may have taken long
         finally:
             self._turning = False
         if self._settled is not None and not self.dispatcher.saving:

@@ -1,13 +1,14 @@
 """The engine sets one timer for what comes next, looks at the clocks now and then all the same, and survives faults."""
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
 import dms
 from dms.background_tasks.engine import CLOCK_CHECK, Engine
 from dms.background_tasks.scheduler import Scheduler
-from dms.instant import SECOND, Instant
+from dms.instant import SECOND, Instant, to_datetime
 from dms.testing import FakeClock
 
 
@@ -45,6 +46,29 @@ async def test_the_clocks_are_looked_at_each_minute_while_something_is_to_come()
     async with Scheduler(clock=FakeClock()) as scheduler:
         scheduler.add_task(dms.Task("a", print, triggers=every("1d")))
         assert CLOCK_CHECK / SECOND == seconds_until_the_timer(scheduler)
+
+
+class SlowTrigger:
+    """Asked for its next time, it takes half a minute to find it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock, self.answer = clock, to_datetime(clock.now().wall) + timedelta(seconds=50)
+
+    def is_ready(self, now: datetime) -> bool:
+        return now >= self.answer
+
+    def reset(self, now: datetime) -> None:
+        """It does not come again."""
+
+    def next_after(self, now: datetime) -> datetime | None:
+        self.clock._now = self.clock._now.ahead(30 * SECOND)
+        return self.answer if now < self.answer else None
+
+
+async def test_a_turn_that_takes_long_sets_the_timer_no_later() -> None:
+    async with Scheduler(clock=(clock := FakeClock())) as scheduler:
+        scheduler.add_task(dms.Task("a", print, triggers=[SlowTrigger(clock)]))
+        assert 20 == seconds_until_the_timer(scheduler)
 
 
 async def test_a_real_timer_fires_by_itself() -> None:
