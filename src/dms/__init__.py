@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dms.adapters.transcripts import FileTranscripts as FileTranscripts
     from dms.background_tasks.channel import Channel as Channel
     from dms.background_tasks.concurrency import Concurrency as Concurrency
+    from dms.background_tasks.exclusion import Calendar as Calendar
     from dms.background_tasks.handle import Handle as Handle
     from dms.background_tasks.retry import Backoff as Backoff
     from dms.background_tasks.retry import GiveUp as GiveUp
@@ -69,6 +70,7 @@ _ROOMS = {
     "dms.adapters.transcripts": ("FileTranscripts",),
     "dms.background_tasks.channel": ("Channel",),
     "dms.background_tasks.concurrency": ("Concurrency",),
+    "dms.background_tasks.exclusion": ("Calendar",),
     "dms.background_tasks.handle": ("Handle",),
     "dms.background_tasks.retry": ("Backoff", "GiveUp", "RetryLater", "RetryPolicy"),
     "dms.background_tasks.run": ("Progress", "Run"),

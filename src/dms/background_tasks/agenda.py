@@ -7,7 +7,7 @@ Every method takes `now`; `advance` closes a turn and gives all that was decided
 carried out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from dms.background_tasks.alarms import Alarms
 from dms.background_tasks.attempts import Attempts
+from dms.background_tasks.bounds import Bounds, allowed, excluded_by, next_allowed
 from dms.background_tasks.calendar_timetable import CalendarTimetable
 from dms.background_tasks.decision import (
     BACKFILL,
@@ -28,6 +29,7 @@ from dms.background_tasks.decision import (
 )
 from dms.background_tasks.doubt import begin_again, fired, set_right
 from dms.background_tasks.entry import Entry
+from dms.background_tasks.exclusion import Calendar, Exclusion, why_missing
 from dms.background_tasks.gathering import Gathering
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.missed import has_waited_too_long, held, outlived, why_not_all, why_too_late
@@ -61,6 +63,7 @@ class Agenda:
         slots: int = 4,
         node_slots: int = 4,
         zone: tzinfo = UTC,
+        calendars: Mapping[str, Calendar] | None = None,
         seed: str = "",
         boot_id: str = "",
         stored: bool = False,
@@ -73,6 +76,7 @@ class Agenda:
         self.pause_state = memory.pause if memory else None
         self._memory = memory or Memory()
         self._zone, self._seed, self._boot_id, self._stored = zone, seed, boot_id, stored
+        self.exclusion = Exclusion(calendars, zone)
         self._ledger = Ledger(boot_id)
         self._topics: dict[str, dict[int, Entry]] = {}
         self._alarms = Alarms(now)
@@ -163,9 +167,20 @@ class Agenda:
         """Another time zone counts for the triggers that name none: they begin anew, as changed ones do."""
         if str(zone) == str(self._zone):
             return
-        self._zone = zone
+        self._zone = self.exclusion.zone = zone
         for entry in self.entries.values():
             self._begin_in_zone(entry, now)
+
+    def keep_to(self, calendars: Mapping[str, Calendar], now: Instant) -> None:
+        """These calendars leave fires out from now on. A task that names one which is not there is told of."""
+        if calendars == self.exclusion.calendars:
+            return
+        self.exclusion = Exclusion(calendars, self._zone)
+        for entry in self.entries.values():
+            if any(timetable.bounds is not None for timetable in entry.timetables):
+                missing = why_missing(entry.task, calendars)
+                why = f"nothing is left out by what its exclude names: {missing}" if missing else ""
+                self._decisions.append(Alert("calendar", entry.task.name, why))
 
     def _begin_in_zone(self, entry: Entry, now: Instant) -> None:
         made = [(t, timetable_of(entry, t, self._zone, self._seed_of(entry, t))) for t in entry.task.triggers]
@@ -178,7 +193,7 @@ class Agenda:
         if not begun:
             return
         for before, timetable in begun.items():
-            before.token = 0
+            before.token, timetable.bounds = 0, before.bounds
             begin_again(timetable, now, self._boot_id)
             if entry.runs_by_itself:
                 self._plan(timetable)
@@ -193,9 +208,13 @@ class Agenda:
         self._memory.remember(kept)
 
     def _come_by_anew(self, entry: Entry) -> None:
-        for timetable in entry.timetables:
+        before = entry.timetables
+        for timetable in before:
             timetable.token = 0
         entry.come_by(self._timetables(entry))
+        for timetable in entry.timetables:
+            if timetable.bounds is not None:
+                timetable.bounds.carry_on(before)
 
     def _timetables(self, entry: Entry) -> tuple[Timetable, ...]:
         found: list[Timetable] = []
@@ -366,6 +385,8 @@ class Agenda:
         return self._alarms.next()
 
     def _plan(self, timetable: Timetable) -> None:
+        if timetable.bounds is not None and timetable.bounds.used_up:
+            timetable.due = None
         self._alarms.plan(timetable, self._on_due)
         if timetable.due is None and timetable.fault:
             self._decisions.append(Alert("trigger", timetable.owner.task.name, timetable.fault))
@@ -393,10 +414,13 @@ class Agenda:
             return
         entry: Entry = timetable.owner
         task = entry.task
-        first = timetable.first(now)
-        came, count = timetable.take(now, task.catch_up_limit if task.catch_up is CatchUp.ALL else 1)
-        if timetable.doubt is not None:
-            fired(timetable)
+        first, bounds = timetable.first(now), timetable.bounds
+        wanted = task.catch_up_limit if task.catch_up is CatchUp.ALL else 1
+        if bounds is None:
+            came, count = timetable.take(now, wanted)
+        else:
+            came, count = self._take_within(bounds, timetable, wanted, now)
+        fired(timetable)
         if entry.durable:
             self._touch(entry)
         pauses = self._pauses(entry)
@@ -411,11 +435,29 @@ class Agenda:
             labels = labels[1:]
         for label in labels:
             cause = "schedule" if self._on_time(label, now) else "catch_up"
-            self._fire(entry, label, cause, None, now, queue_anyway=len(labels) > 1)
+            if self._fire(entry, label, cause, None, now, queue_anyway=len(labels) > 1) and bounds is not None:
+                bounds.runs += 1
+                self._touch(entry)
         if entry.idle:
             timetable.run_ended(now)
             self._remove_if_over(entry)
         self._plan(timetable)
+
+    def _take_within(self, bounds: Bounds, timetable: Timetable, wanted: int, now: Instant) -> tuple[list[int], int]:
+        """Take what has come of a timetable that has bounds. Where calendars leave fires out, the latest count as
+        excluded; those before the latest that may run have been missed as well."""
+        first = timetable.first(now)
+        came, count = timetable.take(now, bounds.at_most(wanted))
+        last = came[-1]
+        if not any(self.exclusion.by(bounds.exclude, label) for label in came):
+            return came, count
+        came = allowed(timetable, bounds, came, min(first, came[0]), self.exclusion, now)
+        after = came[-1] if came else first - 1
+        left_out = timetable.count(after, last, now) if came else count
+        if left_out:
+            why = f"the calendar {self.exclusion.by(bounds.exclude, last)} leaves it out"
+            self._skip(timetable.owner, Skipped("excluded", after + 1, last, left_out, now.wall, why))
+        return came, count - left_out
 
     def _on_time(self, label: int, now: Instant) -> bool:
         """Whether a fire came in this process, and only just; told in boot time, for the wall clock may be set."""
@@ -517,14 +559,15 @@ class Agenda:
         now: Instant,
         ticket: Any = None,
         queue_anyway: bool = False,
-    ) -> None:
-        """A run is wanted: let it wait for a slot, or do what the overlap policy says where the task is busy."""
+    ) -> bool:
+        """A run is wanted: let it wait for a slot, or do what the overlap policy says where the task is busy. Whether
+        it was taken on."""
         task = entry.task
         if entry.active >= task.max_instances and not queue_anyway and not may_queue(entry):
             self._skip(entry, Skipped("overlap", due, due, 1, now.wall, why_busy(task)))
             if ticket is not None:
                 self._decisions.append(Refuse(ticket, why_busy(task)))
-            return
+            return False
         if entry.skips is not None:
             entry.skips.end_stretch()
         superseded = tuple(entry.retries) if entry.retries and task.retry_policy.supersede else ()
@@ -539,6 +582,7 @@ class Agenda:
             self.attempts.cancel(other, Status.CANCELLED, "overtaken by the next fire", now)
         if ticket is not None:
             self.attempts.accept(Accept(ticket, attempt.execution()), entry)
+        return True
 
     # ── ends ──
 
@@ -609,12 +653,28 @@ class Agenda:
 
     def next_due(self, entry: Entry) -> int | None:
         """When a task next comes due by itself, in wall microseconds."""
-        dues = [
-            due if t.on_wall else due + self._alarms.offset
-            for t in entry.timetables
-            if (due := t.due) is not None and t.token
-        ]
-        return min(dues, default=None)
+        dues = [self._due(timetable) for timetable in entry.timetables]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _due(self, timetable: Timetable) -> int | None:
+        due, bounds = timetable.due, timetable.bounds
+        if due is None or not timetable.token:
+            return None
+        due = due if timetable.on_wall else due + self._alarms.offset
+        if bounds is None or not self.exclusion.by(bounds.exclude, due):
+            return due
+        return next_allowed(timetable, self.exclusion, Instant(self._alarms.offset, 0))
+
+    def used_up(self, entry: Entry) -> str:
+        """What to say of a task all of whose triggers have had their runs; empty where something can still come."""
+        bounds = [timetable.bounds for timetable in entry.timetables]
+        if not entry.comes_by_time_alone or not bounds or not all(each is not None and each.used_up for each in bounds):
+            return ""
+        return f"it has had its {sum(each.runs for each in bounds if each is not None)} runs (max_runs)"
+
+    def excluded_by(self, entry: Entry, fire: int) -> str:
+        """The calendar that leaves out a fire of it; empty where it would run."""
+        return excluded_by(entry.timetables, fire, self.exclusion)
 
     # ── bookkeeping ──
 

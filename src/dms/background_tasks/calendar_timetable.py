@@ -70,6 +70,14 @@ class CalendarTimetable(Timetable):
         room = self.jitter if following is None else min(self.jitter, following - nominal)
         return nominal + share_of(room, self.seed, nominal)
 
+    def latest(self, after: int, until: int, now: Instant) -> int | None:
+        """By the calendar."""
+        return self.fires.latest(after, until)
+
+    def count(self, after: int, until: int, now: Instant) -> int:
+        """By the calendar."""
+        return self.fires.count(after, until)
+
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """By the calendar, to before the task was there."""
         found: list[int] = []
@@ -88,7 +96,7 @@ class CalendarTimetable(Timetable):
 
     def mark(self, boot_id: str) -> Mark:
         """The last time that fired."""
-        return Mark(self.done, 0, boot_id, self.done, self.doubt)
+        return Mark(self.done, 0, boot_id, self.done)
 
     def first(self, now: Instant) -> int:
         """The time itself, without its jitter."""

@@ -194,6 +194,7 @@ class Engine:
         self.agenda.resize(settings.slots, now)
         self.agenda.age_by(settings.aging_quantum, now)
         self.agenda.go_by(settings.zone, now)
+        self.agenda.keep_to(settings.calendars, now)
         self.dispatcher.keep(settings.history_limit)
         if self._history_bound is not None:
             self._history_bound.max_count = settings.history_limit

@@ -171,7 +171,7 @@ class Entry:
     def state(self, boot_id: str, finished: int | None = None) -> TaskState:
         """What must be kept beside the definition."""
         parked = bool(self.task.parked)
-        marks = self.parked_marks if parked else tuple(timetable.mark(boot_id) for timetable in self.timetables)
+        marks = self.parked_marks if parked else tuple(timetable.kept(boot_id) for timetable in self.timetables)
         latest = () if self.skips is None else self.skips.latest
         return TaskState(marks, self.pause, self.skipped, finished, self.skip_next, latest, self.pace)
 

@@ -33,6 +33,7 @@ def evidence_of(
     skips = entry.skips
     end = (now.wall if at is None else at) + WINDOW
     following = _fires(timetables, end, end + AHEAD, now)
+    fires = () if at is None else _fires(entry.timetables, at, end, now)
     return Evidence(
         view.name,
         now.wall,
@@ -47,8 +48,9 @@ def evidence_of(
         complete,
         () if skips is None else skips.latest,
         (*agenda.lives, replace(agenda.life, seen=now.wall)),
-        () if at is None else _fires(entry.timetables, at, end, now),
+        fires,
         following[0] if following else None,
+        agenda.excluded_by(entry, fires[0]) if fires else "",
     )
 
 

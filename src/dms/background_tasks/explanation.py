@@ -21,8 +21,9 @@ WINDOW = MINUTE
 
 class Evidence(msgspec.Struct, frozen=True):
     """All that an explanation goes by. `fires` are the times at which the triggers as they are now come within a minute
-    of the moment that is asked for, `following` is the first after that. Executions are newest first; those that are
-    kept are all there as far as `complete` says. Times are wall microseconds, told in `zone`."""
+    of the moment that is asked for, `following` is the first after that, `excluded` the calendar that leaves the first
+    of them out. Executions are newest first; those that are kept are all there as far as `complete` says. Times are
+    wall microseconds, told in `zone`."""
 
     task: str
     now: int
@@ -39,6 +40,7 @@ class Evidence(msgspec.Struct, frozen=True):
     lives: Sequence[Life] = ()
     fires: Sequence[int] = ()
     following: int | None = None
+    excluded: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -116,6 +118,8 @@ class _Now(_Told):
                 return self._runs()
             case "waiting" | "retrying":
                 return f"waits: {known.reason}"
+        if known.reason:
+            return f"runs only when somebody asks: {known.reason}"
         if known.next_fire is not None:
             verb = "will run" if known.skip_next is None else "will leave out its fire"
             return f"{verb} at {self.words.ahead(known.next_fire)}"
@@ -231,6 +235,10 @@ class _Then(_Told):
             return f"is {known.state}"
         if known.pause is not None and (known.pause.until is None or fire < known.pause.until):
             return self.words.pause(known.pause)
+        if known.excluded:
+            return f"falls on a time that the calendar {known.excluded} leaves out"
+        if known.state == "ready" and known.reason:
+            return known.reason.removeprefix("it ")
         if known.skip_next is not None and fire == known.next_fire:
             self.tell_of_skip_next()
             return "is to be skipped"

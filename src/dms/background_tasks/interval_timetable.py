@@ -73,7 +73,7 @@ class IntervalTimetable(Timetable):
 
     def mark(self, boot_id: str) -> Mark:
         """Its anchor on both clocks and the last n."""
-        return Mark(self.anchor, self.anchor_boot, boot_id, self.done, self.doubt)
+        return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
 
     def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
         """Keep the phase that it has by boot time, unless its `start`, or an anchor that was taken before, says what it
@@ -119,6 +119,17 @@ class IntervalTimetable(Timetable):
             self.opening = False
             return [*labels, now.wall][-wanted:], count + 1
         return labels, count
+
+    def latest(self, after: int, until: int, now: Instant) -> int | None:
+        """By its phase."""
+        zero = self._zero(now)
+        found = zero + (until - zero) // self.interval * self.interval
+        return found if found > after else None
+
+    def count(self, after: int, until: int, now: Instant) -> int:
+        """By its phase."""
+        zero = self._zero(now)
+        return (until - zero) // self.interval - (after - zero) // self.interval
 
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """Its phase goes on backwards, to before the task was there."""

@@ -7,6 +7,7 @@ time that it comes again with the same definition after a restart, it is the sam
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 import msgspec
 
@@ -17,6 +18,7 @@ from dms.background_tasks.entry import Entry
 from dms.background_tasks.skips import Skips
 from dms.background_tasks.store import Life, Pause, Stored, StoredTask
 from dms.background_tasks.task import Durability, Execution, Status
+from dms.background_tasks.trigger import definition_of
 from dms.instant import Instant
 
 _THE_CRASH = "the process ended while it ran"
@@ -149,15 +151,20 @@ def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:
 def _go_on(stored: StoredTask, entry: Entry, now: Instant, boot_id: str) -> None:
     """Let the task's times go on from their marks where the triggers are as they were, and start anew where not."""
     same = entry.durable and _same(stored, entry)
-    for index, timetable in enumerate(entry.timetables):
-        if same and index < len(stored.state.marks):
-            go_on(timetable, stored.state.marks[index], now, boot_id)
+    for timetable, mark in zip_longest(entry.timetables, stored.state.marks[: len(entry.timetables)]):
+        if same and mark is not None:
+            go_on(timetable, mark, now, boot_id)
         else:
             begin(timetable, now)
+        if timetable.bounds is not None and mark is not None and _same_triggers(stored, entry):
+            timetable.bounds.runs = mark.runs
 
 
 def _same(stored: StoredTask, entry: Entry) -> bool:
     """Whether the times that are remembered belong to the triggers as they are now."""
-    now = definition(entry.task)
-    was_on, is_on = stored.definition["enabled"], now["enabled"]
-    return bool(stored.definition["triggers"] == now["triggers"] and (was_on or not is_on))
+    was_on, is_on = stored.definition["enabled"], entry.task.enabled
+    return _same_triggers(stored, entry) and (was_on or not is_on)
+
+
+def _same_triggers(stored: StoredTask, entry: Entry) -> bool:
+    return bool(stored.definition["triggers"] == [definition_of(trigger) for trigger in entry.task.triggers])

@@ -7,7 +7,7 @@ the agenda, and is carried out by the dispatcher.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime, tzinfo
@@ -24,6 +24,7 @@ from dms.background_tasks.engine import Engine
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.event_inlet import EventInlet
 from dms.background_tasks.evidence import evidence_of
+from dms.background_tasks.exclusion import Calendar, why_missing
 from dms.background_tasks.executor import Executor, make_executors
 from dms.background_tasks.explanation import Explanation, explain
 from dms.background_tasks.handle import Handle
@@ -42,7 +43,7 @@ from dms.background_tasks.transcript import Transcripts
 from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
 from dms.clock import SystemClock, boot_id
-from dms.errors import Conflict, InvalidInput, Misuse, ShuttingDown
+from dms.errors import Conflict, InvalidInput, InvalidTask, Misuse, ShuttingDown
 from dms.instant import SECOND, Clock, from_datetime, microseconds, to_datetime
 from dms.trace import CURRENT
 
@@ -58,8 +59,9 @@ class Scheduler:
     survive a crash. `snapshot()` is called at each start and gives `run.config`. `timezone` is for triggers that name
     none (default: the host's, else UTC). `aging_quantum` is how long a waiting run waits for one step of priority.
     `poll_interval` is how often a third party's trigger is asked. `history_limit` is how many executions of each task
-    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. `transcripts`
-    (`dms.FileTranscripts`) keeps what runs log and print. `host` is what a node adds.
+    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. `calendars` are those that
+    triggers may name in their `exclude`. `transcripts` (`dms.FileTranscripts`) keeps what runs log and print. `host` is
+    what a node adds.
     Methods may be called from any thread and never block, unless they say so; an answer to another thread waits, a
     second at most, until what was asked for before it is done.
     """
@@ -76,9 +78,10 @@ class Scheduler:
         poll_interval: Duration = "1s",
         history_limit: int | None = None,
         transcripts: Transcripts | None = None,
+        calendars: Mapping[str, Calendar] | None = None,
         host: Host | None = None,
     ) -> None:
-        given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit
+        given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit, calendars
         self._settings = changed_settings(usual_settings(store is not None), *given)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._transcripts, self._host = transcripts, host or Host()
@@ -99,7 +102,7 @@ class Scheduler:
         scheduler has started. Conflict where its name is taken, InvalidTask where its function can't be found, or where
         its `concurrency` contradicts that of another task."""
         self._check_open()
-        prepare(task)
+        self._prepare(task)
         self._registry.add(task)
         task.register(self)
         self._inbox.post(Engine.add, task)
@@ -122,7 +125,7 @@ class Scheduler:
         self._check_open()
         updated = list(tasks)
         for task in updated:
-            prepare(task)
+            self._prepare(task)
         self._registry.replace(updated)
         for task in updated:
             task.register(self)
@@ -175,10 +178,10 @@ class Scheduler:
         self._check_open()
         engine, task, now = self._current(), self._registry.find(which), self._clock.now()
         entry = None if engine is None or task.id is None else engine.agenda.entries.get(task.id)
-        if entry is None:
+        if engine is None or entry is None:
             raise Misuse(f"{task.name} can't be run for the past yet; start the scheduler first")
         end = now.wall if until is None else _moment(until, "until")
-        dues = past_fires(entry.timetables, _moment(since, "since"), end, now)
+        dues = past_fires(entry.timetables, _moment(since, "since"), end, now, engine.agenda.exclusion)
         return [self._ask_for(Engine.backfill, task, due) for due in dues]
 
     def emit(self, topic: str, payload: Any = None) -> None:
@@ -194,10 +197,11 @@ class Scheduler:
         aging_quantum: Duration | None = None,
         poll_interval: Duration | None = None,
         history_limit: int | None = None,
+        calendars: Mapping[str, Calendar] | None = None,
     ) -> None:
         """Go by other settings from now on; those that are not given stay. Nothing that runs is cut; in another time
         zone the triggers that name none begin anew. InvalidInput names the one that can't be, and nothing changes."""
-        given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit
+        given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit, calendars
         self._settings = changed_settings(self._settings, *given)
         self._inbox.post(Engine.adjust, self._settings)
 
@@ -449,6 +453,7 @@ class Scheduler:
             self._clock.now(),
             slots=self._settings.slots,
             zone=self._settings.zone,
+            calendars=self._settings.calendars,
             seed=self._host.name,
             boot_id=boot_id(),
             stored=self._store is not None,
@@ -542,6 +547,12 @@ class Scheduler:
 
     # ── behind the scenes ──
 
+    def _prepare(self, task: Task) -> None:
+        prepare(task)
+        missing = "" if task.parked else why_missing(task, self._settings.calendars)
+        if missing:
+            raise InvalidTask(f"exclude: {missing}")
+
     def _check_open(self) -> None:
         if self._stopped:
             raise ShuttingDown("the scheduler has stopped; it takes nothing new")
@@ -553,6 +564,7 @@ class Scheduler:
             if stored.name in ours or not lives_by_itself(stored):
                 continue
             task = restore(stored)
+            task.parked = task.parked or why_missing(task, self._settings.calendars)
             if self._registry.restore(task, stored.id):
                 task.register(self)
                 self._inbox.post(Engine.add, task)

@@ -1,9 +1,11 @@
 """What a scheduler is set to, checked once."""
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, timedelta, tzinfo
 from typing import NamedTuple
 
+from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.trigger import zone_of
 from dms.clock import host_zone
 from dms.errors import InvalidInput
@@ -24,19 +26,20 @@ KEPT_IN_STORE = 1_000
 
 class Settings(NamedTuple):
     """`slots` for runs at once; the `zone` of triggers that name none; lengths of time in microseconds; how many
-    executions of each task are kept."""
+    executions of each task are kept; the `calendars` that triggers may name."""
 
     slots: int
     zone: tzinfo
     aging_quantum: int
     poll_interval: int
     history_limit: int
+    calendars: Mapping[str, Calendar]
 
 
 def usual_settings(stored: bool) -> Settings:
     """What counts where nothing is said; `stored` whether there is a store."""
     return Settings(
-        _usual_slots(), host_zone() or UTC, 60 * SECOND, SECOND, KEPT_IN_STORE if stored else KEPT_IN_MEMORY
+        _usual_slots(), host_zone() or UTC, 60 * SECOND, SECOND, KEPT_IN_STORE if stored else KEPT_IN_MEMORY, {}
     )
 
 
@@ -47,16 +50,25 @@ def changed_settings(
     aging_quantum: Duration | None,
     poll_interval: Duration | None,
     history_limit: int | None,
+    calendars: Mapping[str, Calendar] | None = None,
 ) -> Settings:
     """The settings with those that are given. InvalidInput names the one that can't be."""
-    slots, zone, quantum, poll, kept = settings
+    slots, zone, quantum, poll, kept, known = settings
     return Settings(
         slots if max_running_tasks is None else _count(max_running_tasks, "max_running_tasks", 10_000),
         zone_of(timezone) or zone,
         quantum if aging_quantum is None else microseconds(aging_quantum, "aging_quantum"),
         poll if poll_interval is None else max(SHORTEST_POLL, microseconds(poll_interval, "poll_interval")),
         kept if history_limit is None else _count(history_limit, "history_limit", 1_000_000),
+        known if calendars is None else _calendars(calendars),
     )
+
+
+def _calendars(given: Mapping[str, Calendar]) -> dict[str, Calendar]:
+    for name, calendar in given.items():
+        if not isinstance(name, str) or not name or not isinstance(calendar, Calendar):
+            raise InvalidInput(f"calendars: {name!r}: {calendar!r} is not a name with its dms.Calendar")
+    return dict(given)
 
 
 def _usual_slots() -> int:

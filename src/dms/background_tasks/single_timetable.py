@@ -71,7 +71,7 @@ class OnceTimetable(Timetable):
 
     def mark(self, boot_id: str) -> Mark:
         """Its anchor, and whether it has fired."""
-        return Mark(self.anchor, self.anchor_boot, boot_id, self.done, self.doubt)
+        return Mark(self.anchor, self.anchor_boot, boot_id, self.done)
 
     def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
         """Count from the anchor that was taken before, or go on by boot time."""

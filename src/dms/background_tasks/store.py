@@ -16,7 +16,8 @@ class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `anchor` is the wall time that intervals and delays count from, `anchor_boot` the same moment in boot time while the
     machine runs under `boot_id`. `done` is the number of the last interval that fired, or the wall time of the last
-    calendar fire. `doubt` is there while the wall clock that it was taken by is not trusted.
+    calendar fire. `doubt` is there while the wall clock that it was taken by is not trusted. `runs` counts those of a
+    trigger that has a `max_runs`.
     """
 
     anchor: int
@@ -24,6 +25,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     boot_id: str
     done: int
     doubt: "Doubt | None" = None
+    runs: int = 0
 
 
 class Doubt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -7,10 +7,13 @@ missed is counted, never enumerated.
 from typing import TYPE_CHECKING, ClassVar
 from zlib import crc32
 
+from msgspec.structs import replace
+
 from dms.background_tasks.store import Doubt, Mark
 from dms.instant import SECOND, Instant
 
 if TYPE_CHECKING:
+    from dms.background_tasks.bounds import Bounds
     from dms.background_tasks.entry import Entry
 
 
@@ -20,9 +23,10 @@ LONG_STEP = 86_400 * SECOND
 
 class Timetable:
     """One time trigger of one task. `due` is its next time on its own clock, None where nothing comes by itself;
-    `doubt` is there while the wall clock that it counts by is not trusted (see `doubt.py`)."""
+    `doubt` is there while the wall clock that it counts by is not trusted (see `doubt.py`), `bounds` where its trigger
+    has any."""
 
-    __slots__ = ("doubt", "due", "owner", "token")
+    __slots__ = ("bounds", "doubt", "due", "owner", "token")
     on_wall: ClassVar[bool] = False
     one_time: ClassVar[bool] = False
 
@@ -30,6 +34,7 @@ class Timetable:
         self.owner = owner
         self.due: int | None = None
         self.doubt: Doubt | None = None
+        self.bounds: Bounds | None = None
         self.token = 0
 
     def begin(self, now: Instant) -> None:
@@ -44,8 +49,15 @@ class Timetable:
         """It goes on where it was when `mark` was kept."""
         raise NotImplementedError
 
-    def mark(self, boot_id: str) -> Mark:
+    def kept(self, boot_id: str) -> Mark:
         """What has to be kept, so that it can go on after a restart."""
+        mark = self.mark(boot_id)
+        if self.doubt is None and self.bounds is None:
+            return mark
+        return replace(mark, doubt=self.doubt, runs=0 if self.bounds is None else self.bounds.runs)
+
+    def mark(self, boot_id: str) -> Mark:
+        """How far it has come."""
         raise NotImplementedError
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
@@ -56,6 +68,14 @@ class Timetable:
         """Of one that has come due: the wall time of the first fire that came."""
         assert self.due is not None
         return self.due if self.on_wall else self.due + now.wall - now.boot
+
+    def latest(self, after: int, until: int, now: Instant) -> int | None:
+        """The wall time of its last fire in (after, until], before those that were taken."""
+        return None
+
+    def count(self, after: int, until: int, now: Instant) -> int:
+        """How many times it comes in (after, until], wall times."""
+        return 0
 
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """The wall times in [start, end) at which it comes, or would have come as it is now: the first `most`."""

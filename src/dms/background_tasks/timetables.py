@@ -4,6 +4,7 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from dms.background_tasks.asked_calendar import AskedCalendar
+from dms.background_tasks.bounds import Bounds
 from dms.background_tasks.calendar_timetable import CalendarTimetable
 from dms.background_tasks.interval_timetable import DelayTimetable, IntervalTimetable
 from dms.background_tasks.single_timetable import MomentTimetable, OnceTimetable, RebootTimetable
@@ -27,7 +28,10 @@ def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str) -> T
     if isinstance(trigger, OneTimeTrigger):
         return OnceTimetable(owner, trigger.delay) if trigger.at is None else MomentTimetable(owner, trigger.at)  # type: ignore[arg-type]
     if isinstance(trigger, PeriodicTrigger):
-        return _periodic(owner, trigger, zone, seed)
+        timetable = _periodic(owner, trigger, zone, seed)
+        if trigger.max_runs is not None or trigger.exclude:
+            timetable.bounds = Bounds(trigger)
+        return timetable
     if isinstance(trigger, EventTrigger) or not callable(getattr(trigger, "next_after", None)):
         return None
     return CalendarTimetable(owner, AskedCalendar(trigger.next_after, zone), seed)  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ definition may stand in many tasks. `is_ready` and `reset` make each usable by i
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import lru_cache
@@ -44,6 +44,7 @@ class SubscribableChannel(Protocol):
         ...
 
 
+_MOST_RUNS = 1_000_000_000
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _OFFSET = re.compile(r"UTC([+-]\d\d:[0-5]\d)").fullmatch
 
@@ -97,14 +98,18 @@ class PeriodicTrigger(_Resettable):
     1; the anchor is `start`, which is then itself the first fire, or the moment when the task was added. `at_start`
     adds one fire at once. `mode="fixed_delay"` counts from the end of the last run. `timezone` is an IANA name or a
     `tzinfo`; None takes the scheduler's. `jitter` delays each fire by a stable share of it. Nothing fires before
-    `start` or after `end`. InvalidTrigger or InvalidCron says which field is wrong.
+    `start` or after `end`, nor any more after `max_runs` runs. `exclude` names calendars of the scheduler: what fires
+    at a moment that one of them leaves out does not run; only the scheduler knows them. InvalidTrigger or InvalidCron
+    says which field is wrong.
 
     >>> PeriodicTrigger(cron="0 3 * * *", timezone="Europe/Helsinki").next_after(
     ...     datetime(2026, 11, 25, 12, tzinfo=UTC)).isoformat()
     '2026-11-26T03:00:00+02:00'
     """
 
-    __slots__ = ("at_start", "cron", "end", "interval", "jitter", "mode", "start", "timezone")
+    __slots__ = (
+        "at_start", "cron", "end", "exclude", "interval", "jitter", "max_runs", "mode", "start", "timezone",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -117,6 +122,8 @@ class PeriodicTrigger(_Resettable):
         mode: Mode | str = Mode.FIXED_RATE,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
+        max_runs: int | None = None,
+        exclude: Sequence[str] = (),
     ) -> None:
         if (interval is None) == (cron is None):
             raise InvalidTrigger("interval, cron: give exactly one of the two")
@@ -128,6 +135,8 @@ class PeriodicTrigger(_Resettable):
         self.mode = _mode(mode)
         self.start = None if start is None else wall_of(start, "start")
         self.end = None if end is None else wall_of(end, "end")
+        self.max_runs = None if max_runs is None else _runs(max_runs)
+        self.exclude = _names(exclude) if exclude else ()
         self._since = None
         if self.start is not None and self.end is not None and self.end < self.start:
             raise InvalidTrigger("end: it lies before start, so nothing would ever come")
@@ -177,9 +186,15 @@ class PeriodicTrigger(_Resettable):
             "mode": self.mode.value,
             "start": self.start,
             "end": self.end,
+            **({} if self.max_runs is None else {"max_runs": self.max_runs}),
+            **({"exclude": list(self.exclude)} if self.exclude else {}),
         }
 
     def __str__(self) -> str:
+        often = "" if self.max_runs is None else f", {self.max_runs} times at most"
+        return f"{self._when()}{f', not in {_and(self.exclude)}' if self.exclude else ''}{often}"
+
+    def _when(self) -> str:
         if self.interval is not None:
             return f"every {duration_text(self.interval)}"
         return cron_expression(str(self.cron), zone_of(self.timezone) or UTC).description(zone_name(self.timezone))
@@ -407,6 +422,22 @@ def _interval(given: timedelta | str | float) -> int:
     if interval < 1000:
         raise InvalidTrigger(f"interval: {given!r} is shorter than a millisecond")
     return interval
+
+
+def _runs(given: int) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= _MOST_RUNS:
+        raise InvalidTrigger(f"max_runs: {given!r} is not a whole number from 1 to {_MOST_RUNS}")
+    return given
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, str) or not all(isinstance(name, str) and name for name in given):
+        raise InvalidTrigger(f"exclude: {given!r} is not a list of the names of calendars, such as ['holidays']")
+    return tuple(given)
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _mode(given: Mode | str) -> Mode:

@@ -92,7 +92,7 @@ def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[st
         return "paused", _why(entry.pause or agenda.pause_state)
     if retries := list(entry.retries or ()):
         return "retrying", f"attempt {retries[0].attempt} waits for its time"
-    return "ready", ""
+    return "ready", agenda.used_up(entry)
 
 
 def _text_of(trigger: Trigger) -> str:

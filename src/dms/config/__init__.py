@@ -3,6 +3,7 @@
 `load_config` reads it, `get_config` gives it; `load`, `get`, `explain` and `validate` know everything about it.
 """
 
+from dms.config.calendar_declaration import CalendarDeclaration
 from dms.config.change import ConfigChange, KeyChange, diff
 from dms.config.config import Config, plain
 from dms.config.document import KeyPath
@@ -18,6 +19,7 @@ from dms.config.task_declaration import ConcurrencyDeclaration, RetryDeclaration
 
 __all__ = [
     "Applies",
+    "CalendarDeclaration",
     "Check",
     "ConcurrencyDeclaration",
     "Config",

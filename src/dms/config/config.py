@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from dms.config.calendar_declaration import CalendarDeclaration
 from dms.config.layer import ABSENT
 from dms.config.schema import (
     GeneralSection,
@@ -36,6 +37,7 @@ class Config(msgspec.Struct, frozen=True):
     websocket: WebSocketSection
     observability: ObservabilitySection
     shutdown: ShutdownSection
+    calendars: dict[str, CalendarDeclaration]
     tasks: dict[str, TaskDeclaration]
 
 
@@ -46,6 +48,7 @@ BUILT_IN: Sections = {
     "websocket": WebSocketSection,
     "observability": ObservabilitySection,
     "shutdown": ShutdownSection,
+    "calendars": dict[str, CalendarDeclaration],
     "tasks": dict[str, TaskDeclaration],
 }
 """The sections that every node has."""

@@ -77,7 +77,7 @@ def default_file() -> str:
     parts = [_FILE_HEAD]
     for name, kind in BUILT_IN.items():
         section = section_of_map(kind)
-        keys = _task_lines(section) if section else _section_lines(kind)
+        keys = _example_lines(section) if section else _section_lines(kind)
         parts.append("\n".join([*_wrapped(_summary(section or kind), "# "), f"{name}:", *keys]).rstrip() + "\n")
     return "\n".join(parts)
 
@@ -105,8 +105,8 @@ def _section_lines(section: type[Section]) -> Iterator[str]:
         yield ""
 
 
-def _task_lines(section: type[Section]) -> Iterator[str]:
-    """An example of a task with every key, all of it commented out."""
+def _example_lines(section: type[Section]) -> Iterator[str]:
+    """An example of one of many by name with every key, all of it commented out."""
     yield "  # NAME:"
     for key in keys_of(section).values():
         yield from _comment(key, "  #   # ")

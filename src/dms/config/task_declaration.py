@@ -215,7 +215,7 @@ class TaskDeclaration(Section, frozen=True):
     timezone: Annotated[
         str | None,
         Setting(
-            "The time zone of cron and at.",
+            "The time zone of cron and at, and of start and end.",
             why="Unset: scheduler.timezone.",
             example="Europe/Helsinki",
             applies=_NEXT,
@@ -229,6 +229,54 @@ class TaskDeclaration(Section, frozen=True):
             timedelta(0),
             "On time.",
             example="2m",
+            applies=_NEXT,
+        ),
+    ]
+    start: Annotated[
+        str | None,
+        Setting(
+            "With cron and every: nothing before that moment, which an every fires at itself; without an offset it is "
+            "local in the time zone.",
+            example="2026-12-24T18:00",
+            applies=_NEXT,
+        ),
+    ]
+    end: Annotated[
+        str | None,
+        Setting(
+            "With cron and every: nothing after that moment, told in the same way.",
+            example="2027-01-06T06:00",
+            applies=_NEXT,
+        ),
+    ]
+    mode: Annotated[
+        Literal["fixed_rate", "fixed_delay"],
+        Setting(
+            "With every: counted from when the task was first seen, or from the end of its last run.",
+            "fixed_rate",
+            "It does not drift.",
+            example="fixed_delay",
+            applies=_NEXT,
+        ),
+    ]
+    max_runs: Annotated[
+        int | None,
+        Meta(ge=1, le=1_000_000_000),
+        Setting(
+            "With cron and every: so many runs, and then no more. What is skipped does not count, nor what somebody "
+            "asks for.",
+            why="Unset: no end.",
+            example="3",
+            applies=_NEXT,
+        ),
+    ]
+    exclude: Annotated[
+        list[str],
+        Setting(
+            "With cron and every: calendars (see calendars.NAME) whose times are left out.",
+            [],
+            "None.",
+            example="[holidays, nights]",
             applies=_NEXT,
         ),
     ]

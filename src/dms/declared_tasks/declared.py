@@ -5,6 +5,7 @@ run on a guess, and repaired by the next good declaration.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import msgspec
@@ -12,10 +13,12 @@ import msgspec
 from dms.background_tasks.calling import calling_of, check_calling
 from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.exclusion import Calendar
+from dms.background_tasks.moment import wall_of
 from dms.background_tasks.registry import check_key
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
 from dms.background_tasks.task import Program, Task, check_function, check_name
-from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger, Trigger
+from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger, Trigger, zone_of
 from dms.config import (
     ConcurrencyDeclaration,
     ConfigFinding,
@@ -24,25 +27,32 @@ from dms.config import (
     RetryDeclaration,
     TaskDeclaration,
 )
+from dms.declared_tasks.calendars import DeclaredCalendars, calendars_from
 from dms.declared_tasks.function_loader import FunctionLoader, Loadable, Unloadable
 from dms.errors import InvalidCron, InvalidInput, InvalidTask, Misuse
+from dms.instant import to_datetime
 
 Load = Callable[[Collection[str]], Mapping[str, Loadable]]
 
 _WHAT_AND_WHEN = frozenset(
-    {"run", "call", "args", "kwargs", "cwd", "env", "cron", "every", "after", "at", "on", "timezone", "enabled"}
+    "run call args kwargs cwd env cron every after at on timezone enabled start end mode max_runs exclude".split()
 )
 """Keys without a default that could be meant: a task that loses one of them is parked."""
+
+_IDLE: tuple[object, ...] = (None, False, timedelta(0), [], "fixed_rate")
+"""What keys say that say nothing."""
 
 _KEY_OF_FIELD = {"interval": "every", "delay": "after", "topic": "on", "function": "call"}
 """What the declaration calls a field of a Task or trigger."""
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """The declared tasks, and what is wrong with them beyond what the configuration's own check found."""
+    """The declared tasks, what is wrong with them beyond what the configuration's own check found, and the calendars
+    that they may keep to."""
 
     tasks: list[Task]
     findings: list[ConfigFinding]
+    calendars: Mapping[str, Calendar] = {}
 
 
 def tasks_from(loaded: Loaded, load: Load | None = None) -> Declared:
@@ -53,9 +63,10 @@ def tasks_from(loaded: Loaded, load: Load | None = None) -> Declared:
     load = load or FunctionLoader(loaded.config.scheduler.import_paths).load
     calls = {declaration.call for declaration in loaded.config.tasks.values() if declaration.call}
     functions = load({call for call in calls if _is_reference(call)})
-    declared = Declared([], [])
+    calendars = calendars_from(loaded)
+    declared = Declared([], calendars.findings, calendars.good)
     for name in _names(loaded):
-        _Building(loaded, name, functions, declared).build()
+        _Building(loaded, name, functions, declared, calendars).build()
     _refuse_circles(loaded, declared)
     return declared
 
@@ -102,8 +113,16 @@ def _is_reference(call: str) -> bool:
 class _Building:
     """One task: each part is made on its own, so that every fault is found, and parks the task if it has to."""
 
-    def __init__(self, loaded: Loaded, name: str, functions: Mapping[str, Loadable], declared: Declared) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        name: str,
+        functions: Mapping[str, Loadable],
+        declared: Declared,
+        calendars: DeclaredCalendars,
+    ) -> None:
         self.loaded = loaded
+        self.calendars = calendars
         self.name = name
         self.functions = functions
         self.declared = declared
@@ -178,6 +197,9 @@ class _Building:
 
     def _triggers(self, declaration: TaskDeclaration) -> list[Trigger]:
         """One for each of the keys that say when."""
+        for name in declaration.exclude:
+            if why_not := self.calendars.why_not(name):
+                self._fault(("exclude",), InvalidTask(f"exclude: {why_not}"))
         triggers = []
         for key, make in _makers(declaration, self.loaded.config.scheduler.timezone):
             try:
@@ -190,12 +212,13 @@ class _Building:
         """Keys that do nothing without another: said, and no reason to park."""
         for key, needed in (
             ("at_start", ("every",)),
-            ("jitter", ("cron", "every")),
-            ("timezone", ("cron", "at")),
+            *((key, ("cron", "every")) for key in ("jitter", "start", "end", "max_runs", "exclude")),
+            ("mode", ("every",)),
+            ("timezone", ("cron", "at", "start", "end")),
             ("debounce", ("on",)),
             ("max_wait", ("on",)),
         ):
-            given = bool(getattr(declaration, key))
+            given = getattr(declaration, key) not in _IDLE
             if given and all(getattr(declaration, other) is None for other in needed):
                 message = f"does nothing without {' or '.join(needed)}"
                 self.declared.findings.append(self.loaded.finding("idle_key", self._path(key), message))
@@ -251,11 +274,19 @@ def _nearly(name: str, known: Collection[str]) -> str:
 
 def _makers(declaration: TaskDeclaration, timezone: str) -> Iterator[tuple[str, Callable[[], Trigger]]]:
     """How each trigger that a declaration gives is made, by its key."""
-    zone, jitter = declaration.timezone, declaration.jitter
+    zone = declaration.timezone
     if declaration.cron is not None:
-        yield "cron", lambda: PeriodicTrigger(cron=declaration.cron, timezone=zone, jitter=jitter)
+        yield "cron", lambda: PeriodicTrigger(cron=declaration.cron, timezone=zone, **_bounds(declaration, timezone))
     if declaration.every is not None:
-        yield "every", lambda: PeriodicTrigger(declaration.every, jitter=jitter, at_start=declaration.at_start)
+        yield (
+            "every",
+            lambda: PeriodicTrigger(
+                declaration.every,
+                at_start=declaration.at_start,
+                mode=declaration.mode,
+                **_bounds(declaration, timezone),
+            ),
+        )
     if declaration.after is not None:
         yield "after", lambda: OneTimeTrigger(declaration.after)
     if declaration.at is not None:
@@ -263,6 +294,18 @@ def _makers(declaration: TaskDeclaration, timezone: str) -> Iterator[tuple[str, 
     if declaration.on is not None:
         quiet, longest = declaration.debounce, declaration.max_wait
         yield "on", lambda: EventTrigger(declaration.on, debounce=quiet, max_wait=longest)
+
+
+def _bounds(declaration: TaskDeclaration, timezone: str) -> dict[str, Any]:
+    """What cron and every share."""
+    zone = zone_of(declaration.timezone or timezone)
+    moments = {key: getattr(declaration, key) for key in ("start", "end")}
+    return {
+        "jitter": declaration.jitter,
+        "max_runs": declaration.max_runs,
+        "exclude": declaration.exclude,
+        **{key: None if told is None else to_datetime(wall_of(told, key, zone)) for key, told in moments.items()},
+    }
 
 
 def _policies(declaration: TaskDeclaration) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """LiveTasks: what changes of the declared tasks when the configuration does."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from dms.background_tasks.chain import circle_of, told, waited_for
+from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
@@ -56,7 +57,7 @@ class LiveTasks:
         """Build them. ConfigError where something is wrong that was not wrong before; Conflict where a name is taken by
         a task that the configuration does not declare."""
         self._plan = None
-        if not any(change.touches(key) for key in ("tasks", "scheduler.timezone", *_SURROUNDINGS)):
+        if not any(change.touches(key) for key in ("tasks", "calendars", "scheduler.timezone", *_SURROUNDINGS)):
             return
         declared = await in_thread(lambda: self._build(change.new))
         self._refuse_worse(declared)
@@ -67,8 +68,8 @@ class LiveTasks:
     async def apply(self, change: ConfigChange) -> None:
         """Give the scheduler what differs."""
         plan, self._plan = self._plan, None
-        if change.touches("scheduler"):
-            self._adjust(change.new.config.scheduler)
+        if change.touches("scheduler") or change.touches("calendars"):
+            self._adjust(change.new.config.scheduler, None if plan is None else plan.declared.calendars)
         if plan is None:
             return
         for name in plan.remove:
@@ -84,13 +85,14 @@ class LiveTasks:
         """Forget what was built."""
         self._plan = None
 
-    def _adjust(self, to: SchedulerSection) -> None:
+    def _adjust(self, to: SchedulerSection, calendars: Mapping[str, Calendar] | None) -> None:
         self._scheduler.adjust(
             to.max_running_tasks,
             timezone=to.timezone,
             aging_quantum=to.aging_quantum,
             poll_interval=to.poll_interval,
             history_limit=to.history_max_count,
+            calendars=calendars,
         )
 
     def _remove(self, name: str) -> None:
@@ -127,9 +129,8 @@ class LiveTasks:
         everything = any(change.touches(key) for key in _SURROUNDINGS)
         touched = [
             name
-            for name in after
-            if name in before
-            and (everything or self._touched(change, name) or before[name].parked != after[name].parked)
+            for name, task in after.items()
+            if name in before and (everything or self._touched(change, name) or before[name].parked != task.parked)
         ]
         moved = [name for name in after if name in before and before[name].triggers != after[name].triggers]
         return _Plan(

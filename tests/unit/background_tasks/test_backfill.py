@@ -9,6 +9,7 @@ from hypothesis import given
 from dms.background_tasks.agenda import MOST_BACKFILLED
 from dms.background_tasks.backfill import past_fires
 from dms.background_tasks.entry import Entry
+from dms.background_tasks.exclusion import Calendar, Exclusion
 from dms.background_tasks.task import Task
 from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
@@ -25,12 +26,12 @@ def wall(text):
 NOW = Instant(wall("2026-01-05T12:30"), 50 * HOUR)
 
 
-def fires(triggers, since, until, now=NOW):
+def fires(triggers, since, until, now=NOW, **calendars):
     entry = Entry(Task("job", print), 1, False)
     timetables = [timetable_of(entry, trigger, UTC, "") for trigger in triggers]
     for timetable in timetables:
         timetable.begin(NOW)
-    found = past_fires(timetables, wall(since), wall(until), now)
+    found = past_fires(timetables, wall(since), wall(until), now, Exclusion(calendars))
     return [to_datetime(due).strftime("%dT%H:%M") for due in found]
 
 
@@ -92,3 +93,14 @@ def test_an_interval_comes_in_its_phase_before_its_anchor_too(minutes, back, len
     found = timetable.between(start, end, MOST_BACKFILLED, NOW)
     expected = [at for at in range(NOW.wall - (back // minutes + 1) * interval, end, interval) if start <= at]
     assert expected[:MOST_BACKFILLED] == found
+
+
+def test_what_a_calendar_leaves_out_is_no_past_fire():
+    triggers = [PeriodicTrigger(cron="0 */6 * * *", exclude=["nights"])]
+    nights = Calendar(windows=["22:00-06:00"])
+
+    assert ["03T06:00", "03T12:00", "03T18:00"] == fires(
+        triggers, "2026-01-03T00:00", "2026-01-04T00:00", nights=nights
+    )
+    both = [*triggers, PeriodicTrigger(cron="0 0 * * *")]
+    assert "03T00:00" in fires(both, "2026-01-03T00:00", "2026-01-04T00:00", nights=nights)

@@ -7,7 +7,8 @@ import pytest
 
 import dms
 from dms.background_tasks.scheduler import Scheduler
-from dms.errors import Conflict, InvalidInput, NotFound
+from dms.errors import Conflict, InvalidInput, InvalidTask, NotFound
+from dms.testing import FakeClock
 
 
 def test_more_slots_let_those_start_that_wait() -> None:
@@ -128,3 +129,58 @@ def test_a_task_that_is_not_there_can_not_be_updated_nor_one_that_is_registered(
     task = scheduler.add_task(dms.Task("work", print))
     with pytest.raises(Conflict):
         scheduler.update_task(task)
+
+
+# ── calendars ──
+
+NIGHTS = dms.Calendar(windows=["22:00-06:00"])
+
+
+def nightly(**fields: Any) -> dms.Task:
+    return dms.Task("backup", lambda: 1, triggers=[dms.PeriodicTrigger(cron="0 3 * * *", **fields)])
+
+
+@pytest.mark.parametrize(
+    ("calendars", "there"), [({}, "there are none."), ({"nights": NIGHTS}, "there are nights. Did you mean nights?")]
+)
+def test_a_calendar_that_is_not_there_is_refused_with_what_there_is(calendars: Any, there: str) -> None:
+    scheduler = Scheduler(1, calendars=calendars)
+    for register in (scheduler.add_task, scheduler.update_task):
+        with pytest.raises(InvalidTask) as caught:
+            register(nightly(exclude=["night"]))
+        assert f"exclude: no calendar is called 'night'; {there}" == str(caught.value)
+    assert not scheduler.has_task("backup")
+
+
+def test_a_changed_calendar_counts_at_once() -> None:
+    clock = FakeClock()
+    scheduler = Scheduler(1, clock=clock, timezone="UTC", calendars={"nights": NIGHTS})
+    clock.woken = scheduler.wake
+    with scheduler:
+        task = scheduler.add_task(nightly(exclude=["nights"], timezone="UTC"))
+        assert task.next_fire is None
+        scheduler.adjust(calendars={"nights": dms.Calendar(windows=["04:00-06:00"])})
+        assert "2026-01-01T03:00" == f"{task.next_fire:%Y-%m-%dT%H:%M}"
+        clock.advance("4h")
+        assert ["success"] == [execution.status for execution in task.execution_history]
+
+
+def test_other_settings_leave_the_calendars_as_they_are() -> None:
+    scheduler = Scheduler(1, calendars={"nights": NIGHTS})
+    scheduler.adjust(2)
+    assert "backup" == scheduler.add_task(nightly(exclude=["nights"])).name
+
+
+def test_a_task_that_is_used_up_says_so() -> None:
+    clock = FakeClock()
+    scheduler = Scheduler(1, clock=clock)
+    clock.woken = scheduler.wake
+    with scheduler:
+        scheduler.add_task(dms.Task("tick", lambda: 1, triggers=[dms.PeriodicTrigger("1h", max_runs=2)]))
+        clock.advance("1h")
+        assert "" == scheduler.view("tick").reason
+        clock.advance("1h")
+        view = scheduler.view("tick")
+        assert ("ready", "it has had its 2 runs (max_runs)", None) == (view.state, view.reason, view.next_fire)
+        told = scheduler.explain("tick")
+        assert "tick runs only when somebody asks: it has had its 2 runs (max_runs)." == told.sentence

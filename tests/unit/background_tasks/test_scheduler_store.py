@@ -68,6 +68,17 @@ def test_ids_are_known_at_the_start_and_stay_over_restarts(restarted: Make) -> N
         assert [("a", 1), ("b", 2), ("c", 3)] == [(view.name, view.id) for view in scheduler.tasks()]
 
 
+def test_a_task_that_only_the_store_knows_is_parked_where_its_calendar_is_gone(restarted: Make, module: Any) -> None:
+    nights = {"nights": dms.Calendar(windows=["22:00-06:00"])}
+    triggers = [dms.PeriodicTrigger("1h", exclude=["nights"])]
+    with restarted(calendars=nights) as scheduler:
+        scheduler.add_task(dms.Task("job", "gone:work", triggers=triggers))
+    with restarted() as scheduler:
+        assert "no calendar is called 'nights'; there are none." == scheduler.view("job").reason
+    with restarted(calendars=nights) as scheduler:
+        assert ("ready", "") == (scheduler.view("job").state, scheduler.view("job").reason)
+
+
 def test_a_declared_task_that_comes_again_after_the_start_has_its_id_again(restarted: Make) -> None:
     with restarted(dms.Task("a", answer, origin="declared"), dms.Task("b", answer, origin="declared")):
         pass

@@ -23,7 +23,7 @@ def settings(stored: bool = False, **given: Any) -> Settings:
 
 
 def test_settings_are_read_into_whole_values() -> None:
-    assert Settings(3, ZoneInfo("Europe/Helsinki"), 30_000_000, 2_000_000, 7) == settings()
+    assert Settings(3, ZoneInfo("Europe/Helsinki"), 30_000_000, 2_000_000, 7, {}) == settings()
 
 
 def test_a_store_keeps_more_than_memory_unless_a_number_is_given() -> None:
@@ -31,7 +31,7 @@ def test_a_store_keeps_more_than_memory_unless_a_number_is_given() -> None:
 
 
 def test_what_is_not_given_stays_as_it_was() -> None:
-    assert settings() == changed_settings(settings(), None, None, None, None, None)
+    assert settings() == changed_settings(settings(), None, None, None, None, None, None)
 
 
 def test_slots_that_are_not_given_follow_the_machine_and_are_at_least_four(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +62,11 @@ def test_third_parties_are_not_asked_without_a_pause() -> None:
         ("timezone", "Mars", "timezone: 'Mars' is not a time zone; give a name such as Europe/Helsinki"),
         ("aging_quantum", "soon", "aging_quantum: 'soon'"),
         ("poll_interval", -1, "poll_interval: -1 is negative"),
+        (
+            "calendars",
+            {"nights": "22:00-06:00"},
+            "calendars: 'nights': '22:00-06:00' is not a name with its dms.Calendar",
+        ),
     ],
 )
 def test_a_setting_that_can_not_be_is_named(field: str, value: Any, message: str) -> None:

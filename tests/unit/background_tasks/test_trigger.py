@@ -177,6 +177,12 @@ def test_an_event_trigger_is_ready_from_its_event_to_its_reset():
         ("end", {"interval": "5m", "end": NOON.replace(tzinfo=None)}),
         ("end", {"interval": "5m", "start": NOON, "end": NOON - timedelta(days=1)}),
         ("jitter", {"interval": "5m", "jitter": "-1s"}),
+        ("max_runs", {"interval": "5m", "max_runs": 0}),
+        ("max_runs", {"interval": "5m", "max_runs": True}),
+        ("max_runs", {"interval": "5m", "max_runs": "3"}),
+        ("exclude", {"interval": "5m", "exclude": "nights"}),
+        ("exclude", {"interval": "5m", "exclude": ["nights", ""]}),
+        ("exclude", {"interval": "5m", "exclude": [3]}),
     ],
 )
 def test_a_periodic_trigger_that_can_not_be_is_refused_by_the_name_of_its_field(field, fields):
@@ -237,6 +243,9 @@ TRIGGERS = [
     PeriodicTrigger(cron="0 3 * * *"),
     PeriodicTrigger(cron="*/5 * * * *", timezone="Europe/Helsinki", jitter="1m"),
     PeriodicTrigger(cron="@reboot"),
+    PeriodicTrigger("5m", max_runs=3),
+    PeriodicTrigger("5m", exclude=["nights"]),
+    PeriodicTrigger(cron="0 3 * * *", exclude=["nights", "holidays"], max_runs=1),
     OneTimeTrigger("10m"),
     OneTimeTrigger(0),
     OneTimeTrigger(at=NOON),
@@ -252,6 +261,11 @@ def test_a_trigger_comes_back_from_its_definition_as_it_was(trigger):
     assert trigger == again
     assert hash(trigger) == hash(again)
     assert str(trigger) == str(again)
+
+
+def test_a_definition_says_nothing_of_bounds_that_a_trigger_has_not():
+    """What was kept before there were any is no changed definition."""
+    assert {"max_runs", "exclude"}.isdisjoint(definition_of(PeriodicTrigger("5m")))
 
 
 def test_no_two_different_triggers_are_equal():
@@ -297,6 +311,12 @@ def test_only_a_third_party_that_does_not_know_its_times_is_polled():
     ("text", "trigger"),
     [
         ("every 1h30m", PeriodicTrigger("90m")),
+        ("every 5m, 3 times at most", PeriodicTrigger("5m", max_runs=3)),
+        ("every 5m, not in nights", PeriodicTrigger("5m", exclude=["nights"])),
+        (
+            "every 5m, not in a, b and c, 2 times at most",
+            PeriodicTrigger("5m", exclude=["a", "b", "c"], max_runs=2),
+        ),
         ("once after 10m", OneTimeTrigger(600)),
         ("once at 2026-01-05 12:00:00 UTC", OneTimeTrigger(at=NOON)),
         ("after backup success", EventTrigger("task.backup.success")),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.retry import NO_RETRY, Backoff, RetryPolicy
 from dms.background_tasks.task import CatchUp, Durability, Overlap, Program, Task
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
@@ -81,10 +82,62 @@ def test_a_function_gets_its_arguments(declare: Declare) -> None:
         ("at: 2026-12-24T18:00+02:00", OneTimeTrigger(at=datetime(2026, 12, 24, 16, tzinfo=UTC))),
         ("at: 2026-12-24T18:00, timezone: Europe/Helsinki", OneTimeTrigger(at=datetime(2026, 12, 24, 16, tzinfo=UTC))),
         ("on: task.b.success", EventTrigger("task.b.success")),
+        ("every: 5m, mode: fixed_delay", PeriodicTrigger("5m", mode="fixed_delay")),
+        ("every: 5m, max_runs: 3", PeriodicTrigger("5m", max_runs=3)),
+        ("every: 1d, start: 2026-12-24T18:00+02:00", PeriodicTrigger("1d", start="2026-12-24T16:00+00:00")),
+        (
+            "cron: '0 3 * * *', timezone: Europe/Helsinki, start: 2026-12-24, end: 2027-01-06T06:00",
+            PeriodicTrigger(
+                cron="0 3 * * *",
+                timezone="Europe/Helsinki",
+                start="2026-12-23T22:00+00:00",
+                end="2027-01-06T04:00+00:00",
+            ),
+        ),
     ],
 )
 def test_each_key_that_says_when_is_a_trigger(declare: Declare, when: str, trigger: object) -> None:
     assert [trigger] == list(only(declare(f"tasks: {{a: {{run: [x], {when}}}}}")).triggers)
+
+
+def test_calendars_are_declared_beside_the_tasks_that_keep_to_them(declare: Declare) -> None:
+    declared = declare(
+        """
+calendars:
+  holidays: {dates: [12-25, 2026-12-31/2027-01-06], weekdays: [sun], timezone: Europe/Helsinki}
+  nights: {windows: ["22:00-06:00"]}
+tasks:
+  a: {run: [x], every: 5m, exclude: [nights, holidays]}
+"""
+    )
+    assert (PeriodicTrigger("5m", exclude=["nights", "holidays"]),) == only(declared).triggers
+    holidays = Calendar(dates=["12-25", "2026-12-31/2027-01-06"], weekdays=["sun"], timezone="Europe/Helsinki")
+    assert {"holidays": holidays, "nights": Calendar(windows=["22:00-06:00"])} == declared.calendars
+
+
+@pytest.mark.parametrize(
+    ("calendars", "messages"),
+    [
+        ("{}", ["tasks.a.exclude: no calendar is called 'nights'; there are none."]),
+        ("{night: {}}", ["tasks.a.exclude: no calendar is called 'nights'; there are night. Did you mean night?"]),
+        (
+            "{nights: {windows: [22-6]}}",
+            [
+                "calendars.nights.windows: '22-6' is not a window of the day such as 22:00-06:00",
+                "tasks.a.exclude: the calendar nights can't be used: ",
+            ],
+        ),
+        ("{nights: {windows: 22}}", ["tasks.a.exclude: the calendar nights can't be used: "]),
+        ("{nights: {timezone: Mars}}", ["tasks.a.exclude: the calendar nights can't be used: "]),
+    ],
+)
+def test_a_task_whose_calendar_can_not_be_used_is_parked_and_not_run_on_a_guess(
+    declare: Declare, calendars: str, messages: list[str]
+) -> None:
+    declared = declare(f"calendars: {calendars}\ntasks: {{a: {{run: [x], every: 5m, exclude: [nights]}}}}")
+    found = [str(finding).partition("  ")[2] for finding in declared.findings]
+    assert [True] * len(messages) == [text.startswith(start) for text, start in zip(found, messages, strict=True)]
+    assert messages[-1] in declared.tasks[0].parked
 
 
 def test_a_local_moment_is_read_in_the_schedulers_zone(declare: Declare) -> None:
@@ -234,9 +287,13 @@ def test_a_name_that_can_name_no_task_is_told_and_left_out(declare: Declare) -> 
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ("every: 5m, timezone: UTC", "tasks.a.timezone: does nothing without cron or at"),
+        ("every: 5m, timezone: UTC", "tasks.a.timezone: does nothing without cron or at or start or end"),
         ("after: 5m, jitter: 1s", "tasks.a.jitter: does nothing without cron or every"),
         ("on: x, at_start: true", "tasks.a.at_start: does nothing without every"),
+        ("cron: '0 3 * * *', mode: fixed_delay", "tasks.a.mode: does nothing without every"),
+        ("on: x, max_runs: 3", "tasks.a.max_runs: does nothing without cron or every"),
+        ("on: x, start: 2026-12-24", "tasks.a.start: does nothing without cron or every"),
+        ("after: 5m, end: 2026-12-24", "tasks.a.end: does nothing without cron or every"),
     ],
 )
 def test_a_key_that_does_nothing_is_told_and_parks_nothing(declare: Declare, keys: str, message: str) -> None:

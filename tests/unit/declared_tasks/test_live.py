@@ -87,6 +87,39 @@ async def test_an_edited_daily_time_that_has_passed_does_not_fire(node: Node) ->
     assert [] == await node.scheduler.history("backup")
 
 
+NIGHTLY = """
+calendars: {nights: {windows: ["22:00-06:00"]}}
+tasks: {backup: {run: ["true"], cron: "0 3,12 * * *", timezone: UTC, exclude: [nights]}}
+"""
+
+
+async def test_a_changed_calendar_counts_at_once_for_a_task_that_sleeps(node: Node) -> None:
+    await node.save(NIGHTLY)
+    assert BEGIN.replace(hour=12) == node.next("backup")
+    await node.save(NIGHTLY.replace("22:00-06:00", "10:00-14:00"))
+    assert datetime(2020, 8, 15, 3, tzinfo=UTC) == node.next("backup")
+
+
+async def test_a_calendar_that_a_task_keeps_to_can_not_be_taken_away_by_itself(node: Node) -> None:
+    await node.save(NIGHTLY)
+    with pytest.raises(ConfigError, match=r"tasks\.backup\.exclude: no calendar is called 'nights'"):
+        await node.save(NIGHTLY.replace("nights: {windows", "days: {windows"))
+    assert BEGIN.replace(hour=12) == node.next("backup")
+
+
+async def test_a_calendar_that_is_mended_brings_back_the_task_that_was_parked_for_it(node: Node) -> None:
+    node.file.write_text(NIGHTLY.replace("22:00", "22"))
+    broken = tasks_from(node._load())
+    assert broken.tasks[0].parked
+    node.live = LiveConfig(node._load(), MemoryConfigStore(), node.clock, node._read)
+    node.live.start()
+    node.live.subscribe(LiveTasks(node.scheduler, broken))
+    node.scheduler.update_task(broken.tasks[0])
+    await node.save(NIGHTLY)
+    assert "ready" == node.scheduler.view("backup").state
+    assert BEGIN.replace(hour=12) == node.next("backup")
+
+
 async def test_a_reference_to_what_is_not_there_refuses_the_file_as_a_whole(node: Node) -> None:
     """open-telemetry/opentelemetry-collector#11817: the old was stopped before the new had been checked."""
     with pytest.raises(ConfigError, match=r"tasks\.check\.call"):

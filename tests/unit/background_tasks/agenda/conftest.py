@@ -26,6 +26,7 @@ from dms.background_tasks.decision import (
     Start,
     Succeeded,
 )
+from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.task import Event, Execution, Task
 from dms.instant import Instant, from_datetime, microseconds, to_datetime
@@ -118,6 +119,12 @@ class World:
 
     def emit(self, topic: str, payload: Any = None) -> None:
         self.agenda.emit(Event(topic, payload, self.now.wall), self.now)
+        self.turn()
+
+    def keep_to(self, **calendars: Calendar) -> None:
+        """These calendars leave fires out from now on."""
+        self.agenda.keep_to(calendars, self.now)
+        self._options["calendars"] = calendars
         self.turn()
 
     def pause(self, name: str | None = None, until: str | None = None) -> None:

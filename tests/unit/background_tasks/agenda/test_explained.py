@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from dms.background_tasks.decision import Failed
 from dms.background_tasks.evidence import evidence_of
+from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.explanation import explain
 from dms.background_tasks.phrases import MINUTE
 from dms.background_tasks.retry import RetryPolicy
@@ -142,6 +143,22 @@ def asked(world, at):
     executions = world.store.executions(Query("job", 10_000)).result()
     view = view_of(entry, world.agenda, {})
     return explain(evidence_of(entry, world.agenda, view, executions, True, UTC, world.now, at), at), executions
+
+
+def test_a_fire_that_a_calendar_leaves_out_is_explained_before_and_after_it(world):
+    world.keep_to(nights=Calendar(windows=["22:00-06:00"]))
+    world.add(Task("job", nothing, triggers=[PeriodicTrigger(cron="0 * * * *", timezone="UTC", exclude=["nights"])]))
+    at = from_datetime(datetime(2026, 1, 5, 3, tzinfo=UTC))
+    before, _ = asked(world, at)
+    world.go("4h")
+    after, _ = asked(world, at)
+
+    why = "falls on a time that the calendar nights leaves out"
+    assert ("will_not_run", f"job will not run at 03:00 today: it {why}.") == (before.verdict, before.sentence)
+    assert ("did_not_run", "job did not run at 03:00 today: the calendar nights leaves it out.") == (
+        after.verdict,
+        after.sentence,
+    )
 
 
 actions = st.one_of(
