@@ -75,6 +75,19 @@ def ignore(run):
         time.sleep(1)
 
 
+def collect(run, stop_after=0):
+    """Save what was collected so far: up to 4 numbers, and only so many, then wait for ever."""
+    found = run.state or []
+    note(run, f"found-{len(found)}")
+    while len(found) < 4:
+        found.append(len(found))
+        run.save(found)
+        note(run, f"saved-{len(found)}")
+        if len(found) == stop_after:
+            ignore(run)
+    return found
+
+
 def leave_a_thread(run):
     """Start a thread that holds the interpreter at its end."""
     threading.Thread(target=ignore, args=(run,), name="theirs", daemon=False).start()

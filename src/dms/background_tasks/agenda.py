@@ -37,6 +37,7 @@ from dms.background_tasks.overlap import may_queue, overtakes, why_busy
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.retry import RETRY, RETRY_LATER
+from dms.background_tasks.saved_state import with_state
 from dms.background_tasks.store import Life, Pause, Skipped
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
 from dms.background_tasks.timetable import LONG_STEP, Timetable
@@ -584,10 +585,28 @@ class Agenda:
             self.attempts.accept(Accept(ticket, attempt.execution()), entry)
         return True
 
+    def save_state(self, execution_id: str, packed: bytes | None, ticket: Any, now: Instant) -> None:
+        """An execution saves how far its work has come; `ticket` is told once that is on disk."""
+        attempt = self.attempts.get(execution_id)
+        if attempt is None:
+            self._decisions.append(Refuse(ticket, "the run is over; what it saves is not kept"))
+            return
+        entry: Entry = attempt.entry
+        entry.saved = with_state(entry.saved, attempt.run_id, packed)
+        self._touch(entry)
+        accept = Accept(ticket, attempt.execution())
+        if self._stored and not entry.removed:
+            self._ledger.accept(accept)
+        else:
+            self._decisions.append(accept)
+
     # ── ends ──
 
     def _ended(self, entry: Entry, execution: Execution, now: Instant) -> None:
         """An attempt has ended: what follows from it, for others and for the task itself."""
+        if entry.saved is not None and execution.status is Status.SUCCESS and execution.run_id in entry.saved:
+            entry.saved = with_state(entry.saved, execution.run_id, None)
+            self._touch(entry)
         if execution.retry_at is None:
             self._run_over(entry, execution, now)
         if entry.queue:

@@ -143,6 +143,8 @@ class Attempts:
             while (attempt := slots.next()) is not None:
                 entry: Entry = attempt.entry
                 task = attempt.task
+                if entry.saved is not None:
+                    entry.inherit(attempt)
                 if (task.concurrency or task.catch_up_window) is not None and not self._may_start(attempt, now):
                     slots.release()
                 elif not entry.durable:

@@ -25,7 +25,7 @@ from dms.background_tasks.decision import (
     Start,
 )
 from dms.background_tasks.executor import Deliver, Executor, Running, error_text
-from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, Sinks
+from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, SaveSink, Sinks
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution
 from dms.background_tasks.transcript import Transcript, Transcripts
@@ -46,6 +46,7 @@ class Messages(NamedTuple):
     written: Callable[[int, "Future[None]"], None]
     progressed: ProgressSink
     beat: Callable[[Run], None]
+    save: SaveSink
 
 
 class Dispatcher:
@@ -72,7 +73,8 @@ class Dispatcher:
     ) -> None:
         self._agenda, self._executors, self._messages, self._store = agenda, executors, messages, store
         transcript = None if transcripts is None else partial(_transcript_of, transcripts)
-        self._snapshot, self._sinks = snapshot, Sinks(log, messages.progressed, messages.beat, transcript)
+        self._snapshot = snapshot
+        self._sinks = Sinks(log, messages.progressed, messages.beat, transcript, messages.save)
         self._traces, self._history_limit, self.alert = traces, history_limit, alert
         self._listeners = listeners
         self.progress: dict[str, Progress] = {}

@@ -14,6 +14,7 @@ from dms.background_tasks.history_bound import HistoryBound
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.polling import Poller
 from dms.background_tasks.run import Run
+from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Settings
 from dms.background_tasks.task import Event, Task
 from dms.background_tasks.trigger import SubscribableChannel, is_polled
@@ -296,6 +297,10 @@ class Engine:
         if progress is not None and attempt is not None:
             self.dispatcher.progress[run.id] = progress
             self.dispatcher.tell(RunEvent("progress", run.task, attempt.execution(), progress.text, progress))
+
+    def save_state(self, run: Run, packed: bytes | None, saving: Saving, now: Instant) -> None:
+        """A run saves how far its work has come."""
+        self.agenda.save_state(run.id, packed, saving, now)
 
     def beat(self, run: Run, now: Instant) -> None:
         """A run has given a sign of life."""

@@ -6,6 +6,7 @@ from operator import attrgetter
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.definition import definition
 from dms.background_tasks.gathering import Gathering
+from dms.background_tasks.saved_state import SavedStates, taken_over
 from dms.background_tasks.skips import Skips
 from dms.background_tasks.store import Mark, Pace, Pause, Skipped, StoredTask, TaskState
 from dms.background_tasks.task import Durability, Execution, Task
@@ -34,6 +35,7 @@ class Entry:
         "queue",
         "removed",
         "retries",
+        "saved",
         "skip_next",
         "skips",
         "task",
@@ -54,6 +56,7 @@ class Entry:
         self.retries: dict[Attempt, None] | None = None
         self.pause: Pause | None = None
         self.pace: Pace | None = None
+        self.saved: SavedStates | None = None
         self.skip_next: int | None = None
         self.skips: Skips | None = None
         self.last: Execution | None = None
@@ -116,6 +119,11 @@ class Entry:
                 return False
         return True
 
+    def inherit(self, attempt: Attempt) -> None:
+        """An attempt begins: what the run before it left is its own, where it has saved nothing itself."""
+        if self.saved is not None:
+            self.saved = taken_over(self.saved, attempt.run_id, {each.run_id for each in self.unfinished()})
+
     def begin(self, attempt: Attempt) -> None:
         """An attempt of it waits for a slot, and then runs."""
         self.active += 1
@@ -173,7 +181,8 @@ class Entry:
         parked = bool(self.task.parked)
         marks = self.parked_marks if parked else tuple(timetable.kept(boot_id) for timetable in self.timetables)
         latest = () if self.skips is None else self.skips.latest
-        return TaskState(marks, self.pause, self.skipped, finished, self.skip_next, latest, self.pace)
+        saved = {} if finished else self.saved or {}
+        return TaskState(marks, self.pause, self.skipped, finished, self.skip_next, latest, self.pace, saved)
 
     def stored(self, boot_id: str, finished: int | None = None) -> StoredTask:
         """All that must be kept."""

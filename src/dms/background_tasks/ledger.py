@@ -168,9 +168,10 @@ class Ledger:
         return late and self._batch.life is None
 
     def tickets(self) -> list[Any]:
-        """The tickets of all ends that are not on disk yet."""
+        """The tickets of all that is not on disk yet."""
         batches = (self._batch,) if self._under_way is None else (self._under_way, self._batch)
-        return [end.ticket for batch in batches for end in batch.ends]
+        ends = [end.ticket for batch in batches for end in batch.ends]
+        return ends + [accept.ticket for batch in batches for accept in batch.accepts]
 
     def saved(self, number: int) -> Batch:
         """That batch is on disk."""

@@ -84,6 +84,7 @@ class Memory:
         entry.pause, entry.skip_next, entry.pace = stored.state.pause, stored.state.skip_next, stored.state.pace
         if stored.state.skipped:
             entry.skips = Skips(stored.state.skipped, stored.state.skips)
+        entry.saved = stored.state.saved or None
         entry.last = self._last.get(entry.id)
 
     def remember(self, task: StoredTask) -> None:

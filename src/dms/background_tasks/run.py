@@ -1,13 +1,15 @@
 """Run: what a task's function may ask and tell while it runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from dms.background_tasks.decision import Attempt
+from dms.background_tasks.saved_state import pack, unpack
 from dms.background_tasks.task import Event
 from dms.background_tasks.transcript import Transcript
+from dms.errors import Misuse
 from dms.instant import to_datetime
 
 
@@ -21,6 +23,9 @@ class Progress(NamedTuple):
 
 LogSink = Callable[["Run", str, str, Mapping[str, Any]], None]
 ProgressSink = Callable[["Run"], None]
+
+
+SaveSink = Callable[["Run", bytes | None], Awaitable[None]]
 
 
 class RunLog:
@@ -55,6 +60,7 @@ class Sinks(NamedTuple):
     progress: ProgressSink
     heartbeat: "Callable[[Run], None]" = lambda run: None
     transcript: "Callable[[Run], Transcript] | None" = None
+    save: "SaveSink | None" = None
 
 
 CURRENT_RUN: "ContextVar[Run | None]" = ContextVar("dms_run", default=None)
@@ -143,6 +149,23 @@ class Run:
         if not self._beat and self._attempt.task.heartbeat_timeout is not None:
             self._beat = True
             self._sinks.heartbeat(self)
+
+    @property
+    def state(self) -> Any:
+        """What this run saved last, in this attempt or an earlier one, also before a crash; where it has saved nothing
+        yet, what the task's last run left that did not succeed; None where there is nothing. A copy each time."""
+        states = self._attempt.entry.saved
+        return None if states is None else unpack(states.get(self._attempt.run_id))
+
+    def save(self, state: Any) -> Awaitable[None]:
+        """Keep how far the work has come, as `state` of the next attempt; success clears it, so does None. It is made
+        of JSON's values, 64 KiB at most. In a thread it is on disk (where there is a store) when this returns; on an
+        event loop once it was awaited: `await run.save(state)`. InvalidInput where it can't be kept, and nothing
+        changes; Conflict where the run is over; ShuttingDown where the scheduler stops before it is on disk."""
+        packed = pack(state)
+        if self._sinks.save is None:
+            raise Misuse("save: this run belongs to no scheduler")
+        return self._sinks.save(self, packed)
 
     def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """A line of its log; what `log` calls."""

@@ -36,6 +36,7 @@ from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.run import Run
+from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Duration, changed_settings, usual_settings
 from dms.background_tasks.store import ExecutionStore, Query
 from dms.background_tasks.task import Execution, Status, Task
@@ -463,7 +464,9 @@ class Scheduler:
         dispatcher = Dispatcher(
             agenda,
             self._executors,
-            Messages(partial(self._inbox.post, Engine.finished), self._written, self._progressed, self._beat),
+            Messages(
+                partial(self._inbox.post, Engine.finished), self._written, self._progressed, self._beat, self._save
+            ),
             store=self._store,
             snapshot=self._snapshot,
             log=self._host.log,
@@ -525,10 +528,10 @@ class Scheduler:
             self._transcripts.close()
 
     def _tell_pending(self) -> None:
-        """Close the inbox; who asked for a run that was not even looked at is told."""
+        """Close the inbox; who asked for what was not even looked at is told."""
         for arguments in self._inbox.close():
             for handle in arguments:
-                if isinstance(handle, Handle):
+                if isinstance(handle, (Handle, Saving)):
                     handle.give_up()
 
     def __enter__(self) -> Self:
@@ -586,6 +589,14 @@ class Scheduler:
 
     def _beat(self, run: Run) -> None:
         self._inbox.post(Engine.beat, run)
+
+    def _save(self, run: Run, packed: bytes | None) -> Saving:
+        saving = Saving()
+        self._inbox.post(Engine.save_state, run, packed, saving)
+        if self._inbox.closed:
+            saving.give_up()
+        saving.wait()
+        return saving
 
 
 def _moment(given: datetime, what: str) -> int:

@@ -83,7 +83,8 @@ class TaskState(msgspec.Struct, frozen=True):
 
     `finished` is the number of the process start in which a one-time task ended; None while it lives. `skip_next` is
     when (wall) an operator asked to leave its next fire out, None where nobody did. `skips` are the latest fires that
-    did not run, oldest first; `pace` is there where its key has a rate.
+    did not run, oldest first; `pace` is there where its key has a rate, `saved` what runs of
+    it have saved, as JSON, by run.
     """
 
     marks: tuple[Mark, ...] = ()
@@ -93,6 +94,7 @@ class TaskState(msgspec.Struct, frozen=True):
     skip_next: int | None = None
     skips: tuple[Skipped, ...] = ()
     pace: Pace | None = None
+    saved: Mapping[str, bytes] = {}
 
 
 class StoredTask(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from dms.background_tasks.dispatcher import REMEMBERED, Dispatcher, Messages
 from dms.background_tasks.executor import Deliver
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.run import Run
+from dms.background_tasks.saving import Saving
 from dms.background_tasks.task import Execution, Status, Task
 from dms.background_tasks.view import RunEvent
 from dms.errors import NotFound, StoreError
@@ -61,6 +62,7 @@ class World:
                 lambda batch, future: self.written.append((batch, future.exception())),
                 lambda run: None,
                 lambda run: None,
+                lambda run, packed: Saving(),
             ),
             store=store,
             snapshot=snapshot,
