@@ -1,6 +1,7 @@
 """The loop's side of the scheduler: messages come in, the agenda decides, the dispatcher carries out."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -174,6 +175,11 @@ class Engine:
         self.turn()
 
     # ── messages: tasks ──
+
+    def add_all(self, tasks: Sequence[Task], now: Instant) -> None:
+        """Tasks are registered, or come in the place of those of their names."""
+        for task in tasks:
+            self.add(task, now)
 
     def add(self, task: Task, now: Instant) -> None:
         """A task is registered, or comes in the place of one of its name."""

@@ -20,23 +20,46 @@ class Registry:
         self._highest = 0
         self._lock = Lock()
 
-    def add(self, task: Task) -> None:
-        """Take a task in; it takes the place of one of its name that only the store brought back. Conflict where its
-        name is taken, or it is registered already; InvalidTask where it contradicts another one of its key, or would
-        run in a circle with others."""
+    def add(self, *tasks: Task) -> None:
+        """Take tasks in, all or none; each takes the place of one of its name that only the store brought back.
+        Conflict where a name is taken, or one is registered already; InvalidTask where one contradicts another of its
+        key, or would run in a circle with others."""
         with self._lock:
-            if task.id is not None or task.registered:
-                raise Conflict(f"{task.name} is registered already; make another Task")
-            if task.concurrency is not None:
-                self._check_keys([task])
-            self._check_circles([task])
-            there = self._by_name.setdefault(task.name, task)
-            if there is not task:
-                self._take_over(task, there)
-            elif self._numbered:
-                self._number(task)
-            if task.concurrency is not None:
-                self._share_key(task)
+            sharing, chained = list[Task](), list[Task]()
+            for task in tasks:
+                self._check_free(task)
+                if task.concurrency is not None:
+                    sharing.append(task)
+                if task.event_triggers:
+                    chained.append(task)
+            if len(tasks) > 1:
+                _check_apart(tasks)
+            if sharing:
+                self._check_keys(sharing)
+            if chained:
+                self._check_circles(chained)
+            for task in tasks:
+                self._take_in(task)
+
+    def _check_free(self, task: Task) -> None:
+        """Conflict unless it is new, and its name free."""
+        if task.id is not None or task.registered:
+            raise Conflict(f"{task.name} is registered already; make another Task")
+        there = self._by_name.get(task.name)
+        if there is not None and not there.restored:
+            raise Conflict(f"a task called {task.name} is there already; remove it first, or take another name")
+
+    def _take_in(self, task: Task) -> None:
+        there = self._by_name.get(task.name)
+        if there is not None:
+            task.id = there.id
+            self._put(task)
+            return
+        if self._numbered:
+            self._number(task)
+        self._by_name[task.name] = task
+        if task.concurrency is not None:
+            self._share_key(task)
 
     def _check_circles(self, tasks: Sequence[Task]) -> None:
         coming = {task.name: task for task in tasks}
@@ -49,12 +72,6 @@ class Registry:
             circle = circle_of(task.name, before) if task.triggers else ()
             if circle:
                 raise InvalidTask(f"triggers: {told(circle)}")
-
-    def _take_over(self, task: Task, there: Task) -> None:
-        if not there.restored:
-            raise Conflict(f"a task called {task.name} is there already; remove it first, or take another name")
-        task.id = there.id
-        self._put(task)
 
     def replace(self, tasks: Sequence[Task]) -> None:
         """Take tasks in, each in the place of the one of its name; all, or none where one can't be. NotFound where
@@ -186,3 +203,12 @@ def check_key(task: Task, others: Iterable[Task]) -> None:
                 what = f"which {other.name} says of the same key, {concurrency.key}; change both together"
                 raise InvalidTask(f"concurrency.{difference}, {what}")
             return
+
+
+def _check_apart(tasks: Sequence[Task]) -> None:
+    """Conflict where two of them share a name."""
+    names = set[str]()
+    for task in tasks:
+        if task.name in names:
+            raise Conflict(f"two of the tasks are called {task.name}; give each a name of its own")
+        names.add(task.name)

@@ -110,8 +110,16 @@ class Scheduler:
         return task
 
     def add_tasks(self, tasks: Iterable[Task]) -> list[Task]:
-        """Register many tasks, each as `add_task` does."""
-        return [self.add_task(task) for task in tasks]
+        """Register many tasks, as `add_task` does one: all, or none where one can't be."""
+        self._check_open()
+        added = list(tasks)
+        for task in added:
+            prepare(task)
+        self._registry.add(*added)
+        for task in added:
+            task.register(self)
+        self._inbox.post(Engine.add_all, added)
+        return added
 
     def update_task(self, task: Task) -> Task:
         """Give the task of that name another definition, and give it back. It keeps its ID, its history and the phase
@@ -130,7 +138,7 @@ class Scheduler:
         self._registry.replace(updated)
         for task in updated:
             task.register(self)
-            self._inbox.post(Engine.add, task)
+        self._inbox.post(Engine.add_all, updated)
         return updated
 
     def check_key(self, task: Task, beside: str) -> None:

@@ -389,7 +389,11 @@ class Task(_Called, kw_only=True, eq=False):
     @property
     def event_triggers(self) -> list[EventTrigger]:
         """Those of its triggers that wait for an event."""
-        return [trigger for trigger in self.triggers if isinstance(trigger, EventTrigger)]
+        found = []
+        for trigger in self.triggers:
+            if isinstance(trigger, EventTrigger):
+                found.append(trigger)  # noqa: PERF401 - asked of each task that is added, and a comprehension is slower
+        return found
 
 
 _USUAL_KINDS = (tuple, MappingProxyType, RetryPolicy, bool, str, Lane, type(None))

@@ -185,3 +185,17 @@ def test_what_only_the_store_brought_back_contradicts_nothing() -> None:
     registry = Registry(numbered=True)
     registry.restore(of_key("old", 1, restored=True), 1)
     registry.add(of_key("new", 2))
+
+
+def test_of_many_tasks_all_are_taken_in_or_none() -> None:
+    registry, there = Registry(numbered=True), task("c")
+    registry.add(there)
+    many = [task("a"), task("b"), task("c")]
+    with pytest.raises(Conflict, match="a task called c is there already"):
+        registry.add(*many)
+    assert ([there], [None, None, None]) == (registry.all(), [each.id for each in many])
+    with pytest.raises(Conflict, match="two of the tasks are called a; give each a name of its own"):
+        registry.add(many[0], many[1], task("a"))
+    assert [there] == registry.all()
+    registry.add(*many[:2])
+    assert [1, 2, 3] == [each.id for each in registry.all()]
