@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dms.adapters.memory import MemoryStore as MemoryStore
     from dms.adapters.sqlite import SqliteStore as SqliteStore
     from dms.adapters.transcripts import FileTranscripts as FileTranscripts
+    from dms.background_tasks.breaker import Breaker as Breaker
     from dms.background_tasks.channel import Channel as Channel
     from dms.background_tasks.concurrency import Concurrency as Concurrency
     from dms.background_tasks.exclusion import Calendar as Calendar
@@ -68,6 +69,7 @@ _ROOMS = {
     "dms.adapters.memory": ("MemoryStore",),
     "dms.adapters.sqlite": ("SqliteStore",),
     "dms.adapters.transcripts": ("FileTranscripts",),
+    "dms.background_tasks.breaker": ("Breaker",),
     "dms.background_tasks.channel": ("Channel",),
     "dms.background_tasks.concurrency": ("Concurrency",),
     "dms.background_tasks.exclusion": ("Calendar",),

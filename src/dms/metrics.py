@@ -100,6 +100,13 @@ REVISION = Instrument("dms.config.revision", Kind.GAUGE, "{revision}", "The conf
 FINDINGS = Instrument(
     "dms.findings", Kind.UP_DOWN_COUNTER, "{finding}", "What wants a look, by its code.", ("dms.finding.code",)
 )
+OVERDUE = Instrument(
+    "dms.task.overdue",
+    Kind.UP_DOWN_COUNTER,
+    "{task}",
+    "Tasks that have not succeeded within the time that they were expected to: 1 for each.",
+    _TASK,
+)
 COMMITS = Instrument("dms.store.commits", Kind.COUNTER, "{commit}", "Transactions that the store has committed.")
 LOOP_LAG = Instrument(
     "dms.event_loop.lag",
@@ -137,7 +144,8 @@ UPTIME = Instrument("process.uptime", Kind.GAUGE, "s", "How long this process ha
 
 INSTRUMENTS = (
     EXECUTIONS, DURATION, TASK_CPU, TASK_MEMORY, LATENESS, WAIT, RUNNING, WAITING, SLOTS, COMMANDS, SOCKETS, REVISION,
-    FINDINGS, COMMITS, LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS, DESCRIPTORS, UPTIME,
+    FINDINGS, OVERDUE, COMMITS, LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS, DESCRIPTORS,
+    UPTIME,
 )  # fmt: skip
 """All of them."""
 

@@ -9,7 +9,7 @@ import pytest
 import dms
 
 NAMES = """Scheduler Task Execution Run Event Status Trigger PeriodicTrigger OneTimeTrigger EventTrigger Channel
-Calendar Concurrency RetryPolicy RetryLater GiveUp Backoff Overlap CatchUp Durability Program Handle Progress
+Calendar Concurrency RetryPolicy RetryLater GiveUp Backoff Breaker Overlap CatchUp Durability Program Handle Progress
 TaskView RunEvent ExecutionStore MemoryStore SqliteStore FileTranscripts Usage
 DmsError ConfigError Conflict InvalidInput InvalidCron InvalidTask InvalidTrigger Misuse NotFound ShuttingDown
 StoreError WaitTimeout

@@ -43,6 +43,7 @@ from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, T
 from dms.background_tasks.timetable import LONG_STEP, Timetable
 from dms.background_tasks.timetables import timetable_of
 from dms.background_tasks.trigger import Trigger
+from dms.background_tasks.watching import Watching
 from dms.instant import SECOND, Instant
 
 GRACE = 60 * SECOND
@@ -69,10 +70,12 @@ class Agenda:
         boot_id: str = "",
         stored: bool = False,
         aging_quantum: int = 60 * SECOND,
+        quarantine_after: int = 0,
         memory: Memory | None = None,
     ) -> None:
-        """`memory` is what the store still knew (see `recovery`); `stored` whether there is one;
-        `seed` and `boot_id` tell this node and this boot of the machine from others."""
+        """`memory` is what the store still knew (see `recovery`); `stored` whether there is one; `quarantine_after` in
+        how many crashes in a row a task may be running until it is held back (0: in any number); `seed` and `boot_id`
+        tell this node and this boot of the machine from others."""
         self.entries: dict[int, Entry] = {}
         self.pause_state = memory.pause if memory else None
         self._memory = memory or Memory()
@@ -100,6 +103,16 @@ class Agenda:
         self.life = Life(self._memory.starts, now.wall, now.wall)
         if stored:
             self._ledger.lives(self.life)
+        self._watching = Watching(
+            self._alarms,
+            self._decisions,
+            hold=self._hold,
+            let_go=self._resume,
+            touch=self._touch,
+            tell=lambda topic, payload, now: self.emit(Event(topic, payload, now.wall), now),
+        )
+        for met in self._memory.count_crash(quarantine_after, now):
+            self._ledger.keep(met)
         for execution in self._memory.interrupted(now):
             self._ledger.execution(execution)
         if self.pause_state is not None and self.pause_state.until is not None:
@@ -241,6 +254,7 @@ class Agenda:
             self._topics.setdefault(topic, {})[entry.id] = entry
         if entry.pause is not None and entry.pause.until is not None:
             self._alarms.at_wall(entry.pause.until, self._pause_over, entry)
+        self._watching.begin(entry, now)
         if not entry.task.parked:
             self._take_up_unfinished(entry, now)
             self._remove_if_over(entry)
@@ -253,7 +267,9 @@ class Agenda:
                 continue
             if cut is not None:
                 attempt.id, attempt.in_store = self.attempts.next_id(), False
-            if attempt.cause in (RETRY, RETRY_LATER):
+            if entry.quarantined:
+                self.attempts.wait_to_retry(attempt, now.boot)
+            elif attempt.cause in (RETRY, RETRY_LATER):
                 self.attempts.wait_to_retry(attempt, now.boot + _rest_of_wait(attempt, now))
             else:
                 self.attempts.admit(entry, attempt, now)
@@ -276,6 +292,8 @@ class Agenda:
         del self.entries[entry.id]
         entry.removed = True
         self._ledger.forget(entry)
+        if entry.watch is not None:
+            self._watching.forget(entry)
         for timetable in entry.timetables:
             timetable.token = 0
         self._unlisten(entry)
@@ -296,18 +314,22 @@ class Agenda:
                 self._ledger.execution(execution)
 
     def pause(self, task_id: int | None, until: int | None, reason: str, now: Instant) -> None:
-        """Hold a task back (None: every task of the users' lane): its fires are skipped and counted, retries wait."""
+        """Hold a task back (None: every task of the users' lane): its fires are skipped and counted, retries wait. One
+        that is quarantined stays so."""
         pause = Pause(now.wall, until, reason)
         entry = None if task_id is None else self.entries.get(task_id)
-        if entry is not None:
-            entry.pause = pause
-            self._touch(entry)
+        if entry is not None and not entry.quarantined:
+            self._hold(entry, pause)
         elif task_id is None:
             self._hold_all(pause)
-        else:
-            return
-        if until is not None:
-            self._alarms.at_wall(until, self._pause_over, entry)
+            if until is not None:
+                self._alarms.at_wall(until, self._pause_over, None)
+
+    def _hold(self, entry: Entry, pause: Pause) -> None:
+        entry.pause = pause
+        self._touch(entry)
+        if pause.until is not None:
+            self._alarms.at_wall(pause.until, self._pause_over, entry)
 
     def _hold_all(self, pause: Pause | None) -> None:
         self.pause_state = pause
@@ -317,6 +339,8 @@ class Agenda:
     def resume(self, task_id: int | None, now: Instant) -> None:
         """Let it go on; what was skipped meanwhile stays skipped."""
         entry = None if task_id is None else self.entries.get(task_id)
+        if entry is not None and entry.watch is not None:
+            self._watching.freed(entry, now)
         if entry is not None or task_id is None:
             self._resume(entry, now)
 
@@ -485,6 +509,8 @@ class Agenda:
             self._decisions.append(Refuse(ticket, refusal))
         else:
             self._fire(entry, now.wall, "operator", event, now, ticket)
+            if entry.quarantined:
+                self.resume(task_id, now)
 
     def backfill(self, task_id: int, due: int, now: Instant, ticket: Any = None) -> None:
         """An operator wants a run for a past fire; such runs wait for each other, and for whatever comes due meanwhile.
@@ -607,6 +633,8 @@ class Agenda:
         if entry.saved is not None and execution.status is Status.SUCCESS and execution.run_id in entry.saved:
             entry.saved = with_state(entry.saved, execution.run_id, None)
             self._touch(entry)
+        if entry.watch is not None:
+            self._watching.ended(entry, execution, now, self.attempts.stopping)
         if execution.retry_at is None:
             self._run_over(entry, execution, now)
         if entry.queue:
@@ -654,7 +682,7 @@ class Agenda:
             return
         if entry.durable:
             over = entry.stored(self._boot_id, finished=self._memory.starts)
-            self._ledger.finished(over)
+            self._ledger.keep(over)
             if entry.task.restored:
                 self._memory.remember(over)
         elif self._stored:

@@ -198,6 +198,15 @@ class Skip(msgspec.Struct, frozen=True):
     count: int
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """Something about a task that whoever listens should know: its breaker has opened (`tripped`) or `closed`, its
+    success is `overdue`, it is `quarantined`."""
+
+    task: str
+    kind: str
+    text: str
+
+
 class Remove(msgspec.Struct, frozen=True):
     """A task is gone: it was removed, or its one time is over."""
 
@@ -213,4 +222,4 @@ class Alert(msgspec.Struct, frozen=True):
     message: str
 
 
-Decision = Start | Cancel | Kill | Save | Accept | Refuse | End | Skip | Remove | Alert
+Decision = Start | Cancel | Kill | Save | Accept | Refuse | End | Skip | Notice | Remove | Alert

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Lane, Program, Task
@@ -48,7 +49,11 @@ def definition(task: Task) -> dict[str, Any]:
 def _came_later(task: Task) -> dict[str, Any]:
     """Fields that earlier versions did not have, only where they say something, so that what was kept before is no
     other definition."""
-    later = {"concurrency": plain(task.concurrency)}
+    later = {
+        "concurrency": plain(task.concurrency),
+        "breaker": _breaker(task.breaker),
+        "expect_success_within": _seconds(task.expect_success_within),
+    }
     return {field: value for field, value in later.items() if value}
 
 
@@ -72,6 +77,8 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
         triggers=[trigger for trigger in triggers if trigger is not None],
         retry_policy=RetryPolicy(**stored["retry_policy"]),
         lane=Lane(stored["lane"]),
+        breaker=_breaker_from(stored.get("breaker")),
+        expect_success_within=_length(stored.get("expect_success_within")),
         concurrency=msgspec.convert(stored.get("concurrency"), Concurrency | None),
         parked=parked,
         **durations,
@@ -108,6 +115,14 @@ def _retry(policy: RetryPolicy) -> dict[str, Any]:
         "max_delay": _seconds(policy.max_delay),
         **{field: value for field, value in later.items() if value},
     }
+
+
+def _breaker(breaker: Breaker | None) -> dict[str, Any] | None:
+    return None if breaker is None else {"failures": breaker.failures, "probe": _seconds(breaker.probe)}
+
+
+def _breaker_from(stored: Mapping[str, Any] | None) -> Breaker | None:
+    return None if stored is None else Breaker(stored["failures"], _length(stored["probe"]))
 
 
 _COPIED = (

@@ -18,6 +18,7 @@ from dms.background_tasks.decision import (
     End,
     Failed,
     Kill,
+    Notice,
     Refuse,
     Remove,
     Save,
@@ -91,6 +92,7 @@ class Dispatcher:
             Accept: self._accept,
             Refuse: self._refuse,
             Skip: self._skip,
+            Notice: self._notice,
             Remove: removed,
             Alert: alert,
         }
@@ -203,6 +205,10 @@ class Dispatcher:
     def _skip(self, decision: Skip) -> None:
         if self._listeners:
             self.tell(RunEvent("skipped", decision.task, None, decision.reason))
+
+    def _notice(self, decision: Notice) -> None:
+        if self._listeners:
+            self.tell(RunEvent(decision.kind, decision.task, None, decision.text))
 
     def tell(self, event: RunEvent) -> None:
         """Something has happened to a run: let whoever listens know."""

@@ -8,9 +8,10 @@ from dms.background_tasks.definition import definition
 from dms.background_tasks.gathering import Gathering
 from dms.background_tasks.saved_state import SavedStates, taken_over
 from dms.background_tasks.skips import Skips
-from dms.background_tasks.store import Mark, Pace, Pause, Skipped, StoredTask, TaskState
+from dms.background_tasks.store import QUARANTINE, Mark, Pace, Pause, Skipped, StoredTask, TaskState
 from dms.background_tasks.task import Durability, Execution, Task
 from dms.background_tasks.timetable import Timetable
+from dms.background_tasks.watch import Watch
 from dms.instant import microseconds
 
 _ONE_TIME = attrgetter("one_time")
@@ -41,6 +42,7 @@ class Entry:
         "task",
         "timetables",
         "topics",
+        "watch",
     )  # fmt: skip
 
     def __init__(self, task: Task, task_id: int, stored: bool) -> None:
@@ -60,6 +62,7 @@ class Entry:
         self.skip_next: int | None = None
         self.skips: Skips | None = None
         self.last: Execution | None = None
+        self.watch: Watch | None = None
         self.removed = False
         self.ended = False
         self.durable = self.durable_as(stored)
@@ -104,6 +107,11 @@ class Entry:
     def runs_by_itself(self) -> bool:
         """Whether its times count."""
         return self.task.enabled and not self.task.parked
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it is held back for having run in one crash after another."""
+        return self.pause is not None and self.pause.by == QUARANTINE
 
     @property
     def idle(self) -> bool:
@@ -182,7 +190,9 @@ class Entry:
         marks = self.parked_marks if parked else tuple(timetable.kept(boot_id) for timetable in self.timetables)
         latest = () if self.skips is None else self.skips.latest
         saved = {} if finished else self.saved or {}
-        return TaskState(marks, self.pause, self.skipped, finished, self.skip_next, latest, self.pace, saved)
+        watched = None if self.watch is None else self.watch.kept()
+        skip_next, pace = self.skip_next, self.pace
+        return TaskState(marks, self.pause, self.skipped, finished, skip_next, latest, pace, saved, watched)
 
     def stored(self, boot_id: str, finished: int | None = None) -> StoredTask:
         """All that must be kept."""

@@ -114,8 +114,8 @@ class Ledger:
         """A task is new, or its definition has changed."""
         self._batch.entries[entry] = True
 
-    def finished(self, task: StoredTask) -> None:
-        """A one-time task is over: what is kept of it from now on."""
+    def keep(self, task: StoredTask) -> None:
+        """What is kept of a task that is not there: of a one-time task that is over, of one that is yet to come."""
         self._batch.tasks[task.id] = task
 
     def drop(self, task_id: int) -> None:

@@ -9,17 +9,21 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import zip_longest
 
-import msgspec
+from msgspec.structs import replace
 
 from dms.background_tasks.decision import CRASH, Attempt
 from dms.background_tasks.definition import definition
 from dms.background_tasks.doubt import begin, go_on
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.skips import Skips
-from dms.background_tasks.store import Life, Pause, Stored, StoredTask
+from dms.background_tasks.store import QUARANTINE, Life, Pause, Stored, StoredTask, Watched
 from dms.background_tasks.task import Durability, Execution, Status
 from dms.background_tasks.trigger import definition_of
-from dms.instant import Instant
+from dms.background_tasks.watch import Watch
+from dms.instant import SECOND, Instant
+
+SOON = 3_600 * SECOND
+"""A run that a crash meets later than this after its start is not held to have to do with it."""
 
 _THE_CRASH = "the process ended while it ran"
 _RUNS_AGAIN = Durability.AT_LEAST_ONCE.value
@@ -37,6 +41,21 @@ class Memory:
         self._open: defaultdict[int, list[Execution]] = defaultdict(list)
         for execution in stored.unfinished if stored else ():
             self._open[execution.task_id].append(execution)
+        self._quarantined: set[str] = set()
+
+    def count_crash(self, quarantine_after: int, now: Instant) -> list[StoredTask]:
+        """Where the last process crashed, count that against the tasks that were running then, and forget earlier
+        crashes of those that were not; hold back whom so many in a row (0: none) have met. The tasks whose state that
+        changes."""
+        last = self.lives[-1] if self.lives else None
+        if last is None or last.stopped or last.start != self.starts - 1:
+            return []
+        met = {execution.task_id for found in self._open.values() for execution in found if _met(execution, last)}
+        counted = (_counted(task, task.id in met, quarantine_after, now) for task in self.tasks.values())
+        changed = [task for task in counted if task is not self.tasks[task.name]]
+        self.tasks.update({task.name: task for task in changed})
+        self._quarantined = {task.name for task in changed if _quarantined(task)}
+        return changed
 
     def interrupted(self, now: Instant) -> list[Execution]:
         """Every execution that was under way, as it ended; but of those that run again only the one that is taken up
@@ -85,6 +104,8 @@ class Memory:
         if stored.state.skipped:
             entry.skips = Skips(stored.state.skipped, stored.state.skips)
         entry.saved = stored.state.saved or None
+        if stored.state.watched is not None:
+            entry.watch = Watch(stored.state.watched, fresh=entry.task.name in self._quarantined)
         entry.last = self._last.get(entry.id)
 
     def remember(self, task: StoredTask) -> None:
@@ -126,18 +147,41 @@ def _taken_up(
             yield None, _interrupted(execution, now)
 
 
+def _met(execution: Execution, life: Life) -> bool:
+    """Whether the end of that process met an execution that it had begun not long before: one that has run for longer
+    is hardly what ended it."""
+    mine = execution.id.startswith(f"{life.start}-") and _ran(execution)
+    return mine and execution.started is not None and life.seen - execution.started < SOON
+
+
+def _counted(task: StoredTask, met: bool, quarantine_after: int, now: Instant) -> StoredTask:
+    known = task.state.watched or Watched()
+    if not (met or known.crashes) or _quarantined(task):
+        return task
+    crashes = known.crashes + 1 if met else 0
+    state = replace(task.state, watched=replace(known, crashes=crashes))
+    if 0 < quarantine_after <= crashes:
+        why = f"it was running in each of the last {crashes} crashes" if crashes > 1 else "it was running in a crash"
+        state = replace(state, pause=Pause(now.wall, None, why, QUARANTINE))
+    return replace(task, state=state)
+
+
+def _quarantined(task: StoredTask) -> bool:
+    return task.state.pause is not None and task.state.pause.by == QUARANTINE
+
+
 def _ran(execution: Execution) -> bool:
     return execution.status in (Status.STARTING, Status.RUNNING)
 
 
 def _interrupted(execution: Execution, now: Instant) -> Execution:
-    return msgspec.structs.replace(execution, status=Status.INTERRUPTED, ended=now.wall, error=_THE_CRASH)
+    return replace(execution, status=Status.INTERRUPTED, ended=now.wall, error=_THE_CRASH)
 
 
 def _cancelled(execution: Execution, now: Instant, why: str) -> Execution:
     if _ran(execution):
         return _interrupted(execution, now)
-    return msgspec.structs.replace(execution, status=Status.CANCELLED, ended=now.wall, error=why)
+    return replace(execution, status=Status.CANCELLED, ended=now.wall, error=why)
 
 
 def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:

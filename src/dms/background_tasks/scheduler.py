@@ -37,7 +37,7 @@ from dms.background_tasks.registry import Registry
 from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
-from dms.background_tasks.settings import Duration, changed_settings, usual_settings
+from dms.background_tasks.settings import Duration, changed_settings, check_quarantine, usual_settings
 from dms.background_tasks.store import ExecutionStore, Query
 from dms.background_tasks.task import Execution, Status, Task
 from dms.background_tasks.transcript import Transcripts
@@ -60,9 +60,10 @@ class Scheduler:
     survive a crash. `snapshot()` is called at each start and gives `run.config`. `timezone` is for triggers that name
     none (default: the host's, else UTC). `aging_quantum` is how long a waiting run waits for one step of priority.
     `poll_interval` is how often a third party's trigger is asked. `history_limit` is how many executions of each task
-    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. `calendars` are those that
-    triggers may name in their `exclude`. `transcripts` (`dms.FileTranscripts`) keeps what runs log and print. `host` is
-    what a node adds.
+    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. A task that was running in
+    each of the last `quarantine_after` crashes (0: any number) is held back until somebody resumes or runs it.
+    `calendars` are those that triggers may name in their `exclude`. `transcripts` (`dms.FileTranscripts`) keeps what
+    runs log and print. `host` is what a node adds.
     Methods may be called from any thread and never block, unless they say so; an answer to another thread waits, a
     second at most, until what was asked for before it is done.
     """
@@ -78,6 +79,7 @@ class Scheduler:
         aging_quantum: Duration = "1m",
         poll_interval: Duration = "1s",
         history_limit: int | None = None,
+        quarantine_after: int = 3,
         transcripts: Transcripts | None = None,
         calendars: Mapping[str, Calendar] | None = None,
         host: Host | None = None,
@@ -86,6 +88,7 @@ class Scheduler:
         self._settings = changed_settings(usual_settings(store is not None), *given)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._transcripts, self._host = transcripts, host or Host()
+        self._quarantine_after = check_quarantine(quarantine_after)
         self._registry = Registry(numbered=store is None)
         self._inbox: Inbox[Engine] = Inbox()
         self._events = EventInlet(self._inbox, Engine.emit, Engine.events_dropped)
@@ -467,6 +470,7 @@ class Scheduler:
             boot_id=boot_id(),
             stored=self._store is not None,
             aging_quantum=self._settings.aging_quantum,
+            quarantine_after=self._quarantine_after,
             memory=memory,
         )
         dispatcher = Dispatcher(

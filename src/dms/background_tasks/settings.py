@@ -76,7 +76,12 @@ def _usual_slots() -> int:
     return max(4, 2 * len(os.sched_getaffinity(0)))
 
 
-def _count(given: int, what: str, most: int) -> int:
+def check_quarantine(after: object) -> int:
+    """In how many crashes in a row a task may run until it is held back; InvalidInput where it is no such number."""
+    return 0 if after == 0 and not isinstance(after, bool) else _count(after, "quarantine_after", 1_000)
+
+
+def _count(given: object, what: str, most: int) -> int:
     if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= most:
         raise InvalidInput(f"{what}: {given!r} is not a whole number from 1 to {most}")
     return given

@@ -37,12 +37,30 @@ class Doubt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     fired: bool = False
 
 
+BREAKER = "breaker"
+"""By whom a task is paused whose breaker is open."""
+
+QUARANTINE = "quarantine"
+"""By whom a task is paused that was running in one crash after another."""
+
+
 class Pause(msgspec.Struct, frozen=True):
-    """A task is held back: since when, until when (wall microseconds; None: until resumed), and why."""
+    """A task is held back: since when, until when (wall microseconds; None: until resumed), why, and `by` whom (empty:
+    an operator)."""
 
     since: int
     until: int | None = None
     reason: str = ""
+    by: str = ""
+
+
+class Watched(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """How a task's runs have ended lately: how many failed in a row, in how many crashes in a row it was running, and
+    when (wall) it last succeeded, or was first expected to; 0 where nobody expects it to."""
+
+    failures: int = 0
+    crashes: int = 0
+    since: int = 0
 
 
 class Skipped(msgspec.Struct, frozen=True, gc=False):
@@ -84,7 +102,7 @@ class TaskState(msgspec.Struct, frozen=True):
     `finished` is the number of the process start in which a one-time task ended; None while it lives. `skip_next` is
     when (wall) an operator asked to leave its next fire out, None where nobody did. `skips` are the latest fires that
     did not run, oldest first; `pace` is there where its key has a rate, `saved` what runs of
-    it have saved, as JSON, by run.
+    it have saved, as JSON, by run, `watched` how its runs have ended, where that matters.
     """
 
     marks: tuple[Mark, ...] = ()
@@ -95,6 +113,7 @@ class TaskState(msgspec.Struct, frozen=True):
     skips: tuple[Skipped, ...] = ()
     pace: Pace | None = None
     saved: Mapping[str, bytes] = {}
+    watched: Watched | None = None
 
 
 class StoredTask(msgspec.Struct, frozen=True):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from msgspec.structs import force_setattr
 
+from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
 from dms.background_tasks.trigger import OWN_TRIGGERS, EventTrigger, Trigger, check_trigger
 from dms.errors import InvalidTask
-from dms.instant import parse_duration, to_datetime
+from dms.instant import duration_text, microseconds, parse_duration, to_datetime
 
 if TYPE_CHECKING:
     from dms.background_tasks.calling import Calling
@@ -233,7 +234,8 @@ class Task(_Called, kw_only=True, eq=False):
     urgent work; `timeout` counts from the start of an attempt, `heartbeat_timeout` from its last sign of life
     (`run.heartbeat()`, `run.progress()`, a line of a program); `kill_after` is what a cancelled attempt gets to end by
     itself. Tasks with the same key in their `concurrency` share its limits. `durability` None means at_most_once
-    where the scheduler has a store and none without one.
+    where the scheduler has a store and none without one. A `breaker` pauses a task that keeps failing; a success that
+    does not come within `expect_success_within`, counted from the last one, is told.
     InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
     task can't run, `restored` that only the store brought it back.
     """
@@ -254,6 +256,8 @@ class Task(_Called, kw_only=True, eq=False):
     catch_up_window: timedelta | str | float | None = None
     durability: Durability | str | None = None
     concurrency: Concurrency | None = None
+    breaker: Breaker | None = None
+    expect_success_within: timedelta | str | float | None = None
     lane: Lane = Lane.USER
     origin: str = "code"
     parked: str = ""
@@ -304,6 +308,7 @@ class Task(_Called, kw_only=True, eq=False):
         return (
             self.priority, self.timeout, self.kill_after, self.overlap, self.queue_limit, self.max_instances,
             self.catch_up, self.catch_up_limit, self.catch_up_window, self.durability, self.heartbeat_timeout,
+            self.breaker, self.expect_success_within,
         )  # fmt: skip
 
     def _check_policies(self) -> None:
@@ -313,9 +318,12 @@ class Task(_Called, kw_only=True, eq=False):
             self._choose("durability", Durability)
         for field, lowest in (("queue_limit", 1), ("max_instances", 1), ("catch_up_limit", 1), ("priority", -1000)):
             self._check_whole(field, lowest)
-        for field in ("timeout", "heartbeat_timeout", "kill_after", "catch_up_window"):
+        for field in ("timeout", "heartbeat_timeout", "kill_after", "catch_up_window", "expect_success_within"):
             self._read_duration(field)
+        if self.breaker is not None and not isinstance(self.breaker, Breaker):
+            raise InvalidTask(f"breaker: {self.breaker!r} is not a Breaker")
         self._check_together()
+        check_expectation(self.expect_success_within, self.triggers)
 
     def _choose(self, field: str, choice: type[StrEnum]) -> None:
         value = getattr(self, field)
@@ -407,7 +415,7 @@ _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
 )
 
 _DEFAULT_POLICIES = (
-    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None, None,
+    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None, None, None, None,
 )  # fmt: skip
 
 
@@ -415,6 +423,20 @@ def check_name(name: object) -> None:
     """InvalidTask unless it can name a task."""
     if not isinstance(name, str) or not _NAME(name):
         raise InvalidTask(f"name: {name!r} can't name a task; use {_NAME_RULE}")
+
+
+def check_expectation(within: Any, triggers: Sequence[Trigger]) -> None:
+    """InvalidTask where a success is expected sooner than the task comes due by itself."""
+    if within is None:
+        return
+    if within == timedelta(0):
+        raise InvalidTask("expect_success_within: 0 can't be kept; leave it out to expect nothing")
+    intervals = [length for trigger in triggers if (length := getattr(trigger, "interval", None)) is not None]
+    if intervals and len(intervals) == len(triggers) and microseconds(within) < min(intervals):
+        raise InvalidTask(
+            f"expect_success_within: {duration_text(within)} is shorter than the interval of"
+            f" {duration_text(min(intervals))}, so that it would always be overdue"
+        )
 
 
 def check_function(function: object) -> None:

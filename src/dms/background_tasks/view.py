@@ -38,7 +38,8 @@ class TaskView(msgspec.Struct, frozen=True):
 
 class RunEvent(msgspec.Struct, frozen=True):
     """Something that happened to a run: `kind` is started, progress, ended (this attempt) or skipped (a fire; then
-    `execution` is None and `text` the reason). `waited` is, of a start, the microseconds that it took once it might,
+    `execution` is None and `text` the reason), or of its task, also without an execution, tripped or closed (its
+    breaker), overdue (a success) or quarantined. `waited` is, of a start, the microseconds that it took once it might,
     `link` the `traceparent` of what led to it."""
 
     kind: str
@@ -82,6 +83,8 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> T
 def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[str, str]:
     if entry.task.parked:
         return "parked", entry.task.parked
+    if entry.quarantined and not running:
+        return "parked", _why(entry.pause)
     if running:
         return "running", _pause_to_come(entry, agenda)
     if waiting:

@@ -15,10 +15,11 @@ from dms.config.layer import Layer, LayerName, Merged, Origin, merge
 from dms.config.load import default_config, get_config, load, load_config, search_paths, set_config, validate
 from dms.config.reading import Check, Loaded, refusal
 from dms.config.setting import Applies, Machine, Section, Setting
-from dms.config.task_declaration import ConcurrencyDeclaration, RetryDeclaration, TaskDeclaration
+from dms.config.task_declaration import BreakerDeclaration, ConcurrencyDeclaration, RetryDeclaration, TaskDeclaration
 
 __all__ = [
     "Applies",
+    "BreakerDeclaration",
     "CalendarDeclaration",
     "Check",
     "ConcurrencyDeclaration",

@@ -94,6 +94,33 @@ class RetryDeclaration(Section, frozen=True):
     ]
 
 
+class BreakerDeclaration(Section, frozen=True):
+    """When a task that keeps failing is held back."""
+
+    failures: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "After how many failed attempts in a row.",
+            5,
+            "More than one bad day of the network.",
+            unit="attempts",
+            example="3",
+            applies=_NEXT,
+        ),
+    ]
+    probe: Annotated[
+        timedelta | None,
+        Setting(
+            "For how long; the next fire after that is tried, and if it fails too, it is held back again.",
+            why="Unset: until somebody resumes it.",
+            example="10m",
+            applies=_NEXT,
+            check=check_positive,
+        ),
+    ]
+
+
 class ConcurrencyDeclaration(Section, frozen=True):
     """What tasks that use the same thing share."""
 
@@ -393,6 +420,20 @@ class TaskDeclaration(Section, frozen=True):
             why="Unset: at_most_once.",
             example="at_least_once",
             applies=_NEXT,
+        ),
+    ]
+    breaker: Annotated[
+        BreakerDeclaration | None, Setting("When it is held back because it keeps failing.", applies=_NEXT)
+    ]
+    expect_success_within: Annotated[
+        timedelta | None,
+        Setting(
+            "How long it may take from one success to the next, or to the first; beyond that it is overdue, and the "
+            "node degraded.",
+            why="Unset: nobody waits for it.",
+            example="26h",
+            applies=_NEXT,
+            check=check_positive,
         ),
     ]
     concurrency: Annotated[

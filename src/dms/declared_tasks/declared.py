@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.calling import calling_of, check_calling
 from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.concurrency import Concurrency
@@ -20,6 +21,7 @@ from dms.background_tasks.retry import NO_RETRY, RetryPolicy
 from dms.background_tasks.task import Program, Task, check_function, check_name
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger, Trigger, zone_of
 from dms.config import (
+    BreakerDeclaration,
     ConcurrencyDeclaration,
     ConfigFinding,
     KeyPath,
@@ -41,6 +43,10 @@ _WHAT_AND_WHEN = frozenset(
 
 _IDLE: tuple[object, ...] = (None, False, timedelta(0), [], "fixed_rate")
 """What keys say that say nothing."""
+
+ENDINGS = ("success", "failed", "tripped", "overdue", "quarantined")
+"""What events of a task can tell: how it ended, that its breaker opened, that it hasn't succeeded for too long, that it
+ran in one crash after another."""
 
 _KEY_OF_FIELD = {"interval": "every", "delay": "after", "topic": "on", "function": "call"}
 """What the declaration calls a field of a Task or trigger."""
@@ -150,6 +156,7 @@ class _Building:
         try:
             arguments = ((), {}) if declaration.call is None else (declaration.args or (), declaration.kwargs or {})
             parts["retry_policy"] = _retry_policy(declaration.retry)
+            parts["breaker"] = _breaker(declaration.breaker)
             parts["concurrency"] = _concurrency(declaration.concurrency)
             task = Task(self.name, function, *arguments, triggers=triggers, origin="declared", **parts)
             check_key(task, self.declared.tasks)
@@ -231,7 +238,7 @@ class _Building:
         if words[1] not in self.loaded.config.tasks:
             problem = _nearly(words[1], self.loaded.config.tasks)
         else:
-            problem = "" if words[2] in ("success", "failed") else "a task ends with success or failed"
+            problem = "" if words[2] in ENDINGS else f"what comes of a task is {', '.join(ENDINGS)}"
         if problem:
             message = f'"{".".join(words)}" does not come by itself: {problem}'
             self.declared.findings.append(self.loaded.finding("idle_key", self._path("on"), message))
@@ -315,8 +322,12 @@ def _policies(declaration: TaskDeclaration) -> dict[str, Any]:
 
 _SAME_NAME = (
     "description", "enabled", "priority", "timeout", "heartbeat_timeout", "kill_after", "overlap", "queue_limit",
-    "max_instances", "catch_up", "catch_up_limit", "catch_up_window", "durability",
+    "max_instances", "catch_up", "catch_up_limit", "catch_up_window", "durability", "expect_success_within",
 )  # fmt: skip
+
+
+def _breaker(declaration: BreakerDeclaration | None) -> Breaker | None:
+    return None if declaration is None else Breaker(declaration.failures, declaration.probe)
 
 
 def _concurrency(declaration: ConcurrencyDeclaration | None) -> Concurrency | None:

@@ -24,6 +24,7 @@ from dms.metrics import (
     LOG_SUPPRESSED,
     MEMORY,
     OTHER,
+    OVERDUE,
     REVISION,
     RUNNING,
     SLOTS,
@@ -95,6 +96,7 @@ def measure(scheduler: Scheduler, live: LiveConfig, store: SqliteStore, health: 
     metrics.observe(REVISION, lambda: {(): live.revision})
     metrics.observe(COMMITS, lambda: {(): store.commits})
     metrics.observe(FINDINGS, lambda: Tally((finding.code,) for finding in health.findings()))
+    metrics.observe(OVERDUE, lambda: {(each.subject,): 1 for each in health.findings() if each.code == "overdue"})
     metrics.observe(LOG_SUPPRESSED, lambda: {(): log.suppressed})
     metrics.observe(LOG_LOST, lambda: {(output,): count for output, count in log.lost.items()})
     _observe_process(metrics)

@@ -28,6 +28,8 @@ class RunEventLog:
                 self._progressed(event.execution, event.progress)
             case "skipped":
                 self._logger.info(event.text, task=event.task, status="skipped")
+            case "closed":
+                self._logger.info(event.text, task=event.task)
 
     def _ended(self, event: RunEvent, execution: Execution) -> None:
         self._progress_told.pop(execution.id, None)

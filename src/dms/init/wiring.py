@@ -123,6 +123,7 @@ class Node:
             aging_quantum=it.aging_quantum,
             poll_interval=it.poll_interval,
             history_limit=it.history_max_count,
+            quarantine_after=it.quarantine_after,
             transcripts=self._transcripts,
             calendars=self._declared.calendars,
             host=Host(tell.run_said, tell.alert, self.name, own_coroutine_loop=True, bounds_history=True, traces=True),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.definition import definition, plain, program_from, reference_to, task_from
 from dms.background_tasks.retry import RetryPolicy
@@ -145,3 +146,12 @@ def test_a_value_that_contains_itself_is_not_plain():
     endless.append(endless)
 
     assert plain(endless) is None
+
+
+def test_a_breaker_and_what_is_expected_are_kept_and_say_nothing_where_there_are_none():
+    watched = Task("job", nothing, breaker=Breaker(3, "10m"), expect_success_within="1d")
+    again = task_from(json.loads(json.dumps(definition(watched))), "job", nothing)
+    assert (Breaker(3, "10m"), timedelta(days=1)) == (again.breaker, again.expect_success_within)
+    again = task_from(definition(Task("job", nothing, breaker=Breaker(3))), "job", nothing)
+    assert (Breaker(3), None) == (again.breaker, again.expect_success_within)
+    assert {"breaker", "expect_success_within"}.isdisjoint(definition(Task("job", nothing)))

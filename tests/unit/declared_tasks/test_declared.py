@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.retry import NO_RETRY, Backoff, RetryPolicy
@@ -311,7 +312,8 @@ def test_a_key_that_does_nothing_is_told_and_parks_nothing(declare: Declare, key
         ),
         (
             "task.backup.succeeded",
-            'tasks.a.on: "task.backup.succeeded" does not come by itself: a task ends with success or failed',
+            'tasks.a.on: "task.backup.succeeded" does not come by itself: what comes of a task is success, failed, '
+            "tripped, overdue, quarantined",
         ),
     ],
 )
@@ -366,6 +368,18 @@ def test_of_two_that_contradict_each_other_about_their_key_the_second_is_parked(
 def test_a_concurrency_without_a_key_is_told(declare: Declare) -> None:
     (task,) = declare("tasks: {a: {run: [x], concurrency: {limit: 2}}}").tasks
     assert "tasks.a.concurrency.key" in task.parked
+
+
+def test_a_breaker_and_an_expectation_are_what_they_say(declare: Declare) -> None:
+    task = only(declare("tasks: {a: {run: [x], breaker: {probe: 10m}, expect_success_within: 26h}}"))
+    assert (Breaker(5, "10m"), timedelta(hours=26)) == (task.breaker, task.expect_success_within)
+
+
+def test_a_success_that_is_expected_too_soon_parks_the_task_with_its_place(declare: Declare) -> None:
+    declared = declare("tasks:\n  a: {run: [x], every: 1h, expect_success_within: 5m}\n")
+    assert "shorter than the interval of 1h" in declared.tasks[0].parked
+    assert ["invalid_task"] == [finding.code for finding in declared.findings]
+    assert ("tasks", "a", "expect_success_within") == declared.findings[0].path
 
 
 # ── bursts and circles ──

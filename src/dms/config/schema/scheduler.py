@@ -131,6 +131,19 @@ class SchedulerSection(Section, frozen=True):
             applies=Applies.LIVE,
         ),
     ]
+    quarantine_after: Annotated[
+        int,
+        Meta(ge=0, le=1_000),
+        Setting(
+            "In how many crashes in a row a task may be running, within an hour of its start and without a success in "
+            "between, before it is held back until somebody resumes or runs it; 0 never holds it back.",
+            default=3,
+            why="A task that takes the node down with it must not do so for ever; a power cut or two is no proof.",
+            unit="crashes",
+            example="5",
+            applies=Applies.RESTART,
+        ),
+    ]
     poll_interval: Annotated[
         timedelta,
         Setting(

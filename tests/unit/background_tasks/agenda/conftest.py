@@ -18,6 +18,7 @@ from dms.background_tasks.decision import (
     Decision,
     End,
     Kill,
+    Notice,
     Outcome,
     Refuse,
     Remove,
@@ -79,6 +80,7 @@ class World:
         self.skipped: Counter[tuple[str, str]] = Counter()
         self.removed: list[str] = []
         self.alerts: list[Alert] = []
+        self.notices: list[tuple[str, str]] = []
         self.answers: dict[Any, Any] = {}
         self.told: list[tuple[str, str]] = []
         self._begin()
@@ -246,6 +248,8 @@ class World:
                 self.removed.append(name)
             case Alert():
                 self.alerts.append(decision)
+            case Notice(task, kind):
+                self.notices.append((task, kind))
             case Cancel(execution_id) | Kill(execution_id):
                 self.told.append((type(decision).__name__.lower(), execution_id))
             case Accept(ticket, answer) | Refuse(ticket, answer):
@@ -280,6 +284,11 @@ class World:
 
     def ends(self, name: str) -> list[str]:
         return [execution.status.value for execution in self.ended if execution.task == name]
+
+    def findings(self) -> dict[tuple[str, str], str]:
+        """What the alerts come to, by code and subject."""
+        found = {(alert.code, alert.subject): alert.message for alert in self.alerts}
+        return {key: message for key, message in found.items() if message}
 
     def next_fire(self, name: str) -> str | None:
         due = self.agenda.next_due(self.agenda.entries[self.id_of(name)])

@@ -1,0 +1,25 @@
+"""What is known of how a task's runs end. Pure. Only a task that wants to be watched, or that a crash met, has it."""
+
+from dms.background_tasks.store import Watched
+
+
+class Watch:
+    """What is known of one task. `failures` and `crashes` are counted in a row; `since` is when (wall) it last
+    succeeded or, before that, was first expected to, `since_boot` the same in boot time. `armed` tells the alarm that
+    counts; `open` whether its breaker is, `late` whether its success is overdue, `fresh` whether its quarantine is
+    still to be told of."""
+
+    __slots__ = ("armed", "crashes", "failures", "fresh", "late", "open", "since", "since_boot")
+
+    def __init__(self, known: Watched | None = None, fresh: bool = False) -> None:
+        known = known or Watched()
+        self.failures, self.crashes, self.since = known.failures, known.crashes, known.since
+        self.since_boot: int | None = None
+        self.armed = 0
+        self.late = self.open = False
+        self.fresh = fresh
+
+    def kept(self) -> Watched | None:
+        """What has to outlive the process, if anything."""
+        known = Watched(self.failures, self.crashes, self.since)
+        return None if known == Watched() else known
