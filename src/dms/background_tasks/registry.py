@@ -25,7 +25,8 @@ class Registry:
         Conflict where a name is taken, or one is registered already; InvalidTask where one contradicts another of its
         key, or would run in a circle with others."""
         with self._lock:
-            sharing, chained = list[Task](), list[Task]()
+            sharing: list[Task] = []
+            chained: list[Task] = []
             for task in tasks:
                 self._check_free(task)
                 if task.concurrency is not None:
