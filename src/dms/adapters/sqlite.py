@@ -1,6 +1,5 @@
 """SqliteStore: tasks and executions in one SQLite file that a kill or a power cut can't harm."""
 
-import gc
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from dms.adapters.reader import Reader
 from dms.adapters.record import COLUMNS, decode_pause, decode_task, execution_of, id_of
 from dms.adapters.retention import Retention
 from dms.adapters.writer import Writer
+from dms.background_tasks.bulk import without_collecting
 from dms.background_tasks.store import LIVES, Change, Life, Query, Stored
 from dms.background_tasks.task import Execution
 from dms.errors import Misuse, StoreError
@@ -182,18 +182,15 @@ def _oldest(connection: apsw.Connection) -> dict[str, str]:
 def _read(connection: apsw.Connection) -> Stored:
     """All of it, as of one moment."""
     connection.execute("BEGIN")
-    collecting = gc.isenabled()
-    gc.disable()  # 100,000 tasks make no garbage, and looking for it would take a third of the time
     try:
-        return Stored(
-            tasks=[decode_task(row) for row in connection.execute(_TASKS)],
-            unfinished=[execution_of(row) for row in connection.execute(_UNFINISHED)],
-            last={row[2]: execution_of(row) for row in connection.execute(_LAST)},
-            highest_task_id=connection.execute(_HIGHEST_TASK_ID).get,
-            starts=0,
-            pause=decode_pause(connection.execute("SELECT pause FROM node").get),
-        )
+        with without_collecting():
+            return Stored(
+                tasks=[decode_task(row) for row in connection.execute(_TASKS)],
+                unfinished=[execution_of(row) for row in connection.execute(_UNFINISHED)],
+                last={row[2]: execution_of(row) for row in connection.execute(_LAST)},
+                highest_task_id=connection.execute(_HIGHEST_TASK_ID).get,
+                starts=0,
+                pause=decode_pause(connection.execute("SELECT pause FROM node").get),
+            )
     finally:
-        if collecting:
-            gc.enable()
         connection.execute("ROLLBACK")

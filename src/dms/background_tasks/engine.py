@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from dms.background_tasks.agenda import Agenda
+from dms.background_tasks.bulk import without_collecting
 from dms.background_tasks.decision import Alert, Outcome, Remove
 from dms.background_tasks.dispatcher import Dispatcher
 from dms.background_tasks.event_inlet import EventInlet
@@ -178,8 +179,9 @@ class Engine:
 
     def add_all(self, tasks: Sequence[Task], now: Instant) -> None:
         """Tasks are registered, or come in the place of those of their names."""
-        for task in tasks:
-            self.add(task, now)
+        with without_collecting():
+            for task in tasks:
+                self.add(task, now)
 
     def add(self, task: Task, now: Instant) -> None:
         """A task is registered, or comes in the place of one of its name."""

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from dms.background_tasks.agenda import Agenda
 from dms.background_tasks.backfill import past_fires
+from dms.background_tasks.bulk import without_collecting
 from dms.background_tasks.calling import prepare
 from dms.background_tasks.decision import Remove
 from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
@@ -115,12 +116,13 @@ class Scheduler:
     def add_tasks(self, tasks: Iterable[Task]) -> list[Task]:
         """Register many tasks, as `add_task` does one: all, or none where one can't be."""
         self._check_open()
-        added = list(tasks)
-        for task in added:
-            prepare(task)
-        self._registry.add(*added)
-        for task in added:
-            task.register(self)
+        with without_collecting():
+            added = list(tasks)
+            for task in added:
+                prepare(task)
+            self._registry.add(*added)
+            for task in added:
+                task.register(self)
         self._inbox.post(Engine.add_all, added)
         return added
 
