@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dms.instant import SECOND, Instant
@@ -12,6 +13,8 @@ from dms.instant import SECOND, Instant
 _ZONES = "/zoneinfo/"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*").fullmatch
 _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_os: Any = os  # what it has of timers mypy knows for later Pythons than the oldest that we run on
+_FAR_AHEAD = 253_370_764_800.0
 _SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")
 _TIME_ERROR = 5
 _TIMEX_SIZE = 512  # more than any system's struct timex has; zeros ask and set nothing
@@ -53,6 +56,45 @@ class SystemClock:
             self._asked = Instant(wall, boot)
             self._trusted = self._synchronized()
         return self._trusted
+
+
+class ClockChanges:
+    """Tells when somebody sets the wall clock: its descriptor can be read then, until `take`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._arm()
+
+    @classmethod
+    def hear(cls) -> "ClockChanges | None":
+        """None where that can't be heard: the kernel tells it, timerfd_create(2), to Python 3.13 and later."""
+        create = getattr(os, "timerfd_create", None)
+        if create is None:
+            return None
+        try:
+            return cls(create(time.CLOCK_REALTIME, flags=_os.TFD_NONBLOCK | _os.TFD_CLOEXEC))
+        except OSError:
+            return None
+
+    def _arm(self) -> None:
+        flags = _os.TFD_TIMER_ABSTIME | _os.TFD_TIMER_CANCEL_ON_SET
+        _os.timerfd_settime(self._descriptor, flags=flags, initial=_FAR_AHEAD)
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._descriptor
+
+    def take(self) -> None:
+        """It is known; tell the next time."""
+        try:
+            os.read(self._descriptor, 8)
+        except OSError:
+            pass  # ECANCELED: that is how it is told
+        self._arm()
+
+    def close(self) -> None:
+        """Tell no more."""
+        os.close(self._descriptor)
 
 
 stopwatch = time.perf_counter

@@ -1,6 +1,7 @@
 """The machine's clocks, and the zone that it stands in."""
 
 import ctypes
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.clock import SystemClock, boot_id, host_timezone, host_zone, is_synchronized
+from dms.clock import ClockChanges, SystemClock, boot_id, host_timezone, host_zone, is_synchronized
 
 
 def test_both_clocks_go_on() -> None:
@@ -52,6 +53,65 @@ def test_a_zone_without_a_known_name_is_not_told(root: Path, name: str) -> None:
 def test_the_host_s_zone_is_the_one_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     assert ZoneInfo("Asia/Kathmandu") == host_zone()
+
+
+def test_boot_time_counts_the_time_that_the_machine_sleeps() -> None:
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+    now = SystemClock().now().boot
+    assert before <= now <= time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+# ── what is told of a clock that is set ──
+
+
+class Timers:
+    """What Python 3.13 has of the kernel's timers; a pipe stands for one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reading, self.writing = os.pipe()
+        self.armed: list[int] = []
+        for number, name in enumerate(("NONBLOCK", "CLOEXEC", "TIMER_ABSTIME", "TIMER_CANCEL_ON_SET")):
+            monkeypatch.setattr(os, f"TFD_{name}", 1 << number, raising=False)
+        monkeypatch.setattr(os, "timerfd_create", self.create, raising=False)
+        monkeypatch.setattr(os, "timerfd_settime", self.settime, raising=False)
+
+    def create(self, clock: int, *, flags: int) -> int:
+        assert (time.CLOCK_REALTIME, 0b11) == (clock, flags)
+        os.set_blocking(self.reading, False)
+        return self.reading
+
+    def settime(self, descriptor: int, *, flags: int, initial: float) -> None:
+        assert (self.reading, True) == (descriptor, initial > time.time() + 10**9)
+        self.armed.append(flags)
+
+
+def test_a_clock_that_is_set_is_told_by_a_timer_that_its_being_set_cancels(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers = Timers(monkeypatch)
+    changes = ClockChanges.hear()
+    assert changes is not None
+    assert timers.reading == changes.fileno()
+    changes.take()  # nothing can be read: it was cancelled
+    assert [0b1100, 0b1100] == timers.armed
+    changes.close()
+    os.close(timers.writing)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(timers.reading)
+
+
+def test_where_python_does_not_know_such_timers_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "timerfd_create", raising=False)
+    assert ClockChanges.hear() is None
+
+
+def test_where_the_kernel_has_no_such_timer_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(38, "Function not implemented")
+
+    timers = Timers(monkeypatch)
+    monkeypatch.setattr(os, "timerfd_create", refuse)
+    assert ClockChanges.hear() is None
+    os.close(timers.reading)
+    os.close(timers.writing)
 
 
 # ── whether it is right ──

@@ -21,6 +21,7 @@ from dms.background_tasks.settings import Settings
 from dms.background_tasks.task import Event, Task
 from dms.background_tasks.trigger import SubscribableChannel, is_polled
 from dms.background_tasks.view import RunEvent
+from dms.clock import ClockChanges
 from dms.instant import SECOND, Clock, Instant
 
 CLOCK_CHECK = 60 * SECOND
@@ -55,11 +56,22 @@ class Engine:
         self._pollers: dict[int, list[Poller]] = {}
         self._channels: dict[int, list[SubscribableChannel]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._changes: ClockChanges | None = None
         self._timer_due = 0
         self._quiet: asyncio.Event | None = None
         self._settled: asyncio.Event | None = None
         self._recorded = asyncio.Event()
         self._turning = self._stopping = self._draining = self._hurried = False
+
+    def watch(self, changes: ClockChanges) -> None:
+        """Look at the clocks as soon as the wall clock is set, not at the next check only."""
+        self._changes = changes
+        asyncio.get_running_loop().add_reader(changes, self._clock_set)
+
+    def _clock_set(self) -> None:
+        if self._changes is not None:
+            self._changes.take()
+        self.turn()
 
     def turn(self) -> None:
         """Take what has come, let the agenda decide, carry it out, and set the timer for what comes next."""
@@ -151,6 +163,9 @@ class Engine:
         self._turning = True
         if self._timer is not None:
             self._timer.cancel()
+        if self._changes is not None:
+            asyncio.get_running_loop().remove_reader(self._changes)
+            self._changes.close()
         for task_id in list(self._pollers):
             self._stop_polling(task_id)
         for task_id in list(self._channels):

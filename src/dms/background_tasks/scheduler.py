@@ -44,7 +44,7 @@ from dms.background_tasks.task import Execution, Status, Task
 from dms.background_tasks.transcript import Transcripts
 from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
-from dms.clock import SystemClock, boot_id
+from dms.clock import ClockChanges, SystemClock, boot_id
 from dms.errors import Conflict, InvalidInput, InvalidTask, Misuse, ShuttingDown
 from dms.instant import SECOND, Clock, from_datetime, microseconds, to_datetime
 from dms.trace import CURRENT
@@ -444,6 +444,9 @@ class Scheduler:
             self._transcripts.listen()
         self._executors = make_executors(self._host.own_coroutine_loop)
         engine = self._engine = self._make_engine(memory)
+        changes = ClockChanges.hear() if isinstance(self._clock, SystemClock) else None
+        if changes is not None:
+            engine.watch(changes)
         self._inbox.open(engine.turn)
         engine.turn()
         try:

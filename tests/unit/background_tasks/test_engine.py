@@ -1,7 +1,8 @@
 """The engine sets one timer for what comes next, looks at the clocks now and then all the same, and survives faults."""
 
 import asyncio
-from datetime import datetime, timedelta
+import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -69,6 +70,58 @@ async def test_a_turn_that_takes_long_sets_the_timer_no_later() -> None:
     async with Scheduler(clock=(clock := FakeClock())) as scheduler:
         scheduler.add_task(dms.Task("a", print, triggers=[SlowTrigger(clock)]))
         assert 20 == seconds_until_the_timer(scheduler)
+
+
+async def test_the_clocks_are_looked_at_while_the_wall_clock_is_not_trusted_though_nothing_is_to_come() -> None:
+    clock = FakeClock()
+    clock.trust(False)
+    async with Scheduler(clock=clock) as scheduler:
+        scheduler.add_task(dms.Task("a", print, triggers=[dms.EventTrigger("go")]))
+        assert CLOCK_CHECK / SECOND == seconds_until_the_timer(scheduler)
+
+
+async def test_a_wall_clock_that_is_set_is_looked_at_as_soon_as_the_kernel_tells() -> None:
+    """A pipe stands for the timer of the kernel."""
+    clock, fired = FakeClock(datetime(2026, 1, 1, tzinfo=UTC)), asyncio.Event()
+
+    async def work() -> None:
+        fired.set()
+
+    async with Scheduler(clock=clock, timezone="UTC") as scheduler:
+        scheduler.add_task(dms.Task("a", work, triggers=[dms.PeriodicTrigger(cron="0 3 * * *")]))
+        scheduler.wake()
+        pipe = Pipe()
+        assert scheduler._engine is not None
+        scheduler._engine.watch(pipe)  # type: ignore[arg-type]
+        clock.set_wall(datetime(2026, 1, 1, 3, tzinfo=UTC))
+        assert not fired.is_set()
+        pipe.tell()
+        await asyncio.wait_for(fired.wait(), 10)
+        assert pipe.taken
+    assert pipe.closed
+
+
+class Pipe:
+    """What the kernel tells, told by a pipe."""
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+        self.taken = self.closed = False
+
+    def fileno(self) -> int:
+        return self._reading
+
+    def tell(self) -> None:
+        os.write(self._writing, b"1")
+
+    def take(self) -> None:
+        os.read(self._reading, 8)
+        self.taken = True
+
+    def close(self) -> None:
+        os.close(self._reading)
+        os.close(self._writing)
+        self.closed = True
 
 
 async def test_a_real_timer_fires_by_itself() -> None:

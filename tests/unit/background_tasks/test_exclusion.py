@@ -49,6 +49,7 @@ def test_weekdays_go_by_name_in_any_case():
     [("08:00-10:00", [8, 9]), ("22:00-02:00", [0, 1, 22, 23]), ("23:00-24:00", [23]), ("00:00-24:00", [*range(24)])],
 )
 def test_a_window_goes_from_its_first_time_to_before_its_second_and_over_midnight(window, hours):
+    """quartznet/quartznet#1665: the first and the last moment of a day belonged to nothing."""
     calendar = Calendar(windows=[window])
 
     assert hours == [hour for hour in range(24) if calendar.excludes(MONDAY + timedelta(hours=hour))]

@@ -57,6 +57,7 @@ class Untrusted(Clock):
 def test_no_full_file_is_too_old_while_the_clock_is_not_trusted(
     path: Path, made: list[LogFile], clock: Clock, left: list[str]
 ) -> None:
+    """jomjol/AI-on-the-edge-device#2106: what was written before the time was known was deleted as far too old."""
     (old := path.with_name("dms.log.1")).write_text(LINE)
     os.utime(old, (DAY, DAY))
     made.append(LogFile(LogFileSettings(path, 25, 2, 30), clock))

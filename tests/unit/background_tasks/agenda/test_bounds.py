@@ -61,6 +61,7 @@ def test_a_task_that_something_else_can_fire_is_not_used_up(world):
 
 
 def test_the_count_survives_crashes_and_reboots(world):
+    """ow2-proactive/scheduling#2518: a restart gave all of them back."""
     task = every(max_runs=3)
     world.add(task)
     for reboot in (False, True, False):
@@ -96,6 +97,18 @@ def test_what_is_skipped_does_not_count(world):
 
     assert ["2026-01-05T00:10", "2026-01-05T00:50"] == world.runs("tick")
     assert {("tick", "overlap"): 2, ("tick", "paused"): 1} == world.skipped
+
+
+def test_a_run_counts_whatever_becomes_of_it_and_as_soon_as_it_is_taken_on(world):
+    """ohdearquant/lionagi#2310: what timed out, or still ran, did not count, and there were more runs than allowed."""
+    world.busy.add("tick")
+    world.add(every(max_runs=4, overlap="allow", max_instances=2, timeout="25m", kill_after=0))
+    world.go("10m")
+    world.finish("tick", Failed("no"))
+    world.go("2h")
+
+    assert 4 == len(world.runs("tick"))
+    assert ["failed", "abandoned", "abandoned", "abandoned"] == world.ends("tick")
 
 
 def test_neither_retries_nor_what_an_operator_asks_for_count(world):
@@ -239,9 +252,19 @@ def test_the_next_fire_is_the_one_that_will_run(world):
     assert "2026-01-12T00:00" == world.next_fire("tick")
 
 
-@pytest.mark.parametrize("task", [cron("* * * * *", exclude=["never"]), every("1s", exclude=["never"])])
+@pytest.mark.parametrize(
+    "task",
+    [
+        cron("* * * * *", exclude=["never"]),
+        every("1s", exclude=["never"]),
+        every("7d", exclude=["mondays"]),
+        cron("0 0 * * mon", exclude=["mondays"]),
+        cron("0 0 29 2 *", exclude=["never"]),
+    ],
+)
 def test_an_exclusion_that_leaves_nothing_hangs_nowhere(world, task):
-    world.keep_to(never=NEVER)
+    """quartz-scheduler/quartz#549, quartznet/quartznet#668: the search for a time that is left never ended."""
+    world.keep_to(never=NEVER, mondays=Calendar(weekdays=["mon"]))
     world.add(task)
     began = perf_counter()
     assert world.next_fire(task.name) is None
@@ -275,6 +298,7 @@ def test_of_what_was_missed_that_which_lies_before_the_latest_run_was_missed(wor
 
 
 def test_ten_years_of_what_was_missed_and_left_out_cost_milliseconds(world):
+    """quartznet/quartznet#2270: nights, weekends and holidays together took 13 seconds to get out of."""
     world.keep_to(nights=NIGHTS, weekends=WEEKENDS)
     world.add(cron("* * * * *", exclude=["nights", "weekends"]))
     world.sleep("3650d")

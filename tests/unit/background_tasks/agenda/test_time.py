@@ -1,6 +1,8 @@
 """When a task comes due: intervals, calendars, moments, and clocks that are set."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -171,6 +173,21 @@ def test_an_interval_keeps_its_phase_over_a_reboot_of_the_machine(world):
     assert ["2026-01-05T01:00", "2026-01-05T02:00"] == world.runs("tick")
 
 
+@pytest.mark.parametrize("wall", ["2026-01-04T12:10", "2026-03-01T00:00"])
+def test_within_a_boot_boot_time_counts_over_a_restart_of_the_process_though_the_clock_was_set(world, wall):
+    task = every("1h")
+    world.add(task)
+    world.go("70m")
+    world.set_wall(wall)
+    world.crash(down="10m")
+    world.add(task)
+    world.go("40m")
+
+    assert 2 == len(world.runs("tick"))
+    assert 120 * 60_000_000 == world.begun[1].at.boot - 3_600_000_000
+    assert 0 == world.skipped.total()
+
+
 def test_an_interval_goes_on_when_the_clock_is_set_back_by_half_a_day(make_world):
     """dbader/schedule#323: no interval job ran for the next twelve hours."""
     world = make_world("2020-05-04T15:00", stored=False)
@@ -304,6 +321,25 @@ def test_jitter_is_never_negative_and_never_reaches_the_next_fire(make_world, ji
     assert 17 <= len(world.begun) <= 18
     assert all(gap > 0 for gap in gaps)
     assert 0 == world.skipped.total()
+
+
+def test_without_jitter_nothing_is_late(world):
+    world.add(cron("*/10 * * * *"), every("10m"))
+    world.go("1h")
+
+    assert {0} == {begun.at.wall - begun.due for begun in world.begun}
+    assert 0 == PeriodicTrigger("10m").jitter
+
+
+def test_jitter_never_reaches_the_next_fire_where_clocks_change(make_world):
+    """The room of a fire is what really lies before the next, also where a gap or an overlap makes it shorter."""
+    world = make_world("2026-10-24T22:30", zone=ZoneInfo("Europe/Helsinki"), seed="quiet-heron")
+    world.add(cron("30 2,3,4 * * *", timezone=None, jitter="3h"))
+    world.go("48h")
+
+    gaps = [later.due - earlier.at.wall for earlier, later in pairwise(world.begun)]
+    assert 6 == len(world.begun)
+    assert all(gap > 0 for gap in gaps)
 
 
 def test_two_tasks_of_a_node_do_not_share_their_jitter(make_world):
@@ -490,6 +526,19 @@ def test_setting_the_clock_ahead_by_ten_years_costs_one_wakeup_and_one_run(world
     assert minutes - 1 == world.skipped["job", "missed"]
     world.go("1m")
     assert ["2036-01-05T00:00", "2036-01-05T00:01"] == world.labels("job")
+
+
+def test_a_jump_of_ten_years_costs_no_more_for_what_comes_each_second(make_world):
+    """What was missed is counted by arithmetic: a walk over it would take minutes."""
+    world = make_world(zone=ZoneInfo("Europe/Helsinki"))
+    for number in range(20):
+        world.add(cron("* * * * * *", f"job{number}", timezone=None), every("1s", f"tick{number}"))
+    world.sleep("3650d")
+    began = perf_counter()
+    world.turn()
+
+    assert perf_counter() - began < 1
+    assert {3650 * 86_400 - 1} == set(world.skipped.values())
 
 
 def test_a_wakeup_is_never_in_the_past_of_what_has_been_done(world):

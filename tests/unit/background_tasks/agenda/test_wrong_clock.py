@@ -73,6 +73,7 @@ def test_an_interval_with_a_start_takes_its_phase_once_the_clock_is_right_and_ha
 
 @pytest.mark.parametrize("woke", WRONG)
 def test_a_calendar_has_missed_nothing_in_the_years_that_never_were(make_world, woke):
+    """systemd/systemd#13513, systemd/systemd#16347: booted in 2098, a timer waited for 2098 with the clock right."""
     world = make_world(woke, trusted=False)
     world.add(cron("0 3 * * *"))
     world.go("10m")
@@ -132,6 +133,7 @@ def test_a_week_long_interval_comes_though_the_device_wakes_in_1970_every_day(wo
 
 
 def test_a_device_that_wakes_in_1970_makes_up_for_the_night_once_it_knows_the_time(world):
+    """node-schedule/node-schedule#431: each of the times in between ran as soon as the time was known."""
     task = cron("0 3 * * *")
     world.add(task)
     world.go("4h")
@@ -230,6 +232,7 @@ def test_a_delay_that_began_in_1970_is_not_over_because_the_clock_is_right_after
 
 
 def test_a_delay_goes_on_from_before_a_boot_in_1970(world):
+    """raspberrypi/userland#654: what was due an hour after it was asked for came late by the time that it was off."""
     world.add(once("1d"))
     world.go("20h")
     world.crash(wakes_in="1970-01-01T00:00:20")
