@@ -92,6 +92,39 @@ def test_a_pause_of_its_task_outlives_a_start_at_which_it_was_broken(nodes: Any)
     assert "paused" == mended.ask("task.get", name="theirs")["state"]
 
 
+def test_a_declared_task_waits_for_the_gate_of_a_package(nodes: Any) -> None:
+    site, paper = nodes.folder / "site", nodes.folder / "paper"
+    source = f"from pathlib import Path\ndef gates(node): return Path({str(paper)!r}).exists\n"
+    brought(site, "printer", source, "dms.gates")
+    (site / "printer-1.0.dist-info" / "entry_points.txt").write_text("[dms.gates]\npaper = printer:gates\n")
+    nodes.configure(
+        tasks={"print": {"call": "functions:work", "every": "1h", "at_start": True, "hold_until": ["paper"]}}
+    )
+    node = started(nodes, site)
+    waiting = node.ask("task.get", name="print")
+    assert ("waiting", "held until paper") == (waiting["state"], waiting["reason"])
+    paper.touch()
+    node.wait_for_end_of("print")
+    assert "success" == node.history("print")[0]["status"]
+    assert "well" == node.ask("node.status")["state"]
+    assert 0 == node.stop()
+
+
+def test_a_declared_task_may_wait_for_a_gate_that_is_installed_and_for_no_other(nodes: Any, installed: Path) -> None:
+    nodes.configure(
+        tasks={
+            "store": {"call": "functions:work", "hold_until": ["disk_room"]},
+            "other": {"call": "functions:work", "hold_until": ["disk_rom"]},
+        }
+    )
+    node = started(nodes, installed)
+    parked = node.ask("task.get", name="other")
+    assert "parked" == parked["state"]
+    assert "there is no gate disk_rom. Did you mean disk_room?" in parked["reason"]
+    assert "success" == node.run("store")["status"]
+    assert 0 == node.stop()
+
+
 def test_packages_that_are_broken_in_every_way_are_named_and_the_node_works(nodes: Any) -> None:
     site = nodes.folder / "site"
     for name, source in {

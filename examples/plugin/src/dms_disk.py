@@ -1,6 +1,8 @@
-"""A plugin for DMS: a task that looks each minute how full the disk is, and an operation that tells it when asked."""
+"""A plugin for DMS: a task that looks each minute how full the disk is, an operation that tells
+it when asked, and a gate for tasks that need room on it."""
 
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -40,6 +42,11 @@ def tasks(context: NodeContext) -> list[Task]:
 
     every_minute = PeriodicTrigger("1m", at_start=True)
     return [Task("disk", look, description="How full the disk is", triggers=[every_minute], timeout="10s")]
+
+
+def room(context: NodeContext) -> Callable[[], bool]:
+    """A gate: whether there is room on the disk."""
+    return lambda: not disk(context).full
 
 
 def operations(context: NodeContext) -> list[Operation]:

@@ -1,7 +1,7 @@
 """What is due, and what may run. Pure: `now` comes in, decisions go out; nothing here reads a clock or waits.
 
     a time, an event, an operator ──► fire ──► an attempt (attempts.py) ──► its end ──► an event, the next in the queue
-                                        └──► skipped: missed, overlap, paused, limit, skipped by an operator
+                                        └──► skipped: missed, overlap, paused, limit, gate, skipped by an operator
 
 Every method takes `now`; `advance` closes a turn and gives all that was decided in it, in the order in which it must be
 carried out.
@@ -591,9 +591,10 @@ class Agenda:
         it was taken on."""
         task = entry.task
         if entry.active >= task.max_instances and not queue_anyway and not may_queue(entry):
-            self._skip(entry, Skipped("overlap", due, due, 1, now.wall, why_busy(task)))
+            why = why_busy(task, self.attempts.waits_for(entry))
+            self._skip(entry, Skipped("overlap", due, due, 1, now.wall, why))
             if ticket is not None:
-                self._decisions.append(Refuse(ticket, why_busy(task)))
+                self._decisions.append(Refuse(ticket, why))
             return False
         if entry.skips is not None:
             entry.skips.end_stretch()
@@ -666,13 +667,21 @@ class Agenda:
             entry.leave(attempt)
             self.attempts.admit(entry, attempt, now)
 
-    def _late(self, attempt: Attempt, now: Instant, reason: str = "limit") -> bool:
+    def observe(self, conditions: Mapping[str, bool], now: Instant) -> None:
+        """Gates are open, or (False) are not; those that nobody waits for are not looked at."""
+        self.attempts.holding.observe(conditions, now)
+
+    def _late(self, attempt: Attempt, now: Instant, reason: str = "") -> bool:
         """Whether a waiting attempt is not worth running any more; it is skipped then."""
         if not has_waited_too_long(attempt, now):
             return False
         due, window = attempt.due, attempt.task.catch_up_window
         assert window is not None
-        self._skip(attempt.entry, Skipped(reason, due, due, 1, now.wall, outlived(window)))
+        why = outlived(window)
+        if not reason:
+            reason = "gate" if self.attempts.holding.holds(attempt) else "limit"
+            why = f"{why}; {self.attempts.why_waiting(attempt)}"
+        self._skip(attempt.entry, Skipped(reason, due, due, 1, now.wall, why))
         self.attempts.end(attempt, Status.CANCELLED, now, error=_TOO_LONG)
         return True
 

@@ -27,6 +27,7 @@ from dms.background_tasks.decision import (
     Succeeded,
 )
 from dms.background_tasks.entry import Entry
+from dms.background_tasks.holding import Holding
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.retry import RETRY, RETRY_LATER, kinds_of
@@ -68,6 +69,7 @@ class Attempts:
         self._lanes, self.ledger, self._alarms, self._decisions = lanes, ledger, alarms, decisions
         self._starts, self._ended, self._retry_due, self._late = starts, ended, retry_due, late
         self.turnstiles = Turnstiles(lanes, alarms, ledger, aging_quantum)
+        self.holding = Holding(decisions, self._past_gates)
         self.live: dict[str, Attempt] = {}
         self._held: list[Attempt] = []
         self._fresh: list[Attempt] = []
@@ -97,10 +99,17 @@ class Attempts:
             entry.enqueue(attempt)
 
     def _line_up(self, attempt: Attempt, now: Instant) -> None:
-        if attempt.task.concurrency is None:
+        if attempt.task.hold_until and not self.holding.passes(attempt):
+            self._wait_within_window(attempt)
+        elif attempt.task.concurrency is None:
             self._lanes[attempt.lane].wait(attempt)
         elif not self.turnstiles.line_up(attempt, now):
             self._wait_within_window(attempt)
+
+    def _past_gates(self, attempt: Attempt, now: Instant) -> None:
+        """What it waited for is there; it may start as of now."""
+        attempt.ready = now.boot
+        self._line_up(attempt, now)
 
     def _wait_within_window(self, attempt: Attempt) -> None:
         """Nobody knows for how long it has to wait; it is told when that is for too long."""
@@ -114,11 +123,15 @@ class Attempts:
 
     def give_task(self, attempt: Attempt, task: Task, now: Instant) -> None:
         """A waiting attempt is to run another definition."""
-        before, attempt.task = attempt.task, task
-        if before.concurrency is None or (task.concurrency and task.concurrency.key == before.concurrency.key):
-            return
-        attempt.task = before
-        waited = self.turnstiles.take_out(attempt, now)
+        before = attempt.task
+        waited = False
+        if before.hold_until and before.hold_until != task.hold_until:
+            waited = self.holding.holds(attempt)
+            self.holding.leave(attempt)
+        if before.concurrency is not None and (
+            task.concurrency is None or task.concurrency.key != before.concurrency.key
+        ):
+            waited |= self.turnstiles.take_out(attempt, now)
         attempt.task = task
         if waited:
             self._line_up(attempt, now)
@@ -145,7 +158,8 @@ class Attempts:
                 task = attempt.task
                 if entry.saved is not None:
                     entry.inherit(attempt)
-                if (task.concurrency or task.catch_up_window) is not None and not self._may_start(attempt, now):
+                may_wait = (task.hold_until or task.concurrency or task.catch_up_window) is not None
+                if may_wait and not self._may_start(attempt, now):
                     slots.release()
                 elif not entry.durable:
                     attempt.status, attempt.started = Status.RUNNING, now.wall
@@ -159,13 +173,21 @@ class Attempts:
                     self.ledger.start(attempt, attempt.execution())
 
     def _may_start(self, attempt: Attempt, now: Instant) -> bool:
-        """Whether what its task says of its window and its key lets it start now."""
+        """Whether what its task says of its window, its gates and its key lets it start now."""
+        task = attempt.task
         if self._late(attempt, now):
             return False
-        if attempt.task.concurrency is None or self.turnstiles.enter(attempt, now):
-            return True
-        self._wait_within_window(attempt)
-        return False
+        if task.hold_until and not self.holding.passes(attempt):
+            if task.concurrency is not None:
+                self.turnstiles.left(attempt, False, now)
+            self._wait_within_window(attempt)
+            return False
+        if task.concurrency is not None and not self.turnstiles.enter(attempt, now):
+            self._wait_within_window(attempt)
+            return False
+        if task.hold_until:
+            self.holding.leave(attempt)
+        return True
 
     def _hold(self, attempt: Attempt, now: Instant) -> None:
         """It could not start; it waits, without a slot, until the store works again or the next process."""
@@ -264,6 +286,8 @@ class Attempts:
         attempt.status, attempt.over = status, True
         if attempt.task.concurrency is not None:
             self.turnstiles.left(attempt, begun, now)
+        if attempt.task.hold_until:
+            self.holding.leave(attempt)
         del self.live[attempt.id]
         entry.leave(attempt)
         again = None if status is Status.SUCCESS else self._next_attempt(attempt, status, now)
@@ -387,9 +411,15 @@ class Attempts:
         return self._lanes[lane].waiting()
 
     def waits_for(self, entry: Entry) -> str:
-        """What the first of its attempts waits for, all of which wait. Any thread may ask."""
-        first = next(iter(list(entry.attempts or ())), None)
-        return (first and self.turnstiles.why(first)) or "no free slot"
+        """What the first of its attempts waits for; empty where one of them runs. Any thread may ask."""
+        attempts = list(entry.attempts or ())
+        if not attempts or any(attempt.status is not Status.WAITING for attempt in attempts):
+            return ""
+        return self.why_waiting(attempts[0])
+
+    def why_waiting(self, attempt: Attempt) -> str:
+        """What a waiting attempt waits for. Any thread may ask."""
+        return self.holding.why(attempt) or self.turnstiles.why(attempt) or "no free slot"
 
     def unfinished(self) -> list[Attempt]:
         """Every attempt that runs or is about to."""

@@ -191,7 +191,8 @@ class End(msgspec.Struct, frozen=True, gc=False):
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """So many fires of a task don't run, and why: missed, overlap, paused, skipped (by an operator)."""
+    """So many fires of a task don't run, and why: missed, overlap, paused, limit, gate, skipped (by an
+    operator)."""
 
     task: str
     reason: str
@@ -205,6 +206,18 @@ class Notice(msgspec.Struct, frozen=True):
     task: str
     kind: str
     text: str
+
+
+class AskGate(msgspec.Struct, frozen=True):
+    """Somebody waits for a gate: tell `observe` whether it is open, now and whenever that changes."""
+
+    gate: str
+
+
+class LeaveGate(msgspec.Struct, frozen=True):
+    """Nobody waits for a gate any more."""
+
+    gate: str
 
 
 class Remove(msgspec.Struct, frozen=True):
@@ -222,4 +235,4 @@ class Alert(msgspec.Struct, frozen=True):
     message: str
 
 
-Decision = Start | Cancel | Kill | Save | Accept | Refuse | End | Skip | Notice | Remove | Alert
+Decision = Start | Cancel | Kill | Save | Accept | Refuse | End | Skip | Notice | Remove | Alert | AskGate | LeaveGate

@@ -51,6 +51,7 @@ def _came_later(task: Task) -> dict[str, Any]:
     other definition."""
     later = {
         "concurrency": plain(task.concurrency),
+        "hold_until": list(task.hold_until),
         "breaker": _breaker(task.breaker),
         "expect_success_within": _seconds(task.expect_success_within),
     }
@@ -80,6 +81,7 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
         breaker=_breaker_from(stored.get("breaker")),
         expect_success_within=_length(stored.get("expect_success_within")),
         concurrency=msgspec.convert(stored.get("concurrency"), Concurrency | None),
+        hold_until=stored.get("hold_until", ()),
         parked=parked,
         **durations,
         **{field: stored[field] for field in _COPIED},

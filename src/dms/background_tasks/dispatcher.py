@@ -12,12 +12,14 @@ from dms.background_tasks.calling import arguments_of
 from dms.background_tasks.decision import (
     Accept,
     Alert,
+    AskGate,
     Attempt,
     Cancel,
     Decision,
     End,
     Failed,
     Kill,
+    LeaveGate,
     Notice,
     Refuse,
     Remove,
@@ -26,6 +28,7 @@ from dms.background_tasks.decision import (
     Start,
 )
 from dms.background_tasks.executor import Deliver, Executor, Running, error_text
+from dms.background_tasks.gate_keeper import GateKeeper
 from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, SaveSink, Sinks
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution
@@ -53,7 +56,7 @@ class Messages(NamedTuple):
 class Dispatcher:
     """The agenda's hands. All of it happens on the loop; what comes back, from whatever thread, goes to `messages`.
 
-    `removed` and `alert` are told of tasks that are gone and of what wants a look.
+    `gates` is told which gates are waited for, `removed` and `alert` of tasks that are gone and of what wants a look.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Dispatcher:
         traces: bool = False,
         history_limit: int,
         listeners: list[Listener],
+        gates: GateKeeper,
         removed: Callable[[Remove], None],
         alert: Callable[[Alert], None],
     ) -> None:
@@ -93,6 +97,8 @@ class Dispatcher:
             Refuse: self._refuse,
             Skip: self._skip,
             Notice: self._notice,
+            AskGate: lambda decision: gates.ask(decision.gate),
+            LeaveGate: lambda decision: gates.leave(decision.gate),
             Remove: removed,
             Alert: alert,
         }

@@ -11,6 +11,7 @@ from dms.background_tasks.bulk import without_collecting
 from dms.background_tasks.decision import Alert, Outcome, Remove
 from dms.background_tasks.dispatcher import Dispatcher
 from dms.background_tasks.event_inlet import EventInlet
+from dms.background_tasks.gate_keeper import GateKeeper
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.history_bound import HistoryBound
 from dms.background_tasks.inbox import Inbox
@@ -48,11 +49,13 @@ class Engine:
         events: EventInlet,
         clock: Clock,
         poll: int,
+        gates: GateKeeper,
         history_bound: HistoryBound | None = None,
     ) -> None:
         self.agenda, self.dispatcher = agenda, dispatcher
         self._inbox, self._clock, self._poll_interval, self._history_bound = inbox, clock, poll, history_bound
         self._events = events
+        self._gates = gates
         self._pollers: dict[int, list[Poller]] = {}
         self._channels: dict[int, list[SubscribableChannel]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -163,6 +166,7 @@ class Engine:
         self._turning = True
         if self._timer is not None:
             self._timer.cancel()
+        self._gates.close()
         if self._changes is not None:
             asyncio.get_running_loop().remove_reader(self._changes)
             self._changes.close()
@@ -222,6 +226,7 @@ class Engine:
         self.dispatcher.keep(settings.history_limit)
         if self._history_bound is not None:
             self._history_bound.max_count = settings.history_limit
+        self._gates.interval = settings.poll_interval
         self._poll_each(settings.poll_interval)
 
     def _poll_each(self, interval: int) -> None:
@@ -329,6 +334,14 @@ class Engine:
         """A run has given a sign of life."""
         run.take_heartbeat()
         self.agenda.attempts.beat(run.id, now)
+
+    def observe(self, gate: str, is_open: bool, now: Instant) -> None:
+        """A gate that is waited for is open, or is not."""
+        self.agenda.observe({gate: is_open}, now)
+
+    def gate_failed(self, gate: str, message: str, now: Instant) -> None:
+        """A gate has raised or does not answer, or (an empty message) answers again."""
+        self.dispatcher.alert(Alert("gate", gate, message))
 
     # ── channels and third parties' triggers ──
 

@@ -16,9 +16,9 @@ def overtakes(entry: Entry, queue_anyway: bool) -> bool:
     return entry.task.overlap is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
 
 
-def why_busy(task: Task) -> str:
-    """Why another run of it is not taken on."""
-    busy = f"{task.name} is running already"
+def why_busy(task: Task, waits_for: str) -> str:
+    """Why another run of it is not taken on; `waits_for` is what it waits for where none of it runs."""
+    busy = f"{task.name} waits already, {waits_for}" if waits_for else f"{task.name} is running already"
     match task.overlap:
         case Overlap.QUEUE:
             return f"{busy}, and as many wait for it as its queue_limit allows: {task.queue_limit}"

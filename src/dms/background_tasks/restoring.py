@@ -1,10 +1,11 @@
 """Tasks that only the store remembers: made again from their definitions, or parked with the reason why not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dms.background_tasks.calling import prepare
 from dms.background_tasks.definition import program_from, task_from
+from dms.background_tasks.gate import BUILT_IN, check_gates
 from dms.background_tasks.store import StoredTask
 from dms.background_tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
@@ -16,8 +17,9 @@ def lives_by_itself(stored: StoredTask) -> bool:
     return stored.state.finished is None and _origin(stored.definition) == "code"
 
 
-def restore(stored: StoredTask) -> Task:
-    """The task as it was; one whose function can't be found any more, or that could not be kept whole, is parked."""
+def restore(stored: StoredTask, gates: Collection[str] = BUILT_IN) -> Task:
+    """The task as it was; one whose function can't be found any more, that waits for none of the `gates` that there
+    are, or that could not be kept whole, is parked."""
     try:
         task = task_from(stored.definition, stored.name, _function(stored.definition))
     except (InvalidInput, KeyError, TypeError, ValueError) as error:
@@ -25,6 +27,7 @@ def restore(stored: StoredTask) -> Task:
     task.restored = True
     try:
         prepare(task)
+        check_gates(task, gates)
     except InvalidTask as error:
         task.parked = str(error)
     return task

@@ -28,6 +28,8 @@ from dms.background_tasks.evidence import evidence_of
 from dms.background_tasks.exclusion import Calendar, why_missing
 from dms.background_tasks.executor import Executor, make_executors
 from dms.background_tasks.explanation import Explanation, explain
+from dms.background_tasks.gate import Gate, check_gates, has_mains_power, is_gate, is_network_up
+from dms.background_tasks.gate_keeper import GateKeeper
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.history_bound import NO_AGE, HistoryBound, history_of
 from dms.background_tasks.host import Host
@@ -40,7 +42,7 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Duration, changed_settings, check_quarantine, usual_settings
 from dms.background_tasks.store import ExecutionStore, Query
-from dms.background_tasks.task import Execution, Status, Task
+from dms.background_tasks.task import Execution, Status, Task, check_gate_name
 from dms.background_tasks.transcript import Transcripts
 from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
@@ -60,11 +62,13 @@ class Scheduler:
     Without a `store` everything is in memory; with one (`dms.SqliteStore`) definitions, marks, retries and executions
     survive a crash. `snapshot()` is called at each start and gives `run.config`. `timezone` is for triggers that name
     none (default: the host's, else UTC). `aging_quantum` is how long a waiting run waits for one step of priority.
-    `poll_interval` is how often a third party's trigger is asked. `history_limit` is how many executions of each task
-    are kept: by default 100 in memory; 1,000 in a store, and there none older than 90 days. A task that was running in
-    each of the last `quarantine_after` crashes (0: any number) is held back until somebody resumes or runs it.
-    `calendars` are those that triggers may name in their `exclude`. `transcripts` (`dms.FileTranscripts`) keeps what
-    runs log and print. `host` is what a node adds.
+    `poll_interval` is how often a third party's trigger, or a gate that is waited for, is asked. `history_limit` is how
+    many executions of each task are kept: by default 100 in memory; 1,000 in a store, and there none older than 90
+    days. `gates` are those that tasks may wait for (`hold_until`) besides `network`, `mains_power` and `clock_trusted`,
+    by name: functions that say whether they are open, or objects that tell it by themselves (`connect`, `disconnect`).
+    A task that was running in each of the last `quarantine_after` crashes (0: any number) is held back until somebody
+    resumes or runs it. `calendars` are those that triggers may name in their `exclude`. `transcripts`
+    (`dms.FileTranscripts`) keeps what runs log and print. `host` is what a node adds.
     Methods may be called from any thread and never block, unless they say so; an answer to another thread waits, a
     second at most, until what was asked for before it is done.
     """
@@ -81,6 +85,7 @@ class Scheduler:
         poll_interval: Duration = "1s",
         history_limit: int | None = None,
         quarantine_after: int = 3,
+        gates: Mapping[str, Gate] | None = None,
         transcripts: Transcripts | None = None,
         calendars: Mapping[str, Calendar] | None = None,
         host: Host | None = None,
@@ -90,6 +95,9 @@ class Scheduler:
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._transcripts, self._host = transcripts, host or Host()
         self._quarantine_after = check_quarantine(quarantine_after)
+        self._gates = self._built_in_gates()
+        for name, gate in (gates or {}).items():
+            self._gates[name] = _checked(name, gate)
         self._registry = Registry(numbered=store is None)
         self._inbox: Inbox[Engine] = Inbox()
         self._events = EventInlet(self._inbox, Engine.emit, Engine.events_dropped)
@@ -104,8 +112,8 @@ class Scheduler:
 
     def add_task(self, task: Task) -> Task:
         """Register a task, before or after the start, and give it back. Its ID is there at once, with a store once the
-        scheduler has started. Conflict where its name is taken, InvalidTask where its function can't be found, or where
-        its `concurrency` contradicts that of another task."""
+        scheduler has started. Conflict where its name is taken, InvalidTask where its function can't be found, where
+        its `concurrency` contradicts that of another task, or where it waits for a gate that there is not."""
         self._check_open()
         self._prepare(task)
         self._registry.add(task)
@@ -119,7 +127,7 @@ class Scheduler:
         with without_collecting():
             added = list(tasks)
             for task in added:
-                prepare(task)
+                self._prepare(task)
             self._registry.add(*added)
             for task in added:
                 task.register(self)
@@ -130,7 +138,8 @@ class Scheduler:
         """Give the task of that name another definition, and give it back. It keeps its ID, its history and the phase
         and marks of triggers that are the same; what waits runs the new definition, what runs is left to finish.
         NotFound where there is none of that name, Conflict where this Task is registered already, InvalidTask where its
-        function can't be found, or where its `concurrency` contradicts that of another task."""
+        function can't be found, where its `concurrency` contradicts that of another task, or where it waits for a gate
+        that there is not."""
         return self.update_tasks([task])[0]
 
     def update_tasks(self, tasks: Iterable[Task]) -> list[Task]:
@@ -145,6 +154,13 @@ class Scheduler:
             task.register(self)
         self._inbox.post(Engine.add_all, updated)
         return updated
+
+    def add_gate(self, name: str, gate: Gate) -> None:
+        """Let tasks wait for another gate from now on. Conflict where there is one of that name, InvalidInput where
+        that can't name one, or it is none."""
+        if name in self._gates:
+            raise Conflict(f"there is a gate called {name} already")
+        self._gates[name] = _checked(name, gate)
 
     def check_key(self, task: Task, beside: str) -> None:
         """InvalidTask where the `concurrency` of a task contradicts that of one that is there, those of the origin
@@ -478,6 +494,8 @@ class Scheduler:
             quarantine_after=self._quarantine_after,
             memory=memory,
         )
+        interval, post = self._settings.poll_interval, self._inbox.post
+        gates = GateKeeper(self._gates, interval, partial(post, Engine.observe), partial(post, Engine.gate_failed))
         dispatcher = Dispatcher(
             agenda,
             self._executors,
@@ -491,13 +509,21 @@ class Scheduler:
             traces=self._host.traces,
             history_limit=self._settings.history_limit,
             listeners=self._listeners,
+            gates=gates,
             removed=self._removed,
             alert=self._host.alert,
         )
         bound, lasting = None, self._store is not None or self._transcripts is not None
         if lasting and not self._host.bounds_history:
             bound = HistoryBound(history_of(self._store, self._transcripts), self._settings.history_limit)
-        return Engine(agenda, dispatcher, self._inbox, self._events, self._clock, self._settings.poll_interval, bound)
+        return Engine(agenda, dispatcher, self._inbox, self._events, self._clock, interval, gates, bound)
+
+    def _built_in_gates(self) -> dict[str, Gate]:
+        return {
+            "clock_trusted": lambda: self._clock.now().trusted,
+            "mains_power": has_mains_power,
+            "network": is_network_up,
+        }
 
     async def astop(self, drain: Duration = "10s", cancel: Duration = "2s") -> list[str]:
         """Stop, as `stop` does, on the running loop."""
@@ -572,6 +598,8 @@ class Scheduler:
         missing = "" if task.parked else why_missing(task, self._settings.calendars)
         if missing:
             raise InvalidTask(f"exclude: {missing}")
+        if task.hold_until:
+            check_gates(task, self._gates)
 
     def _check_open(self) -> None:
         if self._stopped:
@@ -583,7 +611,7 @@ class Scheduler:
         for stored in memory.tasks.values():
             if stored.name in ours or not lives_by_itself(stored):
                 continue
-            task = restore(stored)
+            task = restore(stored, self._gates)
             task.parked = task.parked or why_missing(task, self._settings.calendars)
             if self._registry.restore(task, stored.id):
                 task.register(self)
@@ -621,3 +649,10 @@ def _moment(given: datetime, what: str) -> int:
         return from_datetime(given)
     except ValueError as error:
         raise InvalidInput(f"{what}: {error}") from None
+
+
+def _checked(name: str, gate: Gate) -> Gate:
+    check_gate_name(name, "gates")
+    if not is_gate(gate):
+        raise InvalidInput(f"gates: {name} is a {type(gate).__name__}, and no function that says whether it is open")
+    return gate

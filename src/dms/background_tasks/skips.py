@@ -1,6 +1,6 @@
 """What is remembered of a task's fires that did not run: how many for each reason, and of the latest more. Pure.
 
-Reasons: `missed`, `overlap`, `paused`, `limit`, `skipped` (an operator wanted it), `excluded` (by a calendar).
+Reasons: `missed`, `overlap`, `paused`, `limit`, `gate`, `skipped` (an operator wanted it), `excluded` (by a calendar).
 """
 
 from collections.abc import Mapping, Sequence

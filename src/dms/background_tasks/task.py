@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dms.background_tasks.calling import Calling
 
 _NAME = re.compile(r"(?!\d+$)[a-z0-9][a-z0-9_-]{0,62}").fullmatch
+_GATE = re.compile(r"[a-z][a-z0-9_]{0,62}").fullmatch
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*").fullmatch
 
 _NAME_RULE = "1 to 63 of a-z, 0-9, _ and -, not starting with _ or -, not digits alone"
@@ -233,9 +234,11 @@ class Task(_Called, kw_only=True, eq=False):
     receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more
     urgent work; `timeout` counts from the start of an attempt, `heartbeat_timeout` from its last sign of life
     (`run.heartbeat()`, `run.progress()`, a line of a program); `kill_after` is what a cancelled attempt gets to end by
-    itself. Tasks with the same key in their `concurrency` share its limits. `durability` None means at_most_once
-    where the scheduler has a store and none without one. A `breaker` pauses a task that keeps failing; a success that
-    does not come within `expect_success_within`, counted from the last one, is told.
+    itself. Tasks with the same key in their `concurrency` share its limits; a fire waits until all gates that
+    `hold_until` names are open. `durability` None means at_most_once where the scheduler has a store and none without
+    one. A `breaker` pauses a task that keeps failing; a success that does not come within `expect_success_within`,
+    counted from the last one, is told.
+
     InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
     task can't run, `restored` that only the store brought it back.
     """
@@ -256,6 +259,7 @@ class Task(_Called, kw_only=True, eq=False):
     catch_up_window: timedelta | str | float | None = None
     durability: Durability | str | None = None
     concurrency: Concurrency | None = None
+    hold_until: Sequence[str] = ()
     breaker: Breaker | None = None
     expect_success_within: timedelta | str | float | None = None
     lane: Lane = Lane.USER
@@ -290,10 +294,10 @@ class Task(_Called, kw_only=True, eq=False):
         number = "" if self.id is None else f" (ID {self.id})"
         return f"<Task {self.name}{number}: {', '.join(map(str, self.triggers)) or 'on demand'}>"
 
-    def _kinds(self) -> tuple[type, ...]:
+    def _kinds(self) -> tuple[Any, ...]:
         return (
             type(self.args), type(self.kwargs), type(self.retry_policy), type(self.enabled), type(self.description),
-            type(self.lane), type(self.concurrency),
+            type(self.lane), type(self.concurrency), self.hold_until,
         )  # fmt: skip
 
     def _check_kinds(self) -> None:
@@ -303,6 +307,9 @@ class Task(_Called, kw_only=True, eq=False):
         self._choose("lane", Lane)
         if self.concurrency is not None and not isinstance(self.concurrency, Concurrency):
             raise InvalidTask(f"concurrency: {self.concurrency!r} is not a Concurrency")
+        if not isinstance(self.hold_until, (list, tuple)):
+            raise InvalidTask(f"hold_until: {self.hold_until!r} is not a list of gates, such as [network]")
+        self.hold_until = tuple(dict.fromkeys(map(check_gate_name, self.hold_until)))
 
     def _policies(self) -> tuple[Any, ...]:
         return (
@@ -404,7 +411,7 @@ class Task(_Called, kw_only=True, eq=False):
         return found
 
 
-_USUAL_KINDS = (tuple, MappingProxyType, RetryPolicy, bool, str, Lane, type(None))
+_USUAL_KINDS: tuple[Any, ...] = (tuple, MappingProxyType, RetryPolicy, bool, str, Lane, type(None), ())
 
 _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("args", (tuple, list), "a list or a tuple"),
@@ -437,6 +444,13 @@ def check_expectation(within: Any, triggers: Sequence[Trigger]) -> None:
             f"expect_success_within: {duration_text(within)} is shorter than the interval of"
             f" {duration_text(min(intervals))}, so that it would always be overdue"
         )
+
+
+def check_gate_name(name: Any, field: str = "hold_until") -> str:
+    """The name, where it can name a gate; else InvalidTask."""
+    if not isinstance(name, str) or not _GATE(name):
+        raise InvalidTask(f"{field}: {name!r} can't name a gate; use 1 to 63 of a-z, 0-9 and _, a letter first")
+    return name
 
 
 def check_function(function: object) -> None:

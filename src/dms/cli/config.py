@@ -1,6 +1,8 @@
 """`dms config …`."""
 
 import json
+import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -220,9 +222,11 @@ def validate(file: str | None, as_json: bool) -> int:
     from dms.config import validate as find_faults
     from dms.declared_tasks import check_tasks
     from dms.http.opening import check_door
+    from dms.plugins.entry_point import GROUPS, entry_points, gate_names
 
     path = file or _found()
-    findings = find_faults(path, checks=[check_tasks, check_door])
+    check = partial(check_tasks, gates=gate_names(entry_points(GROUPS, sys.path)))
+    findings = find_faults(path, checks=[check, check_door])
     if as_json:
         print_json({"file": path, "findings": [_document(finding) for finding in findings]})
     else:

@@ -440,6 +440,17 @@ class TaskDeclaration(Section, frozen=True):
         ConcurrencyDeclaration | None,
         Setting("Of tasks that name the same key only so many run at once, or start so often.", applies=_NEXT),
     ]
+    hold_until: Annotated[
+        list[str],
+        Setting(
+            "Gates that must be open before it runs: network, mains_power, clock_trusted, or what a plugin brings. A "
+            "fire waits for them, within its catch_up_window.",
+            [],
+            "It runs when it is due.",
+            example="[network]",
+            applies=_NEXT,
+        ),
+    ]
     cwd: Annotated[
         Path | None,
         Setting(

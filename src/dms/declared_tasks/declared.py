@@ -15,6 +15,7 @@ from dms.background_tasks.calling import calling_of, check_calling
 from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.exclusion import Calendar
+from dms.background_tasks.gate import BUILT_IN, check_gates
 from dms.background_tasks.moment import wall_of
 from dms.background_tasks.registry import check_key
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
@@ -37,7 +38,8 @@ from dms.instant import to_datetime
 Load = Callable[[Collection[str]], Mapping[str, Loadable]]
 
 _WHAT_AND_WHEN = frozenset(
-    "run call args kwargs cwd env cron every after at on timezone enabled start end mode max_runs exclude".split()
+    "run call args kwargs cwd env cron every after at on timezone enabled start end mode max_runs exclude concurrency"
+    " hold_until".split()
 )
 """Keys without a default that could be meant: a task that loses one of them is parked."""
 
@@ -61,8 +63,8 @@ class Declared(msgspec.Struct, frozen=True):
     calendars: Mapping[str, Calendar] = {}
 
 
-def tasks_from(loaded: Loaded, load: Load | None = None) -> Declared:
-    """The tasks that a configuration declares, each with `origin="declared"`.
+def tasks_from(loaded: Loaded, load: Load | None = None, *, gates: Collection[str] = BUILT_IN) -> Declared:
+    """The tasks that a configuration declares, each with `origin="declared"`; `gates` are those that there are.
 
     `load` finds the functions of `call:`; by default in the installed packages and `scheduler.import_paths`.
     """
@@ -72,7 +74,7 @@ def tasks_from(loaded: Loaded, load: Load | None = None) -> Declared:
     calendars = calendars_from(loaded)
     declared = Declared([], calendars.findings, calendars.good)
     for name in _names(loaded):
-        _Building(loaded, name, functions, declared, calendars).build()
+        _Building(loaded, name, functions, gates, declared, calendars).build()
     _refuse_circles(loaded, declared)
     return declared
 
@@ -88,9 +90,9 @@ def _refuse_circles(loaded: Loaded, declared: Declared) -> None:
             task.parked = "; ".join(filter(None, (task.parked, str(finding))))
 
 
-def check_tasks(loaded: Loaded) -> list[ConfigFinding]:
+def check_tasks(loaded: Loaded, gates: Collection[str] = BUILT_IN) -> list[ConfigFinding]:
     """What is wrong with the declared tasks, without loading anybody's code; a check for `dms.config.validate`."""
-    return tasks_from(loaded, lambda references: dict.fromkeys(references, unusable)).findings
+    return tasks_from(loaded, lambda references: dict.fromkeys(references, unusable), gates=gates).findings
 
 
 def unusable(*args: object, **kwargs: object) -> NoReturn:
@@ -124,6 +126,7 @@ class _Building:
         loaded: Loaded,
         name: str,
         functions: Mapping[str, Loadable],
+        gates: Collection[str],
         declared: Declared,
         calendars: DeclaredCalendars,
     ) -> None:
@@ -131,6 +134,7 @@ class _Building:
         self.calendars = calendars
         self.name = name
         self.functions = functions
+        self.gates = gates
         self.declared = declared
         self.reasons = [str(finding) for finding in loaded.findings if self._is_fatal(finding)]
 
@@ -160,6 +164,7 @@ class _Building:
             parts["concurrency"] = _concurrency(declaration.concurrency)
             task = Task(self.name, function, *arguments, triggers=triggers, origin="declared", **parts)
             check_key(task, self.declared.tasks)
+            check_gates(task, self.gates)
             if callable(function) and function is not unusable:
                 check_calling(task, calling_of(function))
         except InvalidInput as error:
@@ -322,7 +327,8 @@ def _policies(declaration: TaskDeclaration) -> dict[str, Any]:
 
 _SAME_NAME = (
     "description", "enabled", "priority", "timeout", "heartbeat_timeout", "kill_after", "overlap", "queue_limit",
-    "max_instances", "catch_up", "catch_up_limit", "catch_up_window", "durability", "expect_success_within",
+    "max_instances", "catch_up", "catch_up_limit", "catch_up_window", "durability", "hold_until",
+    "expect_success_within",
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from dms.init.service_manager import ServiceManager
 from dms.init.shutdown import CLEAN, Outside, Shutdown
 from dms.init.wiring import Foundation, Node
 from dms.instant import SECOND, microseconds
+from dms.plugins.entry_point import GROUPS, entry_points, gate_names
 
 _STANDARD_ERROR = 2
 
@@ -45,8 +46,10 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     arguments = [*settings, *([] if data_dir is None else [f"general.data_dir={data_dir}"])]
     read = partial(load, config_file, arguments=arguments, cached=True)
     loaded = read()
+    offered = entry_points(GROUPS, sys.path)
+    build = partial(tasks_from, gates=gate_names(offered))
     if strict:
-        _refuse([*loaded.findings, *tasks_from(loaded).findings, *opening_of(loaded).findings])
+        _refuse([*loaded.findings, *build(loaded).findings, *opening_of(loaded).findings])
     folder = DataFolder(loaded.config.general.data_dir)
     folder.prepare()
     identity = _hold(folder)
@@ -55,10 +58,10 @@ def run_node(config_file: str | None, data_dir: str | None, settings: Sequence[s
     try:
         live = LiveConfig(loaded, SqliteConfigStore(store, store.open()), SystemClock(), lambda: in_thread(read))
         live.start()
-        declared = tasks_from(live.loaded)
+        declared = build(live.loaded)
         if strict:
             _refuse([*live.loaded.findings, *declared.findings, *opening_of(live.loaded).findings])
-        on = Foundation(live, declared, store, folder, identity.name, tokens, identity.id)
+        on = Foundation(live, declared, build, offered, store, folder, identity.name, tokens, identity.id)
         return asyncio.run(_serve(on, stream, manager))
     finally:
         store.close()

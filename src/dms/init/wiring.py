@@ -1,6 +1,5 @@
 """The composition root: every long-lived thing of a node is made here, and nowhere else."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -30,6 +29,7 @@ from dms.command.task_questions import task_question_operations
 from dms.command.tasks import task_operations, task_runs_topic
 from dms.command.tokens import token_operations
 from dms.command.topic import Topic
+from dms.config import Loaded
 from dms.config.live import LiveConfig
 from dms.config.store import Revision
 from dms.declared_tasks import Declared
@@ -53,17 +53,21 @@ from dms.metrics import SOCKETS
 from dms.node_tasks import ORIGIN as NODE
 from dms.node_tasks import node_tasks
 from dms.plugins.context import NodeContext
+from dms.plugins.entry_point import EntryPoint
 from dms.plugins.registration import Registration
 from dms.plugins.taking import ORIGIN as PLUGIN
-from dms.plugins.taking import take_plugins
+from dms.plugins.taking import take_gates, take_plugins
 
 
 class Foundation(NamedTuple):
-    """What a node stands on, made before it: its configuration, the tasks that this declares, its store (open), the
-    data folder (held), its name and its tokens, and the ID that no other node has."""
+    """What a node stands on, made before it: its configuration, the tasks that this declares and how they are built
+    from it, what plugins offer, its store (open), the data folder (held), its name and its tokens, and the ID that no
+    other node has."""
 
     live: LiveConfig
     declared: Declared
+    build: Callable[[Loaded], Declared]
+    offered: Sequence[EntryPoint]
     store: SqliteStore
     folder: DataFolder
     name: str
@@ -78,6 +82,7 @@ class Node:
         self.name, self.health, self.logger = on.name, Health(), get_logger("dms")
         self._reporting, self._tokens = Reporting(self.logger, self.health), on.tokens
         self._live, self._declared, self._folder, self._store = on.live, on.declared, on.folder, on.store
+        self._offered = on.offered
         self._clock = SystemClock()
         self._trust_clock()
         self._started = self._clock.now().wall
@@ -98,7 +103,7 @@ class Node:
         self.scheduler.subscribe(self._telemetry.run_event)
         changes = config_topic(self._started)
         self._configuring = Configuring(self._live, self.logger, self.health, changes, self._refresh)
-        self._live_tasks = LiveTasks(self.scheduler, self._declared)
+        self._live_tasks = LiveTasks(self.scheduler, self._declared, on.build)
         self._doors = self._make_doors()
         self._measuring.metrics.observe(SOCKETS, self._doors.peers)
         self._offer_own_operations(logs, changes)
@@ -208,9 +213,10 @@ class Node:
         self._doors.claim()
         make_folder(self._live.config.general.work_dir)
         self._configuring.found([*self._live.loaded.findings, *self._declared.findings, *self._doors.findings])
+        await take_gates(self._offered, self._context, self.scheduler, self._reporting.found)
         for task in self._declared.tasks:
             self._declare(task)
-        has_all_plugins = await take_plugins(sys.path, self._context, self._registration, self._reporting.found)
+        has_all_plugins = await take_plugins(self._offered, self._context, self._registration, self._reporting.found)
         await self.scheduler.astart()
         if self._says_all_tasks():
             self.scheduler.drop_undeclared(ORIGIN)

@@ -10,6 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dms.background_tasks.gate import BUILT_IN
+
+GATES = "dms.gates"
+TASKS = "dms.tasks"
+OPERATIONS = "dms.operations"
+GROUPS = (GATES, TASKS, OPERATIONS)
+"""What a distribution may offer to a node."""
+
 _FOLDER = ".dist-info"
 _FILE = "entry_points.txt"
 
@@ -46,6 +54,11 @@ def entry_points(groups: Sequence[str], path: Sequence[str]) -> list[EntryPoint]
                 seen.add(distribution)
                 found += _read(Path(entry, folder, _FILE), distribution, groups)
     return found
+
+
+def gate_names(offered: Sequence[EntryPoint]) -> list[str]:
+    """The gates that a node has, told without loading anything of what is offered."""
+    return [*BUILT_IN, *(each.name for each in offered if each.group == GATES)]
 
 
 def _distributions(folder: str) -> list[str]:

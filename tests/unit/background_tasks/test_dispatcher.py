@@ -11,6 +11,7 @@ from dms.background_tasks.calling import Arguments, prepare
 from dms.background_tasks.decision import Alert, Attempt, Cancel, End, Failed, Kill, Save, Skip, Start
 from dms.background_tasks.dispatcher import REMEMBERED, Dispatcher, Messages
 from dms.background_tasks.executor import Deliver
+from dms.background_tasks.gate_keeper import GateKeeper
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
@@ -69,6 +70,7 @@ class World:
             log=lambda run, level, line, fields: None,
             history_limit=history_limit,
             listeners=self.listeners,
+            gates=GateKeeper({}, 1, lambda gate, is_open: None, lambda gate, message: None),
             removed=lambda decision: None,
             alert=self.alerts.append,
         )

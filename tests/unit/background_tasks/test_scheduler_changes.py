@@ -152,16 +152,17 @@ def test_a_calendar_that_is_not_there_is_refused_with_what_there_is(calendars: A
     assert not scheduler.has_task("backup")
 
 
-def test_a_changed_calendar_counts_at_once() -> None:
+def test_a_changed_calendar_counts_at_once(witness: Any) -> None:
     clock = FakeClock()
     scheduler = Scheduler(1, clock=clock, timezone="UTC", calendars={"nights": NIGHTS})
-    clock.woken = scheduler.wake
+    clock.woken, seen = scheduler.wake, witness(scheduler)
     with scheduler:
         task = scheduler.add_task(nightly(exclude=["nights"], timezone="UTC"))
         assert task.next_fire is None
         scheduler.adjust(calendars={"nights": dms.Calendar(windows=["04:00-06:00"])})
         assert "2026-01-01T03:00" == f"{task.next_fire:%Y-%m-%dT%H:%M}"
         clock.advance("4h")
+        seen.until("ended", "backup")
         assert ["success"] == [execution.status for execution in task.execution_history]
 
 
@@ -171,15 +172,17 @@ def test_other_settings_leave_the_calendars_as_they_are() -> None:
     assert "backup" == scheduler.add_task(nightly(exclude=["nights"])).name
 
 
-def test_a_task_that_is_used_up_says_so() -> None:
+def test_a_task_that_is_used_up_says_so(witness: Any) -> None:
     clock = FakeClock()
     scheduler = Scheduler(1, clock=clock)
-    clock.woken = scheduler.wake
+    clock.woken, seen = scheduler.wake, witness(scheduler)
     with scheduler:
         scheduler.add_task(dms.Task("tick", lambda: 1, triggers=[dms.PeriodicTrigger("1h", max_runs=2)]))
         clock.advance("1h")
+        seen.until("ended", "tick")
         assert "" == scheduler.view("tick").reason
         clock.advance("1h")
+        seen.until("ended", "tick", 2)
         view = scheduler.view("tick")
         assert ("ready", "it has had its 2 runs (max_runs)", None) == (view.state, view.reason, view.next_fire)
         told = scheduler.explain("tick")

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+import dms
 from dms.command.operation import Operations
 from dms.health import Finding
 from dms.plugins.context import NodeContext
+from dms.plugins.entry_point import GROUPS, entry_points, gate_names
 from dms.plugins.registration import Registration
-from dms.plugins.taking import take_plugins
+from dms.plugins.taking import never_open, take_gates, take_plugins
 
 Install = Callable[..., Path]
 
@@ -33,7 +35,9 @@ class Taken:
 
     async def take(self) -> bool:
         registration = Registration(self._context.scheduler, self.operations)
-        return await take_plugins([str(self._site)], self.context, registration, self.findings.append)
+        offered = entry_points(GROUPS, [str(self._site)])
+        await take_gates(offered, self.context, self._context.scheduler, self.findings.append)
+        return await take_plugins(offered, self.context, registration, self.findings.append)
 
 
 async def test_what_is_good_is_taken_and_logged(install: Install, context: NodeContext) -> None:
@@ -87,3 +91,40 @@ async def test_where_nothing_is_installed_nothing_is_imported(
     monkeypatch.delitem(sys.modules, "importlib.metadata", raising=False)
     assert await Taken(context, tmp_path).take()
     assert "importlib.metadata" not in sys.modules
+
+
+GATE = """
+def paper(node): return lambda: True
+def bell(node): return Bell()
+class Bell:
+    def connect(self, tell): tell(True)
+    def disconnect(self, tell): pass
+def nothing(node): return 3
+"""
+
+
+async def test_a_gate_goes_by_the_name_of_its_entry_point(install: Install, context: NodeContext) -> None:
+    site = install("printer", "[dms.gates]\npaper = printer:paper\nbell = printer:bell\n", GATE)
+    assert {"paper", "bell", "network"} < set(gate_names(entry_points(GROUPS, [str(site)])))
+    taken = Taken(context, site)
+    assert await taken.take()
+    assert [] == taken.findings
+    context.scheduler.add_task(dms.Task("print", print, hold_until=["paper", "bell"]))
+
+
+async def test_a_gate_that_can_not_be_had_stays_closed_and_is_told(install: Install, context: NodeContext) -> None:
+    site = install("printer", "[dms.gates]\npaper = printer:nothing\n", GATE)
+    taken = Taken(context, site)
+    assert await taken.take()
+    (finding,) = taken.findings
+    assert "it gave a int, and no gate: a function that says whether it is open" in finding.message
+    context.scheduler.add_task(dms.Task("print", print, hold_until=["paper"]))
+    assert not never_open()
+
+
+async def test_a_gate_whose_name_is_taken_is_left_out_and_told(install: Install, context: NodeContext) -> None:
+    taken = Taken(context, install("printer", "[dms.gates]\nnetwork = printer:paper\nBad-Name = printer:paper\n", GATE))
+    await taken.take()
+    assert ["there is a gate called network already", "gates: 'Bad-Name' can't name a gate"] == [
+        finding.message.split(": ", 2)[2].partition(".")[0].partition(";")[0] for finding in taken.findings
+    ]

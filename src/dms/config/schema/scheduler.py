@@ -147,7 +147,8 @@ class SchedulerSection(Section, frozen=True):
     poll_interval: Annotated[
         timedelta,
         Setting(
-            "How often a third party's trigger is asked whether it is ready, if it can't say when it will be.",
+            "How often a third party's trigger is asked whether it is ready, if it can't say when it will be; and how "
+            "often a gate that a task waits for.",
             default=timedelta(seconds=1),
             why="Soon enough for people, and a sleeping machine hardly notices.",
             example="5s",
