@@ -38,7 +38,7 @@ CREATE TABLE life (
     start INTEGER PRIMARY KEY, began INTEGER NOT NULL, seen INTEGER NOT NULL, stopped INTEGER NOT NULL
 ) STRICT;
 """
-_MIGRATIONS = {1: _REVISIONS, 2: _LIVES}
+MIGRATIONS = {1: _REVISIONS, 2: _LIVES}
 """What makes a version of the schema the next one."""
 
 # A number orders executions by start of the process and then by counter (see record.py), so that it serves as row ID
@@ -89,7 +89,7 @@ def inspect(path: Path) -> None:
 
 def connect(path: Path) -> apsw.Connection:
     """The writer's connection to a file that `inspect` let pass, made with mode 0600 where there is none. The schema
-    is made where the file is empty; `migrate` brings an older one up to date."""
+    is made where the file is empty; `migration.py` brings an older one up to date."""
     fresh = _make_file(path)
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(BUSY_TIMEOUT)
@@ -101,19 +101,9 @@ def connect(path: Path) -> apsw.Connection:
     return connection
 
 
-def migrate(connection: apsw.Connection) -> None:
-    """Bring the schema to this DMS's version, in one transaction: a crash leaves the old one whole."""
-    if connection.pragma("user_version") == SCHEMA_VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for version in range(connection.pragma("user_version"), SCHEMA_VERSION):
-            connection.execute(_MIGRATIONS[version]).fetchall()
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}").fetchall()
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+def copy_of(path: Path, version: int) -> Path:
+    """Where the file as it was in an older version of the schema is kept."""
+    return path.with_name(f"{path.name}.v{version}")
 
 
 def check_pages(connection: apsw.Connection, path: Path) -> None:
@@ -202,9 +192,13 @@ def _check_header(path: Path, header: bytes) -> None:
     if application not in (0, APPLICATION_ID) or (application == 0) != (version == 0):
         raise StoreBroken(f"{path} is another program's database; give another data folder, or move it away")
     if version > SCHEMA_VERSION:
+        copy = copy_of(path, SCHEMA_VERSION)
+        back = (
+            f"stop it and put {copy} in its place" if copy.exists() else "restore the copy from before its first start"
+        )
         raise StoreTooNew(
             f"{path} has schema version {version}, this DMS knows up to {SCHEMA_VERSION}: a newer DMS wrote it;"
-            " install that one again, or restore the copy from before its first start"
+            f" install that one again, or {back}"
         )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import apsw
 import msgspec
 
-from dms.adapters.database import check_pages, connect, discard, has_log, inspect, migrate, store_error
+from dms.adapters.database import check_pages, connect, discard, has_log, inspect, store_error
+from dms.adapters.migration import migrate
 from dms.adapters.reader import Reader
 from dms.adapters.record import COLUMNS, decode_pause, decode_task, execution_of, id_of
 from dms.adapters.retention import Retention
@@ -151,7 +152,7 @@ class SqliteStore:
 
     def _begin(self, connection: apsw.Connection) -> Stored:
         stored = _read(connection)
-        migrate(connection)
+        migrate(connection, self._path)
         connection.pragma("journal_mode", "wal")
         starts: Any = connection.execute(_COUNT_START).fetchall()[0][0]
         connection.execute(_FORGET_LIVES, (starts - LIVES,)).fetchall()

@@ -37,7 +37,6 @@ def definition(task: Task) -> dict[str, Any]:
         "triggers": [definition_of(trigger) for trigger in task.triggers],
         "retry_policy": _retry(task.retry_policy),
         "timeout": _seconds(task.timeout),
-        "heartbeat_timeout": _seconds(task.heartbeat_timeout),
         "kill_after": _seconds(task.kill_after),
         "catch_up_window": _seconds(task.catch_up_window),
         "lane": task.lane.value,
@@ -52,6 +51,7 @@ def _came_later(task: Task) -> dict[str, Any]:
     later = {
         "concurrency": plain(task.concurrency),
         "hold_until": list(task.hold_until),
+        "heartbeat_timeout": _seconds(task.heartbeat_timeout),
         "breaker": _breaker(task.breaker),
         "expect_success_within": _seconds(task.expect_success_within),
     }
@@ -69,7 +69,8 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
     durations: dict[str, Any] = {
         field: _length(stored[field]) for field in ("timeout", "kill_after", "catch_up_window")
     }
-    durations["heartbeat_timeout"] = _length(stored.get("heartbeat_timeout"))  # the first definitions have none
+    for field in ("heartbeat_timeout", "expect_success_within"):  # the first definitions have none
+        durations[field] = _length(stored.get(field))
     return Task(
         name,
         function,
@@ -79,7 +80,6 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
         retry_policy=RetryPolicy(**stored["retry_policy"]),
         lane=Lane(stored["lane"]),
         breaker=_breaker_from(stored.get("breaker")),
-        expect_success_within=_length(stored.get("expect_success_within")),
         concurrency=msgspec.convert(stored.get("concurrency"), Concurrency | None),
         hold_until=stored.get("hold_until", ()),
         parked=parked,

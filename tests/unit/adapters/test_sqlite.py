@@ -1,6 +1,5 @@
 """What a file promises beyond the contract: it is refused untouched where it is wrong, and works on when it is not."""
 
-import signal
 import stat
 import subprocess
 import sys
@@ -13,9 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from dms.adapters import database, writer
-from dms.adapters.config_store import SqliteConfigStore
 from dms.adapters.database import APPLICATION_ID, SCHEMA_VERSION, store_error
-from dms.adapters.record import encode_definition, encode_state, row_of
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.store import PutExecution, PutTask, Query, StoredTask, TaskState
 from dms.background_tasks.task import Execution, Status
@@ -389,73 +386,3 @@ def test_the_room_is_entered_without_its_furniture() -> None:
 def test_a_store_needs_no_event_loop() -> None:
     code = "import dms.adapters.sqlite, sys; print('asyncio' in sys.modules)"
     assert "False\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-
-
-_VERSION_1 = """
-CREATE TABLE node (id INTEGER PRIMARY KEY CHECK (id = 1), starts INTEGER NOT NULL, pause BLOB) STRICT;
-INSERT INTO node VALUES (1, 6, NULL);
-CREATE TABLE task (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, definition BLOB NOT NULL, state BLOB NOT NULL
-) STRICT;
-CREATE INDEX task_by_name ON task (name);
-CREATE TABLE execution (
-    number INTEGER PRIMARY KEY, task TEXT NOT NULL, task_id INTEGER NOT NULL, status TEXT NOT NULL,
-    due INTEGER NOT NULL, started INTEGER, ended INTEGER, detail BLOB NOT NULL
-) STRICT;
-CREATE INDEX execution_by_task ON execution (task);
-CREATE INDEX execution_unfinished ON execution (number) WHERE status IN ('waiting', 'starting', 'running');
-PRAGMA application_id = 0x444D5331;
-PRAGMA user_version = 1;
-"""
-
-
-@pytest.fixture
-def first(path: Path) -> Path:
-    """A file of the first schema, with a task and an execution in it."""
-    execution = replace(RUN, id="6-1")
-    old = apsw.Connection(str(path))
-    old.execute(_VERSION_1).fetchall()
-    old.execute("INSERT INTO task VALUES (1, 'backup', ?, ?)", (encode_definition(BACKUP), encode_state(BACKUP.state)))
-    old.execute("INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row_of(execution))
-    old.close()
-    return path
-
-
-def test_a_file_of_the_first_schema_goes_on_where_it_was_with_room_for_revisions(first: Path) -> None:
-    store = SqliteStore(first)
-    kept = SqliteConfigStore(store, store.open())
-    assert kept.newest() is None
-    stored = store.load()
-    assert (7, [BACKUP], "6-1") == (stored.starts, stored.tasks, stored.last[BACKUP.id].id)
-    assert [] == kept.revisions(5, None).result()
-    store.close()
-    again = apsw.Connection(str(first))
-    assert SCHEMA_VERSION == again.pragma("user_version")
-    again.close()
-
-
-_KILLED_AT_ITS_COMMIT = """
-import os, signal, sys
-from dms.adapters.sqlite import SqliteStore
-
-def kill_at_commit(cursor, sql, bindings):
-    if sql.strip() == "COMMIT":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return True
-
-store = SqliteStore(sys.argv[1])
-store.open().exec_trace = kill_at_commit
-store.load()
-"""
-
-
-def test_a_migration_that_is_killed_leaves_the_first_schema_whole_and_is_done_by_the_next_start(first: Path) -> None:
-    killed = subprocess.run([sys.executable, "-c", _KILLED_AT_ITS_COMMIT, str(first)], check=False)
-    between = apsw.Connection(str(first))
-    tables = [name for (name,) in between.execute("SELECT name FROM sqlite_schema WHERE name = 'config_revision'")]
-    assert (-signal.SIGKILL, 1, []) == (killed.returncode, between.pragma("user_version"), tables)
-    between.close()
-    store = SqliteStore(first)
-    stored = store.load()
-    store.close()
-    assert (7, [BACKUP], "6-1") == (stored.starts, stored.tasks, stored.last[BACKUP.id].id)
