@@ -390,8 +390,8 @@ class Agenda:
     def advance(self, now: Instant) -> Decisions:
         """Take what has come due until `now`, start what can start, and give all that was decided since last time."""
         step = self._alarms.step(now)
-        if step < -SECOND:
-            self._wall_stepped_back(now)
+        if abs(step) > SECOND:
+            self._wall_stepped(now, step < 0)
         if now.trusted is not self._trusted or (step > LONG_STEP and not now.trusted):
             self._set_right(now)
         for act, what in self._alarms.due(now):
@@ -416,10 +416,10 @@ class Agenda:
         if timetable.due is None and timetable.fault:
             self._decisions.append(Alert("trigger", timetable.owner.task.name, timetable.fault))
 
-    def _wall_stepped_back(self, now: Instant) -> None:
+    def _wall_stepped(self, now: Instant, back: bool) -> None:
         for entry in self.entries.values():
             for timetable in entry.timetables if entry.runs_by_itself else ():
-                if timetable.wall_stepped_back(now):
+                if timetable.wall_stepped(now, back):
                     self._plan(timetable)
         self._alarms.clear_away()
 

@@ -142,8 +142,10 @@ class CalendarTimetable(Timetable):
             return True
         return ahead > SHORT_STEP_BACK and self.fires.count(now.wall, self.done) > 1
 
-    def wall_stepped_back(self, now: Instant) -> bool:
+    def wall_stepped(self, now: Instant, back: bool) -> bool:
         """A mark that was taken too early no longer counts."""
+        if not back:
+            return False
         if self._came_too_early(now):
             self.done = now.wall
         self._plan(self.fires.next_after(self.done))

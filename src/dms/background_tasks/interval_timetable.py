@@ -40,17 +40,41 @@ class IntervalTimetable(Timetable):
             self.anchor_boot = mark.anchor_boot
         self.done = mark.done
         self._plan()
-        if self._is_lost(now):
+        self._find_again(now)
+        self._open(now)
+
+    def _find_again(self, now: Instant) -> None:
+        """What was counted in a future that turned out wrong does not block."""
+        if not self._is_lost(now):
+            return
+        if self.trigger.start is None:
             self._anchor(now.wall, now)
             self.done = 0
-            self._plan()
-        self._open(now)
+        else:
+            self.done = (now.boot - self.anchor_boot) // self.interval
+        self._plan()
 
     def _is_lost(self, now: Instant) -> bool:
         """Whether its next time is further away than its interval, because the clock went back."""
         if self.trigger.start is not None and self.trigger.start > now.wall:
             return False
+        return self._is_far(now)
+
+    def _is_far(self, now: Instant) -> bool:
         return self.due is not None and self.due > now.boot + self.interval + self.jitter
+
+    def wall_stepped(self, now: Instant, back: bool) -> bool:
+        """Its phase stays; but its start, before it has begun, and its end are moments of the wall clock."""
+        start = self.trigger.start
+        if start is not None and (self.done == _NEVER_FIRED or self._is_far(now)):
+            self._anchor(start, now)
+        elif start is None and self.end is not None:
+            self.anchor = self._zero(now)
+        else:
+            return False
+        self._plan()
+        self._find_again(now)
+        return True
 
     def _open(self, now: Instant) -> None:
         self.opening = self.trigger.at_start
@@ -87,6 +111,7 @@ class IntervalTimetable(Timetable):
             self.due = now.boot
         elif self.due is not None:
             self._plan()
+            self._find_again(now)
         return True
 
     def _take_phase(self, anchor: int, doubt: Doubt, now: Instant) -> None:
@@ -173,6 +198,10 @@ class DelayTimetable(IntervalTimetable):
             self.resume_from(doubt.before, now, boot_id)
             self.opening = False
         return True
+
+    def wall_stepped(self, now: Instant, back: bool) -> bool:
+        """While a run of it is under way, nothing is planned."""
+        return self.due is not None and super().wall_stepped(now, back)
 
     def miss_nothing(self, now: Instant) -> None:
         """Count from now."""

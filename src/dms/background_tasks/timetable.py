@@ -94,8 +94,8 @@ class Timetable:
         """A run of the task has ended; whether that gives the timetable a new time."""
         return False
 
-    def wall_stepped_back(self, now: Instant) -> bool:
-        """The wall clock was set back; whether that gives the timetable a new time."""
+    def wall_stepped(self, now: Instant, back: bool) -> bool:
+        """The wall clock was set, ahead or `back`; whether that gives the timetable a new time."""
         return False
 
     def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:

@@ -93,6 +93,40 @@ def test_an_interval_with_a_start_in_the_past_keeps_the_phase_of_its_start_and_m
     assert 0 == world.skipped.total()
 
 
+@pytest.mark.parametrize("mode", ["fixed_rate", "fixed_delay"])
+def test_a_start_that_is_to_come_follows_a_clock_that_is_set(world, mode):
+    world.add(every("1h", start=at("2026-01-06T00:00"), mode=mode))
+    world.set_wall("2026-01-05T23:00")
+    world.set_wall("2026-01-05T22:00")
+    world.go("3h")
+
+    assert ["2026-01-06T00:00", "2026-01-06T01:00"] == world.runs("tick")
+
+
+def test_an_interval_with_a_start_goes_on_after_a_reboot_in_1970_that_was_taken_for_right(world):
+    task = every("1h", start=at("2026-01-01T00:30"))
+    world.add(task)
+    world.go("2h")
+    world.set_wall("1970-01-01T00:00:20")
+    world.crash(reboot=True)
+    world.add(task)
+    world.set_wall("2026-01-05T04:00")
+    world.go("1h")
+
+    assert [f"2026-01-05T0{hour}:30" for hour in (0, 1, 3, 4)] == world.labels("tick")
+
+
+def test_an_end_follows_a_clock_that_is_set(world):
+    world.add(every("1h", end=at("2026-01-05T03:00")))
+    world.go("30m")
+    world.set_wall("2031-01-01T00:00")
+    world.go("1h")
+    world.set_wall("2026-01-05T01:45")
+    world.go("3h")
+
+    assert ["2026-01-05T01:15", "2026-01-05T02:15"] == world.labels("tick")
+
+
 def test_an_interval_stops_at_its_end_which_still_counts(world):
     world.add(every("1h", end=at("2026-01-05T02:00")))
     world.go("5h")

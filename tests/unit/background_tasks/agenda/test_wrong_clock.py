@@ -1,8 +1,11 @@
 """A clock that is not trusted yet: a device without one of its own wakes in 1970, or in whatever its battery says."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from dms.background_tasks.task import Task
 from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
@@ -266,3 +269,63 @@ def test_a_fixed_delay_whose_run_is_under_way_when_the_clock_is_right_waits_for_
     world.go("10m")
 
     assert ["1970-01-01T00:10:20", "2026-05-05T13:10"] == world.runs("tick")
+
+
+# ── whatever the clocks do ──
+
+YEARS = st.sampled_from(
+    ["1970-01-01T00:00:20", "2025-12-31T23:50", "2026-01-05T03:00", "2026-06-01T00:00", "2098-02-03T04:05"]
+)
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("go"), st.sampled_from(["1m", "9m59s", "47m", "5h", "2d"])),
+        st.tuples(st.just("sleep"), st.sampled_from(["30m", "7d", "3650d"])),
+        st.tuples(st.just("set"), YEARS),
+        st.tuples(st.just("set_right"), YEARS),
+        st.tuples(st.just("wake_in"), YEARS),
+        st.sampled_from([("trust", ""), ("crash", ""), ("reboot", "")]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(happenings, st.booleans())
+def test_nothing_falls_silent_whatever_the_clocks_do(make_world, happenings, trusted):
+    world = make_world("2026-01-05T00:00", trusted=trusted)
+    tasks = [
+        every("1h"),
+        Task("delay", nothing, triggers=[PeriodicTrigger("1h", mode="fixed_delay")]),
+        Task("late", nothing, triggers=[PeriodicTrigger("1h", start=datetime(2025, 1, 1, tzinfo=UTC), jitter="10m")]),
+        cron("*/10 * * * *"),
+        Task("few", nothing, triggers=[PeriodicTrigger("7m", max_runs=5)]),
+        once("30m"),
+    ]
+    world.add(*tasks)
+
+    def begin_again(**how):
+        world.crash(**how)
+        world.add(*tasks)
+
+    actions = {
+        "go": world.go,
+        "sleep": world.sleep,
+        "set": world.set_wall,
+        "set_right": lambda moment: world.set_wall(moment, trusted=True),
+        "wake_in": lambda moment: begin_again(wakes_in=moment),
+        "trust": lambda _: world.trust(),
+        "crash": lambda _: begin_again(),
+        "reboot": lambda _: begin_again(reboot=True),
+    }
+    for action, how in happenings:
+        actions[action](how)
+    world.set_wall("2026-01-09T00:05", trusted=True)
+    began = len(world.begun)
+    world.go("2h30m")
+
+    lately = Counter(begun.task for begun in world.begun[began:])
+    assert all(2 <= lately[name] <= 4 for name in ("tick", "delay", "late"))
+    assert 15 <= lately["job"] <= 16
+    assert len(world.runs("once")) == 1
+    assert len(world.runs("few")) <= 5
+    assert all(count >= 0 for count in world.skipped.values())
