@@ -38,10 +38,11 @@ from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.retry import RETRY, RETRY_LATER
 from dms.background_tasks.saved_state import with_state
-from dms.background_tasks.store import Life, Pause, Skipped
+from dms.background_tasks.store import Life, Pause, Skipped, StoredTask
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
 from dms.background_tasks.timetable import LONG_STEP, Timetable
 from dms.background_tasks.timetables import timetable_of
+from dms.background_tasks.tombstones import Tombstones
 from dms.background_tasks.trigger import Trigger
 from dms.background_tasks.watching import Watching
 from dms.instant import SECOND, Instant
@@ -111,6 +112,8 @@ class Agenda:
             touch=self._touch,
             tell=lambda topic, payload, now: self.emit(Event(topic, payload, now.wall), now),
         )
+        self._tombstones = Tombstones(self._memory.tasks.values())
+        self._drop_surplus()
         for met in self._memory.count_crash(quarantine_after, now):
             self._ledger.keep(met)
         for execution in self._memory.interrupted(now):
@@ -130,8 +133,12 @@ class Agenda:
         self.attempts.turnstiles.join(entry, now)
         if entry.ended:
             self._forget(entry)
+            self._bury(entry)
             self._decisions.append(Remove(task_id, task.name))
             return
+        buried = self._tombstones.open(task.name)
+        if buried is not None and buried != task_id:
+            self._ledger.drop(buried)
         if changed and self._stored:
             self._ledger.task(entry)
         self._take_up(entry, now)
@@ -690,14 +697,25 @@ class Agenda:
         if entry.removed or self.attempts.stopping or not entry.over():
             return
         if entry.durable:
-            over = entry.stored(self._boot_id, finished=self._memory.starts)
-            self._ledger.keep(over)
+            over = self._bury(entry)
             if entry.task.restored:
                 self._memory.remember(over)
         elif self._stored:
             self._ledger.drop(entry.id)
         self._forget(entry)
         self._decisions.append(Remove(entry.id, entry.task.name))
+
+    def _bury(self, entry: Entry) -> StoredTask:
+        """A one-time task is over; what stays of it, as long as there are not too many such."""
+        over = entry.stored(self._boot_id, finished=self._memory.starts)
+        self._ledger.keep(over)
+        self._tombstones.bury(entry.task.name, entry.id)
+        self._drop_surplus()
+        return over
+
+    def _drop_surplus(self) -> None:
+        for task_id in self._tombstones.surplus():
+            self._ledger.drop(task_id)
 
     def stop(self, now: Instant) -> None:
         """Nothing new starts from here on; what runs may finish, what waits stays in the store."""

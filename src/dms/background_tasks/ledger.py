@@ -46,12 +46,13 @@ class Batch:
         self.ends: list[End] = []
 
     def changes(self, boot_id: str) -> list[Change]:
-        """As the store takes them: tasks first, so that executions find them."""
-        found: list[Change] = [PutTask(task) for task in self.tasks.values()]
+        """As the store takes them: what is forgotten first, for it may have come again since; then tasks, so that
+        executions find them."""
+        found: list[Change] = [DropTask(task_id) for task_id in self.dropped]
+        found += [PutTask(task) for task in self.tasks.values()]
         for entry, whole in self.entries.items():
             found.append(PutTask(entry.stored(boot_id)) if whole else PutState(entry.id, entry.state(boot_id)))
         found += [PutExecution(execution) for execution in self.executions.values()]
-        found += [DropTask(task_id) for task_id in self.dropped]
         if self.pause is not None:
             found.append(PutSchedulerPause(*self.pause))
         if self.life is not None:
@@ -64,7 +65,7 @@ class Batch:
         for entry, whole in older.entries.items():
             if not entry.removed:
                 self.entries[entry] = whole or self.entries.get(entry, False)
-        self.tasks = older.tasks | self.tasks
+        self.tasks = {key: task for key, task in older.tasks.items() if key not in self.dropped} | self.tasks
         self.dropped = older.dropped | self.dropped
         self.pause = self.pause or older.pause
         self.life = self.life or older.life
@@ -120,6 +121,7 @@ class Ledger:
 
     def drop(self, task_id: int) -> None:
         """A task is forgotten."""
+        self._batch.tasks.pop(task_id, None)
         self._batch.dropped[task_id] = None
 
     def pause(self, pause: Pause | None) -> None:

@@ -42,13 +42,13 @@ def test_where_nothing_has_changed_nothing_is_saved(ledger):
     assert ledger.flush() is None
 
 
-def test_tasks_come_before_their_executions_and_what_is_dropped_last(ledger, entry):
+def test_what_is_dropped_comes_first_and_tasks_before_their_executions(ledger, entry):
     ledger.drop(2)
     ledger.execution(attempt(entry).execution())
     ledger.task(entry)
     ledger.pause(None)
 
-    assert [PutTask, PutExecution, DropTask, PutSchedulerPause] == kinds(ledger.flush())
+    assert [DropTask, PutTask, PutExecution, PutSchedulerPause] == kinds(ledger.flush())
 
 
 def test_only_the_latest_state_of_an_execution_is_written(ledger, entry):
@@ -170,3 +170,24 @@ def test_a_stop_that_could_not_be_saved_is_tried_again(ledger):
     ledger.failed(ledger.flush(now=2000).batch)
 
     assert [Life(3, 1000, 2000, True)] == lives(ledger.flush(again=True))
+
+
+def test_a_task_that_is_dropped_is_not_written_again_though_an_older_batch_held_it(ledger, entry):
+    over = entry.stored("boot-1", finished=3)
+    ledger.keep(over)
+    first = ledger.flush()
+    ledger.drop(over.id)
+    ledger.failed(first.batch)
+    assert [DropTask(over.id)] == ledger.flush(again=True).changes
+
+
+def test_a_task_that_is_kept_and_dropped_in_one_batch_is_dropped_and_one_dropped_and_kept_is_kept(ledger, entry):
+    over = entry.stored("boot-1", finished=3)
+    ledger.keep(over)
+    ledger.drop(over.id)
+    save = ledger.flush()
+    assert [DropTask(over.id)] == save.changes
+    ledger.saved(save.batch)
+    ledger.drop(over.id)
+    ledger.keep(over)
+    assert [DropTask(over.id), PutTask(over)] == ledger.flush().changes

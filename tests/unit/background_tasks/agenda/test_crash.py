@@ -388,3 +388,41 @@ def test_a_one_time_task_runs_once_wherever_the_crash_falls(make_world, step):
 
     assert 1 == len(world.begun) or (0, ["interrupted"]) == (len(world.begun), world.in_store("once"))
     assert before <= len(world.begun) <= 1
+
+
+def test_of_one_time_tasks_that_are_over_so_many_stay_and_those_that_come_again_longest(world, monkeypatch):
+    monkeypatch.setattr("dms.background_tasks.tombstones.MOST", 2)
+    world.crash()
+    world.add(*(Task(name, nothing, triggers=[OneTimeTrigger("1s")]) for name in "ab"))
+    world.go("1s")
+    world.crash()
+    world.add(Task("a", nothing, triggers=[OneTimeTrigger("1s")]))
+    world.add(Task("c", nothing, triggers=[OneTimeTrigger("1s")]))
+    world.go("1s")
+    assert ["a", "c"] == [task.name for task in world.store._tasks.values()]
+    world.crash()
+    world.add(*(Task(name, nothing, triggers=[OneTimeTrigger("1s")]) for name in "ac"))
+    world.go("1s")
+    assert (1, 1, 1) == tuple(len(world.runs(name)) for name in "abc")
+
+
+def test_a_one_time_task_that_comes_again_while_the_process_lives_leaves_one_tombstone(world):
+    for _ in range(3):
+        world._ids.pop("job", None)
+        world.add(Task("job", nothing, triggers=[OneTimeTrigger("1s")]))
+        world.go("1s")
+    assert 3 == len(world.runs("job"))
+    assert 1 == len(world.store._tasks)
+
+
+def test_a_one_time_task_with_another_time_takes_the_place_of_its_tombstone_whatever_their_number(world, monkeypatch):
+    world.add(Task("job", nothing, triggers=[OneTimeTrigger("1s")]))
+    world.go("1s")
+    monkeypatch.setattr("dms.background_tasks.tombstones.MOST", 0)
+    world.crash()
+    world.add(Task("job", nothing, triggers=[OneTimeTrigger("1h")]))
+    assert [None] == [task.state.finished for task in world.store._tasks.values()]
+    world.crash()
+    world.add(Task("job", nothing, triggers=[OneTimeTrigger("1h")]))
+    world.go("1h")
+    assert 2 == len(world.runs("job"))
