@@ -243,9 +243,12 @@ class Scheduler:
     def pause(self, which: int | str | None = None, *, until: datetime | None = None, reason: str = "") -> None:
         """Hold a task back, or (None) the whole scheduler: fires are skipped and counted, what runs goes on. It lasts
         until `until` (aware), or until `resume`; with a store also over restarts. NotFound where there is no such
-        task, InvalidInput where `until` has no UTC offset."""
+        task, InvalidInput where `until` has no UTC offset, or is past."""
         task = None if which is None else self._registry.find(which)
-        self._inbox.post(Engine.pause, task, None if until is None else _moment(until, "until"), reason)
+        end = None if until is None else _moment(until, "until")
+        if end is not None and end <= self._clock.now().wall:
+            raise InvalidInput(f"until: {until} is past; name a moment that is to come")
+        self._inbox.post(Engine.pause, task, end, reason)
 
     def resume(self, which: int | str | None = None) -> None:
         """Let a task, or (None) the whole scheduler, go on. NotFound where there is no such task."""

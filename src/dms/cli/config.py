@@ -166,10 +166,16 @@ def reload(node: Asking) -> None:
 
 
 def read_value(text: str) -> Any:
-    """A value as it is meant on the command line: JSON where it can be read as that, else the text itself."""
+    """A value as it is meant on the command line: JSON where it can be read as that, else the text itself. What begins
+    as a list or a map does in JSON is meant so, and a usage error where it is none."""
     try:
         return json.loads(text, parse_constant=_not_json)
     except (ValueError, RecursionError):
+        if text.startswith(("[", "{")):
+            example = '["a", "b"]' if text.startswith("[") else '{"key": "disk"}'
+            raise click.UsageError(
+                f"{plain(text)} is not JSON; put texts and names in double quotes, as in {example}"
+            ) from None
         return text
 
 

@@ -1,6 +1,7 @@
 """`dms task …`."""
 
-from datetime import datetime
+import re
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 
@@ -233,14 +234,24 @@ def _moment(until_: str | None, length: str | None) -> str | None:
         return (_now() + parse_duration(length, "--for")).isoformat()
     if until_ is None:
         return None
-    return _local_moment(until_, "--until")
+    return _local_moment(until_, "--until", ahead=True)
 
 
-def _local_moment(text: str, what: str) -> str:
+def _local_moment(text: str, what: str, ahead: bool = False) -> str:
+    """A moment by the clock of this machine. A time of day is today's, or (`ahead`) the next one."""
     try:
-        return datetime.fromisoformat(text).astimezone().isoformat()
+        if not _TIME_OF_DAY(text):
+            return datetime.fromisoformat(text).astimezone().isoformat()
+        now, clock = _now().astimezone(), time.fromisoformat(text)
+        today = datetime.combine(now, clock).astimezone()
+        tomorrow = datetime.combine(now + timedelta(days=1), clock).astimezone()
+        return (tomorrow if ahead and today <= now else today).isoformat()
     except (ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r} is not a moment such as 2026-12-24T18:00", param_hint=what) from None
+        problem = f"{text!r} is not a moment such as 2026-12-24T18:00, or 18:00"
+        raise click.BadParameter(problem, param_hint=what) from None
+
+
+_TIME_OF_DAY = re.compile(r"\d\d:\d\d(:\d\d)?").fullmatch
 
 
 @task.command()

@@ -24,6 +24,7 @@ from dms.errors import (
     ShuttingDown,
     WaitTimeout,
 )
+from dms.testing import FakeClock
 
 Make = Callable[..., Any]
 
@@ -453,13 +454,22 @@ def test_a_pause_until_a_moment_without_an_offset_is_refused() -> None:
 
 
 def test_a_pause_ends_at_its_moment() -> None:
+    clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
+    with Scheduler(clock=clock) as scheduler:
+        clock.woken = scheduler.wake
+        scheduler.add_task(dms.Task("a", nothing))
+        scheduler.pause("a", until=datetime(2026, 1, 2, tzinfo=UTC))
+        clock.advance("23h59m")
+        assert "paused" == scheduler.view("a").state
+        clock.advance("1m")
+        assert "ready" == scheduler.view("a").state
+
+
+def test_a_pause_until_a_moment_that_is_past_is_refused() -> None:
     with Scheduler() as scheduler:
         scheduler.add_task(dms.Task("a", nothing))
-        scheduler.pause("a", until=datetime(2020, 1, 1, tzinfo=UTC))
-        scheduler.pause("a", until=datetime(2100, 1, 1, tzinfo=UTC))
-        assert "paused" == scheduler.view("a").state
-        scheduler.pause("a", until=datetime(2020, 1, 1, tzinfo=UTC))
-        scheduler.run_task("a").wait("5s")
+        with pytest.raises(InvalidInput, match=r"^until: 2020-01-01 00:00:00\+00:00 is past; name a moment"):
+            scheduler.pause("a", until=datetime(2020, 1, 1, tzinfo=UTC))
         assert "ready" == scheduler.view("a").state
 
 

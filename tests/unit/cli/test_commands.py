@@ -198,11 +198,12 @@ def test_why_a_task_ran_is_told_in_a_sentence_and_the_facts_under_it(dms: Dms) -
     dms("task", "run", "answer", "--wait")
     now = datetime.now().astimezone()
     told = dms("task", "explain", "answer", "--at", now.strftime("%Y-%m-%dT%H:%M")).out.splitlines()
+    assert told[0] in dms("task", "explain", "answer", "--at", now.strftime("%H:%M")).out
     assert re.fullmatch(r"answer ran at .* because an operator asked for it; it ended in success after .*\.", told[0])
     assert re.fullmatch(r"Execution 1-\d+, attempt 1 of run 1-\d+\.", told[-1])
 
 
-@pytest.mark.parametrize("option", [("--for", "2h"), ("--until", "2126-12-24T18:00")])
+@pytest.mark.parametrize("option", [("--for", "2h"), ("--until", "2126-12-24T18:00"), ("--until", "18:00")])
 def test_a_pause_may_have_an_end(option: tuple[str, str], dms: Dms) -> None:
     told = dms("task", "pause", "answer", *option)
     assert re.fullmatch(r"answer is paused until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\n", told.out)
@@ -278,6 +279,9 @@ def test_any_method_can_be_called(dms: Dms) -> None:
         (("task", "pause", "answer", "--for", "soon"), 2, "--for: 'soon' is not a length of time"),
         (("task", "pause", "answer", "--until", "soon"), 2, "'soon' is not a moment"),
         (("task", "pause", "answer", "--for", "1h", "--until", "2126-01-01"), 2, "give one of the two"),
+        (("task", "pause", "answer", "--until", "2020-01-01"), 2, "is past; name a moment that is to come"),
+        (("config", "set", "tasks.answer.exclude", "[nights]"), 2, 'double quotes, as in ["a", "b"]'),
+        (("config", "set", "tasks.answer.concurrency", "{key: disk}"), 2, 'as in {"key": "disk"}'),
         (("task", "backfill", "answer", "soon"), 2, "'soon' is not a moment"),
         (("task", "backfill", "answer", "2026-01-01", "2126-01-01"), 2, "until: 2126-01-0"),
         (("task", "explain", "answer", "--at", "soon"), 2, "'soon' is not a moment"),
@@ -406,7 +410,8 @@ def test_what_can_not_be_taken_back_is_said(words: tuple[str, ...], dms: Dms) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("2", 2), ("true", True), ('["a"]', ["a"]), ("5m", "5m"), ("NaN", "NaN"), ("", ""), ("[", "[")]
+    ("text", "value"),
+    [("2", 2), ("true", True), ('["a"]', ["a"]), ("5m", "5m"), ("NaN", "NaN"), ("", ""), ('"[x]"', "[x]")],
 )
 def test_a_value_is_json_where_it_can_be_read_as_that(text: str, value: Any) -> None:
     assert value == read_value(text)
