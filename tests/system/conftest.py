@@ -88,6 +88,12 @@ def collect(run, stop_after=0):
     return found
 
 
+def stay(run):
+    """Say in which process, and stay."""
+    note(run, f"process-{os.getpid()}")
+    ignore(run)
+
+
 def leave_a_thread(run):
     """Start a thread that holds the interpreter at its end."""
     threading.Thread(target=ignore, args=(run,), name="theirs", daemon=False).start()

@@ -31,7 +31,7 @@ from dms.background_tasks.holding import Holding
 from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.retry import RETRY, RETRY_LATER, kinds_of
-from dms.background_tasks.task import Durability, Execution, Lane, Program, Status, Task
+from dms.background_tasks.task import Durability, Execution, Lane, Status, Task
 from dms.background_tasks.turnstile import Turnstiles
 from dms.instant import SECOND, Instant, duration_text, microseconds
 
@@ -378,7 +378,7 @@ class Attempts:
         """It did not end when told to: kill what can be killed, give up the rest."""
         if attempt.over:
             return
-        if isinstance(attempt.task.function, Program) and not attempt.killed:
+        if attempt.task.killable and not attempt.killed:
             attempt.killed = True
             self._decisions.append(Kill(attempt.id))
             self._alarms.at_boot(now.boot + KILL_PATIENCE, self._patience_over, attempt)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from dms.background_tasks.process_call import check_callable_in_process
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
@@ -16,8 +17,8 @@ BY_KEYWORD = sys.maxsize
 
 
 class Calling(NamedTuple):
-    """`executor` is coroutine, thread or program; `run_at` is the place of the function's parameter named `run` among
-    those that can be given by position, BY_KEYWORD where it is none of them, and None where there is no such one."""
+    """`executor` is one of EXECUTORS; `run_at` is the place of the function's parameter named `run` among those that
+    can be given by position, BY_KEYWORD where it is none of them, and None where there is no such one."""
 
     executor: str
     run_at: int | None
@@ -45,13 +46,33 @@ def prepare(task: Task) -> None:
             raise InvalidTask(str(error)) from error
     calling = calling_of(target)
     if not task.parked:
-        check_calling(task, calling)
+        calling = checked_calling(task, target, calling)
     task.bind(target, calling)
 
 
-def check_calling(task: Task, calling: Calling) -> None:
-    """InvalidTask where a task wants what can't be had of a function that is called in this way."""
-    if task.heartbeat_timeout is not None and calling.executor != "program" and calling.run_at is None:
+def checked_calling(task: Task, target: Any, natural: Calling) -> Calling:
+    """How a task's function is called, by its own nature or as the task wants it. InvalidTask where it wants what can't
+    be had of it."""
+    calling = natural
+    if task.executor is not None and task.executor != natural.executor:
+        calling = _wanted_calling(task, target, natural)
+    if task.heartbeat_timeout is not None:
+        _check_heartbeat(calling)
+    return calling
+
+
+def _wanted_calling(task: Task, target: Any, natural: Calling) -> Calling:
+    if task.executor == "process" and natural.executor != "program":
+        check_callable_in_process(task, target)
+        return Calling("process", natural.run_at)
+    raise InvalidTask(f"executor: {task.executor} can't run {_KINDS[natural.executor]}; leave it out")
+
+
+_KINDS = {"coroutine": "a coroutine function", "thread": "a plain function", "program": "a program"}
+
+
+def _check_heartbeat(calling: Calling) -> None:
+    if calling.executor in ("coroutine", "thread") and calling.run_at is None:
         raise InvalidTask("heartbeat_timeout: the function takes no parameter run, so it can give no sign of life")
 
 

@@ -54,6 +54,7 @@ def _came_later(task: Task) -> dict[str, Any]:
         "heartbeat_timeout": _seconds(task.heartbeat_timeout),
         "breaker": _breaker(task.breaker),
         "expect_success_within": _seconds(task.expect_success_within),
+        "executor": task.executor,
     }
     return {field: value for field, value in later.items() if value}
 
@@ -80,6 +81,7 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
         retry_policy=RetryPolicy(**stored["retry_policy"]),
         lane=Lane(stored["lane"]),
         breaker=_breaker_from(stored.get("breaker")),
+        executor=stored.get("executor"),
         concurrency=msgspec.convert(stored.get("concurrency"), Concurrency | None),
         hold_until=stored.get("hold_until", ()),
         parked=parked,

@@ -59,13 +59,6 @@ class Executor(Protocol):
         ...
 
 
-def make_executors(own_coroutine_loop: bool) -> dict[str, Executor]:
-    """An executor for each way of running (see `calling.py`); coroutines in a loop of their own, or in the caller's."""
-    threads = ThreadExecutor()
-    coroutines = LoopThreadExecutor() if own_coroutine_loop else CoroutineExecutor()
-    return {"coroutine": coroutines, "thread": threads, "program": ProgramExecutor(threads)}
-
-
 class CoroutineExecutor:
     """Runs coroutine functions on the loop it is started from."""
 
@@ -94,7 +87,7 @@ async def _conduct(attempt: Attempt, run: Run, arguments: Arguments, deliver: De
     except asyncio.CancelledError:
         outcome = Cancelled()
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
-        outcome = _failure(error)
+        outcome = failure_of(error)
     deliver(attempt.id, outcome)
 
 
@@ -233,8 +226,8 @@ class _RunningThread:
 class ProgramExecutor:
     """Runs programs, each watched by a thread of `threads`; what they print goes to the run."""
 
-    def __init__(self, threads: ThreadExecutor) -> None:
-        self._threads, self._launcher = threads, Launcher()
+    def __init__(self, threads: ThreadExecutor, launcher: Launcher) -> None:
+        self._threads, self._launcher = threads, launcher
 
     def start(self, attempt: Attempt, run: Run, arguments: Arguments, deliver: Deliver) -> Running:
         """Start the program."""
@@ -242,7 +235,7 @@ class ProgramExecutor:
         event = b"" if run.event is None else _json(run.event.payload)
         given = event if len(event) > LONGEST_VARIABLE else b""
         running = ProgramRun(self._launcher, program, _environment(run, event), run.printed, given)
-        self._threads.submit(lambda: _watch(running, attempt), partial(deliver, attempt.id))
+        self._threads.submit(lambda: watch(running, attempt), partial(deliver, attempt.id))
         return running
 
     def close(self) -> None:
@@ -250,7 +243,28 @@ class ProgramExecutor:
         self._launcher.close()
 
 
-def _watch(running: ProgramRun, attempt: Attempt) -> Outcome:
+class Watched(Protocol):
+    """A run of something that ends by itself or by a signal; what it used is known then."""
+
+    @property
+    def cpu(self) -> int | None:
+        """Microseconds of processor time."""
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes that were resident at most."""
+
+    def run(self) -> Outcome:
+        """See it to its end."""
+        ...
+
+    def kill(self) -> None:
+        """End it by force."""
+        ...
+
+
+def watch(running: Watched, attempt: Attempt) -> Outcome:
+    """See a run to its end; what it used is the attempt's."""
     try:
         return running.run()
     except Exception as error:  # noqa: BLE001 - a fault in watching must not lose the run
@@ -260,12 +274,18 @@ def _watch(running: ProgramRun, attempt: Attempt) -> Outcome:
         attempt.cpu, attempt.memory = running.cpu, running.memory
 
 
-def _environment(run: Run, event: bytes) -> dict[str, str]:
-    """What a program is told about its run. An event too long for a variable is its standard input."""
+def identity_of(run: Run) -> dict[str, str]:
+    """What a program, or a process, is told about its run by its environment."""
     known = {"DMS_TASK": run.task, "DMS_EXECUTION": run.id, "DMS_ATTEMPT": str(run.attempt)}
     known["DMS_DUE"] = run.due.isoformat()
     if run.traceparent:
         known["TRACEPARENT"] = run.traceparent
+    return known
+
+
+def _environment(run: Run, event: bytes) -> dict[str, str]:
+    """What a program is told about its run. An event too long for a variable is its standard input."""
+    known = identity_of(run)
     if run.event is None:
         return known
     short = len(event) <= LONGEST_VARIABLE
@@ -298,10 +318,10 @@ def _call(function: Any, arguments: Arguments, run: Run) -> Outcome:
             return Failed("it holds a yield, so that calling it ran none of it; give the task a function without")
         return Succeeded(results)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
-        return Cancelled() if run.cancelled and isinstance(error, asyncio.CancelledError) else _failure(error)
+        return Cancelled() if run.cancelled and isinstance(error, asyncio.CancelledError) else failure_of(error)
 
 
-def _failure(error: BaseException) -> Failed:
+def failure_of(error: BaseException) -> Failed:
     """What a task raised, with what decides whether it is tried again."""
     if isinstance(error, RetryLater):
         told = _in_one_line(str(error))[:LONGEST_ERROR]

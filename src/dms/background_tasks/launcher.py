@@ -26,6 +26,7 @@ TERM, KILL = b"T", b"K"
 _HELD = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
 _DEFAULT = (*_HELD, _signal.SIGCHLD, _signal.SIGPIPE, _signal.SIGXFSZ)
 _DESCRIPTORS = 5
+_ENOENT = 2
 
 
 class _Child:
@@ -157,11 +158,27 @@ def _become(what: int, standard: list[int], socket: _socket.socket) -> "NoReturn
         os.chdir(cwd)
         step = "program"
         _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HELD)
-        os.execvpe(argv[0], argv, env)
+        _execute(argv, env)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
         socket.send(marshal.dumps(("failed", getattr(error, "errno", None) or 0, step)))
     finally:
         os._exit(127)
+
+
+def _execute(argv: list[str], env: dict[bytes, bytes]) -> "NoReturn":
+    """As `os.execvpe` does, which imports `warnings` for it: two milliseconds for each program."""
+    program = os.fsencode(argv[0])
+    folders = [b""] if b"/" in program else env.get(b"PATH", os.fsencode(os.defpath)).split(b":")
+    missing: OSError = FileNotFoundError(_ENOENT, "")
+    refused: OSError | None = None
+    for folder in folders:
+        try:
+            os.execve(os.path.join(folder, program), argv, env)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            missing = error
+        except OSError as error:
+            refused = refused or error
+    raise refused or missing
 
 
 if __name__ == "__main__":

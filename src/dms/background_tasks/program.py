@@ -10,8 +10,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from errno import ENOENT
+from socket import socket
 from threading import Lock
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from dms.background_tasks.decision import Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.launching import Launched, Launcher
@@ -34,20 +35,48 @@ LineSink = Callable[[str, str], None]
 _Told = tuple[Any, ...]
 
 
+class Talk(Protocol):
+    """What a program's standard input is where it is a socket."""
+
+    its: socket
+
+    def begin(self) -> None:
+        """The program has been started."""
+        ...
+
+    def fileno(self) -> int:
+        """Readable when there is something to `read`."""
+        ...
+
+    def read(self) -> bool:
+        """Take what has come; False where nothing more comes, now or ever."""
+        ...
+
+    def drain(self) -> None:
+        """Take all that has come until now."""
+        ...
+
+
 class ProgramRun:
     """Runs one program in the calling thread; `cancel` and `kill` may come from any other.
 
     `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread. `given` is what the
-    program reads at its standard input. `cpu` is the processor time that it took, in microseconds, and `memory` the
-    most that it or one of its own had resident, in bytes, once it has ended; what those used for which it did not wait
-    is not known.
+    program reads at its standard input, `talk` a socket that this is instead. `cpu` is the processor time that it took,
+    in microseconds, and `memory` the most that it or one of its own had resident, in bytes, once it has ended; what
+    those used for which it did not wait is not known.
     """
 
     def __init__(
-        self, launcher: Launcher, program: Program, env: Mapping[str, str], lines: LineSink, given: bytes = b""
+        self,
+        launcher: Launcher,
+        program: Program,
+        env: Mapping[str, str],
+        lines: LineSink,
+        given: bytes = b"",
+        talk: "Talk | None" = None,
     ) -> None:
         self._launcher, self._program, self._env = launcher, program, env
-        self._lines, self._given = lines, given
+        self._lines, self._given, self._talk = lines, given, talk
         self._tail = ""
         self.cpu: int | None = None
         self.memory: int | None = None
@@ -80,14 +109,30 @@ class ProgramRun:
 
     def _launch(self, out: "_Pipe", err: "_Pipe") -> Launched | None:
         program, environment = self._program, {**os.environ, **self._env, **self._program.env}
-        with self._lock, _standard_input(self._given) as stdin:
+        with self._lock, self._standard_input() as stdin:
             if self._told:
                 return None
             standard = (stdin, out.writing, err.writing)
             self._launched = self._launcher.launch(program.argv, program.cwd, environment, standard)
         out.close_writing()
         err.close_writing()
+        if self._talk is not None:
+            self._talk.begin()
         return self._launched
+
+    @contextmanager
+    def _standard_input(self) -> Iterator[int]:
+        """What its standard input is; what is given comes as a file in memory, so that nobody must write while the
+        program reads."""
+        given = self._given
+        if self._talk is not None:
+            yield self._talk.its.fileno()
+            return
+        with open(os.memfd_create("dms-input") if given else os.devnull, "w+b" if given else "rb") as file:
+            if given:
+                file.write(given)
+                file.seek(0)
+            yield file.fileno()
 
     def _signal(self, send: Callable[[Launched], None]) -> None:
         with self._lock:
@@ -108,6 +153,8 @@ class ProgramRun:
             for name, pipe in (("stdout", out), ("stderr", err)):
                 selector.register(pipe.reading, selectors.EVENT_READ, _Stream(name, pipe.reading, self._line))
             selector.register(launched, selectors.EVENT_READ)
+            if self._talk is not None:
+                selector.register(self._talk, selectors.EVENT_READ, self._talk)
             told: _Told = ("pid", None)
             while told[0] == "pid":
                 for key, _ in selector.select():
@@ -168,16 +215,6 @@ class ProgramRun:
         ended = f"exit status {status}" if status > 0 else f"ended by {_signal_name(-status)}"
         kind = f"exit {status}" if status > 0 else f"signal {-status}"
         return Failed(f"{ended}: {last}" if last else ended, results, (kind,))
-
-
-@contextmanager
-def _standard_input(given: bytes) -> Iterator[int]:
-    """What a program's standard input is; a file in memory, so that nobody must write while the program reads."""
-    with open(os.memfd_create("dms-input") if given else os.devnull, "w+b" if given else "rb") as file:
-        if given:
-            file.write(given)
-            file.seek(0)
-        yield file.fileno()
 
 
 class _Pipe:

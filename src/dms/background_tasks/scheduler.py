@@ -26,7 +26,8 @@ from dms.background_tasks.entry import Entry
 from dms.background_tasks.event_inlet import EventInlet
 from dms.background_tasks.evidence import evidence_of
 from dms.background_tasks.exclusion import Calendar, why_missing
-from dms.background_tasks.executor import Executor, make_executors
+from dms.background_tasks.executor import Executor
+from dms.background_tasks.executors import make_executors
 from dms.background_tasks.explanation import Explanation, explain
 from dms.background_tasks.gate import Gate, check_gates, has_mains_power, is_gate, is_network_up
 from dms.background_tasks.gate_keeper import GateKeeper

@@ -81,6 +81,10 @@ class Status(StrEnum):
 _CHANGING = frozenset({Status.WAITING, Status.STARTING, Status.RUNNING})
 
 
+EXECUTORS = ("coroutine", "thread", "process", "program")
+"""Ways of running a task."""
+
+
 class Event(msgspec.Struct, frozen=True):
     """Something that happened: its topic, what came with it (plain JSON values), and when, in wall microseconds.
 
@@ -233,11 +237,12 @@ class Task(_Called, kw_only=True, eq=False):
     `function` is a coroutine function, a function, `"package.module:name"` or a `Program`. A parameter called `run`
     receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more
     urgent work; `timeout` counts from the start of an attempt, `heartbeat_timeout` from its last sign of life
-    (`run.heartbeat()`, `run.progress()`, a line of a program); `kill_after` is what a cancelled attempt gets to end by
-    itself. Tasks with the same key in their `concurrency` share its limits; a fire waits until all gates that
-    `hold_until` names are open. `durability` None means at_most_once where the scheduler has a store and none without
-    one. A `breaker` pauses a task that keeps failing; a success that does not come within `expect_success_within`,
-    counted from the last one, is told.
+    (`run.heartbeat()`, `run.progress()`, a line that a program or process prints); `kill_after` is what a cancelled
+    attempt gets to end by itself. `executor="process"` calls the function in a process of its own; None lets its nature
+    decide: a coroutine function on a loop, another in a thread. Tasks with the same key in their `concurrency` share
+    its limits; a fire waits until all gates that `hold_until` names are open. `durability` None means at_most_once
+    where the scheduler has a store and none without one. A `breaker` pauses a task that keeps failing; a success that
+    does not come within `expect_success_within`, counted from the last one, is told.
 
     InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
     task can't run, `restored` that only the store brought it back.
@@ -262,6 +267,7 @@ class Task(_Called, kw_only=True, eq=False):
     hold_until: Sequence[str] = ()
     breaker: Breaker | None = None
     expect_success_within: timedelta | str | float | None = None
+    executor: str | None = None
     lane: Lane = Lane.USER
     origin: str = "code"
     parked: str = ""
@@ -315,7 +321,7 @@ class Task(_Called, kw_only=True, eq=False):
         return (
             self.priority, self.timeout, self.kill_after, self.overlap, self.queue_limit, self.max_instances,
             self.catch_up, self.catch_up_limit, self.catch_up_window, self.durability, self.heartbeat_timeout,
-            self.breaker, self.expect_success_within,
+            self.breaker, self.expect_success_within, self.executor,
         )  # fmt: skip
 
     def _check_policies(self) -> None:
@@ -329,8 +335,13 @@ class Task(_Called, kw_only=True, eq=False):
             self._read_duration(field)
         if self.breaker is not None and not isinstance(self.breaker, Breaker):
             raise InvalidTask(f"breaker: {self.breaker!r} is not a Breaker")
+        self._check_executor()
         self._check_together()
         check_expectation(self.expect_success_within, self.triggers)
+
+    def _check_executor(self) -> None:
+        if self.executor is not None and self.executor not in EXECUTORS:
+            raise InvalidTask(f"executor: {self.executor!r} is not one of {', '.join(EXECUTORS)}")
 
     def _choose(self, field: str, choice: type[StrEnum]) -> None:
         value = getattr(self, field)
@@ -364,6 +375,11 @@ class Task(_Called, kw_only=True, eq=False):
             raise InvalidTask("queue_limit: more than 1 needs overlap: queue")
         if self.catch_up_limit > 1 and self.catch_up is not CatchUp.ALL:
             raise InvalidTask("catch_up_limit: more than 1 needs catch_up: all")
+
+    @property
+    def killable(self) -> bool:
+        """Whether it can be ended by force."""
+        return isinstance(self.function, Program) or self.executor == "process"
 
     @property
     def target(self) -> Any:
@@ -422,7 +438,7 @@ _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
 )
 
 _DEFAULT_POLICIES = (
-    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None, None, None, None,
+    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None, None, None, None, None,
 )  # fmt: skip
 
 

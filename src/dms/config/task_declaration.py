@@ -451,6 +451,16 @@ class TaskDeclaration(Section, frozen=True):
             applies=_NEXT,
         ),
     ]
+    executor: Annotated[
+        Literal["coroutine", "thread", "process", "program"] | None,
+        Setting(
+            "How it is run: process calls a function in a process of its own, which can be killed, and whose crash is "
+            "nobody else's.",
+            why="Unset: a coroutine function on an event loop, another function in a thread, a program as itself.",
+            example="process",
+            applies=_NEXT,
+        ),
+    ]
     cwd: Annotated[
         Path | None,
         Setting(

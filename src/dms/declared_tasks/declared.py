@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from dms.background_tasks.breaker import Breaker
-from dms.background_tasks.calling import calling_of, check_calling
+from dms.background_tasks.calling import calling_of, checked_calling
 from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.exclusion import Calendar
@@ -165,8 +165,8 @@ class _Building:
             task = Task(self.name, function, *arguments, triggers=triggers, origin="declared", **parts)
             check_key(task, self.declared.tasks)
             check_gates(task, self.gates)
-            if callable(function) and function is not unusable:
-                check_calling(task, calling_of(function))
+            if not isinstance(function, str) and function is not unusable:
+                checked_calling(task, function, calling_of(function))
         except InvalidInput as error:
             self._fault((), error)
             return self._parked(function)
@@ -328,7 +328,7 @@ def _policies(declaration: TaskDeclaration) -> dict[str, Any]:
 _SAME_NAME = (
     "description", "enabled", "priority", "timeout", "heartbeat_timeout", "kill_after", "overlap", "queue_limit",
     "max_instances", "catch_up", "catch_up_limit", "catch_up_window", "durability", "hold_until",
-    "expect_success_within",
+    "expect_success_within", "executor",
 )  # fmt: skip
 
 

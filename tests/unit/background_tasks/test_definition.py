@@ -49,6 +49,7 @@ tasks = st.builds(
     priority=st.integers(-1000, 1000),
     timeout=st.none() | durations,
     heartbeat_timeout=st.none() | durations,
+    executor=st.sampled_from([None, "process", "thread"]),
     kill_after=durations,
     overlap=st.sampled_from(["skip", "queue", "cancel_running", "allow"]),
     catch_up=st.sampled_from(["one", "all", "none"]),
@@ -76,11 +77,9 @@ def test_a_task_without_what_came_later_is_kept_as_it_was_before_that():
     assert "concurrency" not in definition(Task("job", nothing))
 
 
-def test_a_definition_that_knows_nothing_of_signs_of_life_wants_none():
-    kept = definition(Task("job", nothing, heartbeat_timeout="1m"))
-    del kept["heartbeat_timeout"]
-
-    assert task_from(kept, "job", nothing).heartbeat_timeout is None
+@pytest.mark.parametrize("field", ["concurrency", "heartbeat_timeout", "executor"])
+def test_what_came_later_is_kept_only_where_it_says_something_so_that_no_kept_definition_is_another(field):
+    assert field not in definition(Task("job", nothing))
 
 
 def test_a_program_comes_back_as_it_was():

@@ -21,8 +21,10 @@ from dms.background_tasks.executor import (
     ProgramExecutor,
     ThreadExecutor,
     error_text,
-    make_executors,
 )
+from dms.background_tasks.executors import make_executors
+from dms.background_tasks.launching import Launcher
+from dms.background_tasks.process_executor import ProcessExecutor
 from dms.background_tasks.run import Run, Sinks
 from dms.background_tasks.task import Event as TaskEvent
 from dms.background_tasks.task import Program, Task
@@ -310,7 +312,7 @@ def test_a_coroutine_on_a_loop_of_its_own_is_cancelled_even_while_that_loop_is_b
 @pytest.fixture
 def programs() -> Iterator[ProgramExecutor]:
     threads = ThreadExecutor()
-    programs = ProgramExecutor(threads)
+    programs = ProgramExecutor(threads, Launcher())
     yield programs
     programs.close()
     threads.close()
@@ -361,7 +363,9 @@ def test_a_program_gets_an_event_of_any_size(programs: ProgramExecutor, delivere
 def test_there_is_an_executor_for_each_way_of_running() -> None:
     for own, kind in ((False, CoroutineExecutor), (True, LoopThreadExecutor)):
         executors = make_executors(own)
-        assert [kind, ThreadExecutor, ProgramExecutor] == [type(executor) for executor in executors.values()]
+        assert [kind, ThreadExecutor, ProcessExecutor, ProgramExecutor] == [
+            type(executor) for executor in executors.values()
+        ]
         for executor in executors.values():
             executor.close()
 

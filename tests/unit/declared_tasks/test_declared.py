@@ -59,6 +59,12 @@ def test_a_program_runs_in_the_working_folder(declare: Declare) -> None:
     )
 
 
+def test_a_function_may_have_a_process_of_its_own_and_a_program_has_one(declare: Declare) -> None:
+    assert "process" == only(declare("tasks: {a: {call: 'os:getpid', executor: process}}")).executor
+    (task,) = declare("tasks: {a: {run: [x], executor: process}}").tasks
+    assert "tasks.a.executor" in task.parked
+
+
 def test_a_program_has_its_own_folder_and_environment(declare: Declare, tmp_path: Path) -> None:
     task = only(declare("tasks: {a: {run: [x], cwd: ./here, env: {LANG: C}}}"))
     assert Program(("x",), str(tmp_path / "here"), {"LANG": "C"}) == task.function
