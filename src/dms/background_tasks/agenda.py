@@ -85,7 +85,7 @@ class Agenda:
         self._ledger = Ledger(boot_id)
         self._topics: dict[str, dict[int, Entry]] = {}
         self._alarms = Alarms(now)
-        self._on_due = self._timetable_due  # made once: a million alarms share it
+        self._on_due, self._on_due_in_doubt = self._timetable_due, self._due_in_doubt  # made once: all alarms share it
         self._began = now.boot
         self._trusted = now.trusted
         self._decisions: Decisions = []
@@ -419,7 +419,7 @@ class Agenda:
     def _plan(self, timetable: Timetable) -> None:
         if timetable.bounds is not None and timetable.bounds.used_up:
             timetable.due = None
-        self._alarms.plan(timetable, self._on_due)
+        self._alarms.plan(timetable, self._on_due if timetable.doubt is None else self._on_due_in_doubt)
         if timetable.due is None and timetable.fault:
             self._decisions.append(Alert("trigger", timetable.owner.task.name, timetable.fault))
 
@@ -452,7 +452,6 @@ class Agenda:
             came, count = timetable.take(now, wanted)
         else:
             came, count = self._take_within(bounds, timetable, wanted, now)
-        fired(timetable)
         if entry.durable:
             self._touch(entry)
         pauses = self._pauses(entry)
@@ -474,6 +473,10 @@ class Agenda:
             timetable.run_ended(now)
             self._remove_if_over(entry)
         self._plan(timetable)
+
+    def _due_in_doubt(self, timetable: Timetable, now: Instant) -> None:
+        fired(timetable)
+        self._timetable_due(timetable, now)
 
     def _take_within(self, bounds: Bounds, timetable: Timetable, wanted: int, now: Instant) -> tuple[list[int], int]:
         """Take what has come of a timetable that has bounds. Where calendars leave fires out, the latest count as

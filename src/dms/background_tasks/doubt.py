@@ -5,9 +5,11 @@ there by boot time. What was kept while the clock was trusted is kept on beside 
 right, it counts again, unless something has fired meanwhile: that stands for what was missed until then.
 """
 
+from functools import lru_cache
+
 from dms.background_tasks.store import Doubt, Mark
 from dms.background_tasks.timetable import Timetable
-from dms.instant import Instant
+from dms.instant import SECOND, Instant
 
 OLDEST_PLAUSIBLE = 1_767_225_600_000_000
 """The beginning of 2026 (wall): this DMS was made later, so that a clock which shows an earlier moment is wrong."""
@@ -61,7 +63,8 @@ def fired(timetable: Timetable) -> None:
     """Something has come of it while the clock was not trusted."""
     doubt = timetable.doubt
     if doubt is not None and not doubt.fired:
-        timetable.doubt = Doubt(doubt.offset, doubt.before, True)
+        before = doubt.before
+        timetable.doubt = _shared(doubt.offset, True) if before is None else Doubt(doubt.offset, before, True)
 
 
 def set_right(timetable: Timetable, now: Instant, boot_id: str) -> bool:
@@ -75,4 +78,13 @@ def set_right(timetable: Timetable, now: Instant, boot_id: str) -> bool:
 
 
 def _doubt(now: Instant, before: Mark | None = None, fired: bool = False) -> Doubt | None:
-    return None if now.trusted else Doubt(now.wall - now.boot, before, fired)
+    """To the second: a million tasks that are added one after another share one."""
+    if now.trusted:
+        return None
+    offset = (now.wall - now.boot) // SECOND * SECOND
+    return _shared(offset, fired) if before is None else Doubt(offset, before, fired)
+
+
+@lru_cache(maxsize=16)
+def _shared(offset: int, fired: bool) -> Doubt:
+    return Doubt(offset, None, fired)

@@ -271,6 +271,17 @@ def test_a_fixed_delay_whose_run_is_under_way_when_the_clock_is_right_waits_for_
     assert ["1970-01-01T00:10:20", "2026-05-05T13:10"] == world.runs("tick")
 
 
+def test_tasks_that_are_added_one_after_another_share_their_doubt(make_world):
+    """A million tasks of a machine without a time service take no more memory for that."""
+    world = make_world(trusted=False)
+    world.add(every("1h"), cron("0 * * * *"))
+    world.sleep("300ms")
+    world.add(once("1h"))
+    one, other, third = (entry.timetables[0].doubt for entry in world.agenda.entries.values())
+
+    assert one is other is third is not None
+
+
 # ── whatever the clocks do ──
 
 YEARS = st.sampled_from(
