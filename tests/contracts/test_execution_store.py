@@ -403,3 +403,19 @@ def test_retention_goes_through_many_tasks(loaded: ExecutionStore) -> None:
     tasks = range(1, 450)
     save(loaded, *(run(n * 2 + again, task=f"t{n}", task_id=n) for n in tasks for again in (0, 1)))
     assert 449 == loaded.retain(HOUR, 1, NOON).result(10)
+
+
+def test_retention_by_size_keeps_the_newest_there_is_room_for(loaded: ExecutionStore) -> None:
+    much = {"results": "x" * 10_000}
+    save(loaded, *(run(counter, **much) for counter in range(1, 61)))
+    assert 40 == loaded.retain(HOUR, MANY, NOON, 20 * 10_300).result(10)
+    assert [f"1-{counter}" for counter in range(60, 40, -1)] == found(loaded)
+    assert 0 == loaded.retain(HOUR, MANY, NOON, 20 * 10_300).result(10)
+
+
+def test_retention_by_size_leaves_what_has_not_ended_and_the_last_of_each_task(loaded: ExecutionStore) -> None:
+    much = {"results": "x" * 10_000}
+    save(loaded, PutTask(BACKUP), *(run(n, task="gone", task_id=9, **much) for n in range(1, 21)))
+    save(loaded, run(21, Status.RUNNING, task="gone", task_id=9), run(22), run(23, **much))
+    assert 21 == loaded.retain(HOUR, MANY, NOON, 1).result(10)
+    assert ["1-23", "1-21"] == found(loaded)

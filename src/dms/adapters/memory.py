@@ -19,6 +19,7 @@ from dms.adapters.record import (
     number_of,
     row_of,
 )
+from dms.adapters.retention import ROW
 from dms.background_tasks.store import (
     LIVES,
     Change,
@@ -79,10 +80,11 @@ class MemoryStore:
         """Look executions up. NotFound where `before` names none."""
         return self._done(lambda: self._find(query))
 
-    def retain(self, max_age: int, max_count: int, now: int) -> Future[int]:
+    def retain(self, max_age: int, max_count: int, now: int, max_size: int | None = None) -> Future[int]:
         """Delete final executions that ended more than `max_age` microseconds before `now` (wall) or beyond the newest
-        `max_count` of their task; never the last of a task that exists. Gives how many."""
-        return self._done(lambda: self._retain(now - max_age, max(max_count, 1)))
+        `max_count` of their task, and then the oldest while all take more than `max_size` bytes; never the last of a
+        task that exists. Gives how many."""
+        return self._done(lambda: self._retain(now - max_age, max(max_count, 1)) + self._shrink(max_size))
 
     def oldest(self) -> Future[Mapping[str, str]]:
         """The ID of the oldest execution that is kept of each task, by the task's name."""
@@ -163,6 +165,21 @@ class MemoryStore:
         for execution_id in doomed:
             del self._executions[number_of(execution_id)]
         return len(doomed)
+
+    def _shrink(self, max_size: int | None) -> int:
+        if max_size is None:
+            return 0
+        left, newest, gone = max_size, set[str](), 0
+        alive = {task.name for task in self._tasks.values()}
+        for number in sorted(self._executions, reverse=True):
+            execution = self._executions[number]
+            left -= len(row_of(execution)[-1]) + len(execution.task) + ROW
+            last = execution.task in alive and execution.task not in newest
+            newest.add(execution.task)
+            if left < 0 and execution.status.final and not last:
+                del self._executions[number]
+                gone += 1
+        return gone
 
 
 def _is_doomed(execution: Execution, place: int, cutoff: int, keep: int, alive: bool) -> bool:

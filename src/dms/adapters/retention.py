@@ -8,6 +8,9 @@ import apsw
 
 from dms.errors import StoreError
 
+ROW = 100
+"""Bytes that an execution takes beside its name and its detail, in its table and two indexes; about."""
+
 _ROWS_A_STEP = 500
 
 _NEXT_TASK = "SELECT task FROM execution WHERE task > ? ORDER BY task LIMIT 1"
@@ -28,14 +31,27 @@ DELETE FROM execution WHERE number = ?1 AND NOT (
     AND number = (SELECT number FROM execution WHERE task = ?2 ORDER BY number DESC LIMIT 1)
 )
 """
+_ROWS_LOOKED_AT = 5_000
+_USED = """
+SELECT page_size * (page_count - freelist_count) FROM pragma_page_size, pragma_page_count, pragma_freelist_count
+"""
+_SIZES = f"""
+SELECT number, length(detail) + length(task) + {ROW} FROM execution WHERE number < ? ORDER BY number DESC LIMIT ?
+"""
+_FINAL_UNTIL = """
+SELECT number, task FROM execution
+WHERE number > ? AND number <= ? AND status NOT IN ('waiting', 'starting', 'running') ORDER BY number LIMIT ?
+"""
+_HIGHEST = (1 << 63) - 1
 
 
 class Retention:
     """One pass over the executions: first those beyond `max_count` of each task, then those that ended before
-    `cutoff` (wall microseconds). The last execution of a task that still exists stays however old it is."""
+    `cutoff` (wall microseconds), then the oldest of all while they take more than `max_size` bytes together (None:
+    whatever they take). The last execution of a task that still exists stays however old it is."""
 
-    def __init__(self, cutoff: int, max_count: int) -> None:
-        self._cutoff = cutoff
+    def __init__(self, cutoff: int, max_count: int, max_size: int | None = None) -> None:
+        self._cutoff, self._size = cutoff, max_size
         self._keep = max(max_count, 1)
         self._deleted = 0
         self._steps: Iterator[None] | None = None
@@ -66,6 +82,26 @@ class Retention:
     def _pass(self, connection: apsw.Connection) -> Iterator[None]:
         yield from self._drop_beyond_count(connection)
         yield from self._drop_older(connection)
+        if self._size is not None and _rows(connection, _USED)[0][0] > self._size:
+            yield from self._drop_beyond_size(connection, self._size)
+
+    def _drop_beyond_size(self, connection: apsw.Connection, left: int) -> Iterator[None]:
+        """Look from the newest on how many there is room for; all that is older goes."""
+        number = _HIGHEST
+        while rows := _rows(connection, _SIZES, number, _ROWS_LOOKED_AT):
+            for number, size in rows:
+                left -= size
+                if left < 0:
+                    yield from self._drop_until(connection, number)
+                    return
+            yield
+
+    def _drop_until(self, connection: apsw.Connection, last: int) -> Iterator[None]:
+        number = -1
+        while rows := _rows(connection, _FINAL_UNTIL, number, last, _ROWS_A_STEP):
+            connection.executemany(_DROP_UNLESS_LAST, rows)
+            number = rows[-1][0]
+            yield
 
     def _drop_beyond_count(self, connection: apsw.Connection) -> Iterator[None]:
         """A step ends after so many tasks looked at and rows deleted together."""
@@ -98,4 +134,8 @@ class Retention:
             yield
 
     def _rows_after(self, connection: apsw.Connection, number: int) -> list[Any]:
-        return connection.execute(_NEXT_ROWS, (self._cutoff, number, _ROWS_A_STEP)).fetchall()
+        return _rows(connection, _NEXT_ROWS, self._cutoff, number, _ROWS_A_STEP)
+
+
+def _rows(connection: apsw.Connection, sql: str, *bindings: int) -> list[Any]:
+    return connection.execute(sql, bindings).fetchall()

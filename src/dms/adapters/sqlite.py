@@ -125,13 +125,13 @@ class SqliteStore:
             return self._not_open()
         return self._reader.executions(query)
 
-    def retain(self, max_age: int, max_count: int, now: int) -> Future[int]:
+    def retain(self, max_age: int, max_count: int, now: int, max_size: int | None = None) -> Future[int]:
         """Delete final executions that ended more than `max_age` microseconds before `now` (wall) or beyond the newest
-        `max_count` of their task, in small steps between saves; never the last of a task that exists.
-        Gives how many."""
+        `max_count` of their task, and then the oldest while all take more than `max_size` bytes, in small steps between
+        saves; never the last of a task that exists. Gives how many."""
         if self._writer is None:
             return self._not_open()
-        return self._writer.retain(Retention(now - max_age, max_count))
+        return self._writer.retain(Retention(now - max_age, max_count, max_size))
 
     def oldest(self) -> Future[Mapping[str, str]]:
         """The ID of the oldest execution that is kept of each task, by the task's name."""

@@ -23,17 +23,15 @@ Retain = Callable[[int, int, int], object]
 gives."""
 
 
-def history_of(
-    store: ExecutionStore | None, transcripts: Transcripts | None
-) -> "Callable[[int, int, int], Future[int]]":
+def history_of(store: ExecutionStore | None, transcripts: Transcripts | None) -> "Callable[..., Future[int]]":
     """What lets go of executions, and of their transcripts once they are gone; gives how many executions went."""
 
-    def retain(max_age: int, max_count: int, now: int) -> "Future[int]":
+    def retain(max_age: int, max_count: int, now: int, max_size: int | None = None) -> "Future[int]":
         if store is None:
             gone: Future[int] = Future()
             gone.set_result(0)
         else:
-            gone = store.retain(max_age, max_count, now)
+            gone = store.retain(max_age, max_count, now, max_size)
         if transcripts is not None:
             gone.add_done_callback(lambda _: _retain_transcripts(store, transcripts, max_age, max_count))
         return gone

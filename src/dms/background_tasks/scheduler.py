@@ -366,15 +366,16 @@ class Scheduler:
                 return found, True
         return found, False
 
-    def retain(self, max_age: Duration, max_count: int) -> "Future[int]":
+    def retain(self, max_age: Duration, max_count: int, max_size: int | None = None) -> "Future[int]":
         """Let go of executions that ended longer ago than `max_age`, or beyond the newest `max_count` of their task,
-        but never of the last one of a task, and of what they said; gives how many. None is too old while the wall clock
+        and of the oldest while all take more than `max_size` bytes (None: whatever they take), but never of the last
+        one of a task; and of what they said. Gives how many. None is too old while the wall clock
         is not trusted. Misuse where there is no store."""
         if self._store is None:
             raise Misuse("without a store executions are remembered up to history_limit, and no longer")
         oldest, now = microseconds(max_age, "max_age"), self._clock.now()
         retain = history_of(self._store, self._transcripts)
-        return retain(oldest if now.trusted else NO_AGE, max_count, now.wall)
+        return retain(oldest if now.trusted else NO_AGE, max_count, now.wall, max_size)
 
     def _as_it_is(self, stored: Execution) -> Execution:
         """The store is told of starts and ends, and not of what lies between them."""

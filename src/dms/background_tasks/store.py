@@ -208,9 +208,10 @@ class ExecutionStore(Protocol):
         """Look executions up, by a reader that waits for no writer. NotFound where `before` names none."""
         ...
 
-    def retain(self, max_age: int, max_count: int, now: int) -> "Future[int]":
+    def retain(self, max_age: int, max_count: int, now: int, max_size: int | None = None) -> "Future[int]":
         """Delete final executions that ended more than `max_age` microseconds before `now` (wall) or beyond the newest
-        `max_count` of their task, in small steps; never a task's last. Gives how many."""
+        `max_count` of their task, and then the oldest while all take more than `max_size` bytes, in small steps; never
+        a task's last. Gives how many."""
         ...
 
     def oldest(self) -> "Future[Mapping[str, str]]":

@@ -15,7 +15,7 @@ def retention_task(context: NodeContext) -> Task:
 
     async def retain(run: Run) -> int:
         kept = run.config.scheduler
-        gone = context.scheduler.retain(kept.history_max_age, kept.history_max_count)
+        gone = context.scheduler.retain(kept.history_max_age, kept.history_max_count, kept.history_max_size * 1_000_000)
         return await asyncio.wrap_future(gone)
 
     return Task(

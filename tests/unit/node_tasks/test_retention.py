@@ -68,6 +68,14 @@ def test_what_is_older_or_more_than_the_configuration_keeps_goes(
     assert (Lane.NODE, Durability.NONE) == (task.lane, task.durability)
 
 
+def test_what_takes_more_than_the_configuration_lets_it_goes(tmp_path: Path) -> None:
+    store, config = MemoryStore(), keeping(10_000, timedelta(days=90))
+    executions = [msgspec.structs.replace(execution(n, NOW), results="x" * 60_000) for n in range(1, 41)]
+    small = msgspec.structs.replace(config.scheduler, history_max_size=2)
+    run, _ = retained(store, msgspec.structs.replace(config, scheduler=small), tmp_path, *executions)
+    assert (Status.SUCCESS, 7) == (run.status, run.results)
+
+
 def test_only_what_is_more_goes_while_the_clock_is_not_trusted(tmp_path: Path) -> None:
     """A clock that is years ahead would let go of all that there is."""
     store, old = MemoryStore(), NOW - 10 * 365 * 86_400 * SECOND
@@ -78,7 +86,7 @@ def test_only_what_is_more_goes_while_the_clock_is_not_trusted(tmp_path: Path) -
 
 def test_a_store_that_can_not_is_a_failed_run(tmp_path: Path) -> None:
     class Broken(MemoryStore):
-        def retain(self, max_age: int, max_count: int, now: int) -> "Future[int]":
+        def retain(self, max_age: int, max_count: int, now: int, max_size: int | None = None) -> "Future[int]":
             future: Future[int] = Future()
             future.set_exception(StoreError("no room left"))
             return future

@@ -94,6 +94,19 @@ class SchedulerSection(Section, frozen=True):
             applies=Applies.LIVE,
         ),
     ]
+    history_max_size: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        Setting(
+            "How much the executions of all tasks may take together in the database; beyond it the oldest go, but for "
+            "the last of each task.",
+            default=200,
+            why="A million short ones: little even on a small device's card.",
+            unit="MB",
+            example="1000",
+            applies=Applies.LIVE,
+        ),
+    ]
     log_max_run: Annotated[
         int,
         Meta(ge=0, le=1_000_000),
