@@ -13,6 +13,7 @@ from dms.errors import InvalidTask
 from dms.instant import microseconds, parse_duration
 
 _LONGEST_EXPONENT = 63
+_USUAL_FACTOR = 2.0
 _IS_NAME = re.compile(r"exit \d{1,3}|signal \d{1,2}|[^\W\d]\w*(\.[^\W\d]\w*)*").fullmatch
 
 
@@ -67,7 +68,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     max_retries: int = 0
     delay: timedelta | str | float = timedelta(seconds=10)
     backoff: Backoff | str = Backoff.FIXED
-    factor: float = 2.0
+    factor: float = _USUAL_FACTOR
     max_delay: timedelta | str | float = timedelta(hours=1)
     jitter: timedelta | str | float = timedelta(0)
     retry_on: Sequence[type[BaseException] | str] = ()
@@ -91,6 +92,14 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         force_setattr(self, "jitter", parse_duration(self.jitter, "retry.jitter"))
         force_setattr(self, "retry_on", _names(self.retry_on, "retry.retry_on"))
         force_setattr(self, "give_up_on", _names(self.give_up_on, "retry.give_up_on"))
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.backoff is Backoff.FIXED and self.factor != _USUAL_FACTOR:
+            raise InvalidTask("retry.factor: a fixed wait does not grow; it needs backoff: exponential")
+        both = set(self.retry_on) & set(self.give_up_on)
+        if both:
+            raise InvalidTask(f"retry.give_up_on: {min(map(str, both))} is in retry_on too; say one of the two")
 
     def wait_before_retry(self, retry: int, kinds: Sequence[str] = (), run_id: str = "") -> int | None:
         """Microseconds to wait before the n-th retry (from 1) of a run that failed with an error of these kinds; None

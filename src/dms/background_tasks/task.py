@@ -292,7 +292,8 @@ class Task(_Called, kw_only=True, eq=False):
         if self._policies() != _DEFAULT_POLICIES:
             self._check_policies()
         if isinstance(self.function, Program) and (self.args or self.kwargs):
-            raise InvalidTask("args: a program takes its arguments in its own list")
+            field = "args" if self.args else "kwargs"
+            raise InvalidTask(f"{field}: a program takes its arguments in its own list")
         if not isinstance(self.function, str):
             self._target = self.function
 
@@ -369,6 +370,11 @@ class Task(_Called, kw_only=True, eq=False):
             raise InvalidTask("timeout: 0 would end every attempt at once; leave it out for no limit")
         if self.heartbeat_timeout == timedelta(0):
             raise InvalidTask("heartbeat_timeout: 0 would end every attempt at once; leave it out for no limit")
+        longest, beat = self.timeout, self.heartbeat_timeout
+        if longest is not None and beat is not None and microseconds(beat) >= microseconds(longest):
+            raise InvalidTask("heartbeat_timeout: it is no shorter than timeout, which would always come first")
+        if self.catch_up_window == timedelta(0):
+            raise InvalidTask("catch_up_window: 0 would leave every fire out; to run nothing late say catch_up: none")
         if self.max_instances > 1 and self.overlap is not Overlap.ALLOW:
             raise InvalidTask("max_instances: more than 1 needs overlap: allow")
         if self.queue_limit > 1 and self.overlap is not Overlap.QUEUE:

@@ -48,7 +48,7 @@ tasks = st.builds(
     enabled=st.booleans(),
     priority=st.integers(-1000, 1000),
     timeout=st.none() | durations,
-    heartbeat_timeout=st.none() | durations,
+    heartbeat_timeout=st.sampled_from([None, timedelta(microseconds=500)]),  # shorter than any timeout
     executor=st.sampled_from([None, "process", "thread"]),
     kill_after=durations,
     overlap=st.sampled_from(["skip", "queue", "cancel_running", "allow"]),
