@@ -273,11 +273,15 @@ class Node:
             **more,
         )
 
+    def asked_for(self, task: str) -> "subprocess.Popen[str]":
+        """A `dms task run --wait --json` of a task, under way."""
+        words = [DMS, "task", "run", task, "--wait", "--json"]
+        return subprocess.Popen(words, env=self.environment, stdout=subprocess.PIPE, text=True)
+
     @contextmanager
     def waiting_for(self, task: str) -> "Iterator[subprocess.Popen[str]]":
         """A `dms task run --wait --json` of a task, begun: the task has noted its start."""
-        words = [DMS, "task", "run", task, "--wait", "--json"]
-        with subprocess.Popen(words, env=self.environment, stdout=subprocess.PIPE, text=True) as caller:
+        with self.asked_for(task) as caller:
             self.wait_for(lambda line: (line.get("task"), line["event"]) == (task, "start"))
             yield caller
 

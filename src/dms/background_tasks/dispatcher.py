@@ -30,6 +30,7 @@ from dms.background_tasks.decision import (
 from dms.background_tasks.executor import Deliver, Executor, Running, error_text
 from dms.background_tasks.gate_keeper import GateKeeper
 from dms.background_tasks.run import LogSink, Progress, ProgressSink, Run, SaveSink, Sinks
+from dms.background_tasks.slow_disk import SlowDisk
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution
 from dms.background_tasks.transcript import Transcript, Transcripts
@@ -84,6 +85,7 @@ class Dispatcher:
         self._listeners = listeners
         self.progress: dict[str, Progress] = {}
         self.saving = 0
+        self._slow_disk = SlowDisk(alert)
         self._running: dict[str, Running] = {}
         self._recent: deque[Execution] = deque(maxlen=REMEMBERED)
         self._histories: dict[str, deque[Execution]] = {}
@@ -166,6 +168,7 @@ class Dispatcher:
     def _save(self, decision: Save) -> None:
         assert self._store is not None
         self.saving += 1
+        self._slow_disk.asked()
         try:
             written = self._store.save(decision.changes)
         except KeyboardInterrupt:
@@ -174,6 +177,11 @@ class Dispatcher:
             written = Future()
             written.set_exception(error)
         written.add_done_callback(partial(self._messages.written, decision.batch))
+
+    def saved(self, works: bool) -> None:
+        """A save has ended."""
+        self.saving -= 1
+        self._slow_disk.answered(works)
 
     def _end(self, decision: End) -> None:
         execution = decision.execution

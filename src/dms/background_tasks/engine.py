@@ -309,13 +309,13 @@ class Engine:
 
     def saved(self, batch: int, now: Instant) -> None:
         """A batch is on disk."""
-        self.dispatcher.saving -= 1
+        self.dispatcher.saved(True)
         self.agenda.attempts.saved(batch, now)
         self._recorded.set()
 
     def save_failed(self, batch: int, message: str, now: Instant) -> None:
         """A batch could not be written."""
-        self.dispatcher.saving -= 1
+        self.dispatcher.saved(False)
         self.agenda.attempts.save_failed(batch, message, now)
         self._recorded.set()
 

@@ -120,7 +120,7 @@ def test_cancel_and_kill_reach_what_runs_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("raises", [False, True])
-def test_a_save_that_fails_is_told_however_it_fails(raises: bool) -> None:
+async def test_a_save_that_fails_is_told_however_it_fails(raises: bool) -> None:
     class Failing:
         def save(self, changes: Any) -> "Future[None]":
             if raises:

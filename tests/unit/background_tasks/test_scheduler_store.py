@@ -476,6 +476,36 @@ def test_a_durable_start_is_on_disk_before_the_function_runs() -> None:
     assert ["starting", "success"] == saved
 
 
+def test_a_disk_that_does_not_answer_is_told_and_no_longer_once_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck(dms.MemoryStore):
+        stuck: "Future[None] | None" = None
+
+        def save(self, changes: Sequence[Change]) -> "Future[None]":
+            saved = super().save(changes)
+            return saved if self.stuck is None else self.stuck
+
+    def alert(alert: Alert) -> None:
+        alerts.append(alert)
+        (told if alert.message else withdrawn).set()
+
+    monkeypatch.setattr("dms.background_tasks.slow_disk.PATIENCE", 0.05)
+    store, alerts, told, withdrawn = Stuck(), list[Alert](), Event(), Event()
+    with Scheduler(store=store, host=Host(alert=alert)) as scheduler:
+        scheduler.add_tasks([dms.Task("durable", answer), dms.Task("fleeting", answer, durability="none")])
+        scheduler.wake()
+        store.stuck = Future()
+        handle = scheduler.run_task("durable")
+        assert told.wait(5)
+        why = "the disk has not taken what it was given for 0.05 s; durable tasks wait until it does"
+        assert [Alert("store", "executions", why)] == alerts
+        assert 42 == scheduler.run_task("fleeting").wait("5s").results
+        saved, store.stuck = store.stuck, None
+        saved.set_result(None)
+        assert 42 == handle.wait("5s").results
+        assert withdrawn.wait(5)
+    assert "" == alerts[-1].message
+
+
 def test_a_slow_disk_holds_up_nobody_but_those_that_need_it() -> None:
     class Slow(dms.MemoryStore):
         def __init__(self) -> None:
