@@ -1,6 +1,7 @@
 """`dms task …`."""
 
 import re
+from contextlib import nullcontext
 from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -127,8 +128,11 @@ def run(node: Asking, name: str | int, event: str | None, wait: bool, timeout: s
     if timeout is not None and not wait:
         raise click.UsageError("--timeout belongs to --wait")
     payload = read_json(event, "--event")
+    from dms.cli.waiting import progress_shown
+
     try:
-        execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout)
+        with progress_shown(node, name) if wait else nullcontext():
+            execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout)
     except KeyboardInterrupt:
         click.echo(f"dms: no longer waited for; {name} goes on", err=True)
         raise

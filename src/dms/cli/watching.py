@@ -1,5 +1,6 @@
 """Following a topic in the plain form: a line a change, until Ctrl-C."""
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -8,13 +9,20 @@ import click
 
 from dms.cli.asking import Asking, print_json
 from dms.cli.exit_status import DONE
+from dms.cli.live_block import LiveBlock, can_be_drawn_on
 from dms.cli.terminal import painted
 from dms.cli.wording import columns, local_time, shortened, took, until
 
 _BAR = 18
 
 
-def follow(node: Asking, topic: str, line_of: Callable[[dict[str, Any]], str | None], **options: Any) -> int:
+def follow(
+    node: Asking,
+    topic: str,
+    line_of: Callable[[dict[str, Any]], str | None],
+    show: Callable[[str], None] = click.echo,
+    **options: Any,
+) -> int:
     """Print the events of a topic as they come; `line_of` says how, and None for one that is not worth a line."""
     try:
         for notified in node.client.follow(topic, **options):
@@ -25,26 +33,39 @@ def follow(node: Asking, topic: str, line_of: Callable[[dict[str, Any]], str | N
             else:
                 line = line_of(notified.params["event"])
                 if line is not None:
-                    click.echo(line)
+                    show(line)
     except KeyboardInterrupt:
         pass
     return DONE
 
 
 def watch_runs(node: Asking, wanted: dict[str, Any]) -> int:
-    """Print what starts and ends, and how far it has come."""
-    return follow(node, "task.runs", RunLines().line, wanted=wanted)
+    """Print what starts and ends, and how far it has come: on a terminal by a bar for each run at its end."""
+    if node.as_json or not can_be_drawn_on(sys.stdout):
+        return follow(node, "task.runs", RunLines().line, wanted=wanted)
+    block = LiveBlock(sys.stdout)
+    try:
+        return follow(node, "task.runs", RunLines(block).line, block.print, wanted=wanted)
+    finally:
+        block.clear()
 
 
 class RunLines:
-    """Changes of runs as lines: when, which task, what it came to. Of a run's progress a line a second at most."""
+    """Changes of runs as lines: when, which task, what it came to. A run's progress is drawn into `block`; without one
+    it is a line, once a second at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, block: LiveBlock | None = None) -> None:
+        self._block = block
         self._width = 12
         self._told: dict[str, str] = {}
 
     def line(self, event: dict[str, Any]) -> str | None:
-        """The line of an event; None where it is too soon for another one."""
+        """The line of an event; None where it is drawn, or too soon for another one."""
+        if self._block is not None and event["run_id"] is not None:
+            if event["kind"] == "progress":
+                self._block.set(event["run_id"], self._drawn(event))
+                return None
+            self._block.remove(event["run_id"])
         if event["kind"] == "progress" and self._told.get(event["run_id"]) == event["at"][:19]:
             return None
         self._told[event["run_id"]] = event["at"][:19]
@@ -52,6 +73,9 @@ class RunLines:
         status, took_, text = _told(event)
         head = f"{local_time(event['at'], '%H:%M:%S')} {event['task']:<{self._width}}"
         return f"{head} {painted(f'{status:<9}', status)} {took_:>7}   {shortened(text)}".rstrip()
+
+    def _drawn(self, event: dict[str, Any]) -> str:
+        return f"         {event['task']:<{self._width}} {shortened(progress_text(event['progress']))}"
 
 
 def _told(event: dict[str, Any]) -> tuple[str, str, str]:

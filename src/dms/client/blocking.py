@@ -1,7 +1,9 @@
 """Client: asks a node and blocks until it answers. No event loop, no thread: it starts in no time."""
 
 import os
+import socket
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -49,6 +51,11 @@ class _Line:
     def _lost(self) -> NoNode:
         return NoNode(f"the node at {self.data_dir} went away before it answered")
 
+    def hang_up(self) -> None:
+        """End the conversation, from another thread: whoever reads is told that nothing more comes."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Hang up."""
         self._reader.close()
@@ -61,6 +68,7 @@ class Client:
     def __init__(self, data_dir: str | os.PathLike[str]) -> None:
         self.data_dir = os.fspath(data_dir)
         self._line: _Line | None = None
+        self._followed: _Line | None = None
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> Any:
         """The result of a method, as plain values. RemoteError is what the node answers where it can't; NoNode
@@ -78,7 +86,7 @@ class Client:
     ) -> Generator[Notified, None, None]:
         """The events of a topic as they come: `sub.event`, or `sub.gap` where some were missed. `wanted` lets through
         only those whose members are equal; `cursor` is where to go on from. NoNode once the node stops."""
-        line = _Line(self.data_dir)
+        line = self._followed = _Line(self.data_dir)
         try:
             line.ask("sub.open", {"topic": topic, "filter": dict(wanted or {}), "from": cursor}, None)
             while True:
@@ -88,7 +96,14 @@ class Client:
                 if isinstance(message, Notified):
                     yield message
         finally:
+            self._followed = None
             line.close()
+
+    def unfollow(self) -> None:
+        """From another thread: end what is being followed, which then raises NoNode there."""
+        followed = self._followed
+        if followed is not None:
+            followed.hang_up()
 
     def close(self) -> None:
         """Hang up; asking again connects anew."""

@@ -1,7 +1,9 @@
+import io
 from typing import Any
 
 import pytest
 
+from dms.cli.live_block import LiveBlock
 from dms.cli.watching import RunLines
 
 AT = "2026-11-25T12:00:03.000000+00:00"
@@ -77,3 +79,17 @@ def test_a_long_name_widens_the_column_from_then_on() -> None:
     shown = lines.line(event("started", {}))
     assert shown is not None
     assert "web-check              running" == shown[len("12:00:03 ") :]
+
+
+def test_on_a_terminal_progress_is_drawn_and_its_run_takes_it_away() -> None:
+    drawn = io.StringIO()
+    lines = RunLines(LiveBlock(drawn))
+    for done in (1, 2):
+        told = event("progress", {}, progress={"done": done, "total": 2, "text": "copying\x1b[2J"})
+        assert lines.line(told) is None
+    assert "copying\\x1b[2J  ██████████████████ 100 %" in drawn.getvalue()
+    ended = lines.line(event("ended", {"status": "success", "ended_at": AT}))
+    assert ended is not None
+    drawn.truncate(0)
+    lines.line(event("progress", {}, progress={"done": 1, "total": 2, "text": "next"}, run_id="1-2"))
+    assert "copying" not in drawn.getvalue()
