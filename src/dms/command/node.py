@@ -62,13 +62,15 @@ class NextTask(msgspec.Struct, frozen=True):
 
 
 class StatusDocument(msgspec.Struct, frozen=True):
-    """How a node is: its state with everything that was found, its tasks, its doors. `now` is the node's own clock."""
+    """How a node is: its state with everything that was found, its tasks, its doors. `now` is the node's own clock,
+    `clock_trusted` whether that is known to be right."""
 
     name: str
     state: str
     version: str
     pid: int
     now: str | None
+    clock_trusted: bool
     started_at: str | None
     findings: list[Finding]
     tasks: TaskCounts
@@ -99,13 +101,14 @@ def node_operations(
         )
 
     def status(params: Nothing, command: Command) -> StatusDocument:
-        it, views = node(), scheduler.tasks()
+        it, views, now = node(), scheduler.tasks(), clock.now()
         return StatusDocument(
             name=it.name,
             state=health.state(),
             version=it.version,
             pid=it.pid,
-            now=rfc3339(clock.now().wall),
+            now=rfc3339(now.wall),
+            clock_trusted=now.trusted,
             started_at=rfc3339(it.started),
             findings=health.findings(),
             tasks=_counts(views, scheduler.max_running_tasks),
