@@ -41,7 +41,7 @@ from dms.background_tasks.saved_state import with_state
 from dms.background_tasks.store import Life, Pause, Skipped, StoredTask
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
 from dms.background_tasks.timetable import LONG_STEP, Timetable
-from dms.background_tasks.timetables import timetable_of
+from dms.background_tasks.timetables import has_times, paired, timetable_of
 from dms.background_tasks.tombstones import Tombstones
 from dms.background_tasks.trigger import Trigger
 from dms.background_tasks.watching import Watching
@@ -157,9 +157,7 @@ class Agenda:
             self._come_by_anew(entry)
             self._memory.repair(entry, now, self._boot_id)
         elif list(before.triggers) != list(task.triggers) or (task.enabled and not before.enabled):
-            self._come_by_anew(entry)
-            for timetable in entry.timetables:
-                begin_again(timetable, now, self._boot_id)
+            self._come_by_others(entry, before, now)
         if not task.parked:
             for attempt in entry.unfinished():
                 if attempt.status is Status.WAITING:
@@ -229,13 +227,23 @@ class Agenda:
         self._memory.remember(kept)
 
     def _come_by_anew(self, entry: Entry) -> None:
-        before = entry.timetables
-        for timetable in before:
+        for timetable in entry.timetables:
             timetable.token = 0
         entry.come_by(self._timetables(entry))
-        for timetable in entry.timetables:
+
+    def _come_by_others(self, entry: Entry, before: Task, now: Instant) -> None:
+        """Its triggers are others, or it is enabled again, with which all begin anew; but a count of runs goes on."""
+        old, again = entry.timetables, entry.task.enabled and not before.enabled
+        for timetable in old:
+            timetable.token = 0
+        pairs = zip(filter(has_times, before.triggers), old, strict=True)
+        kept = paired([] if again else pairs, filter(has_times, entry.task.triggers))
+        made = [(timetable, had) for timetable, had in zip(self._timetables(entry), kept, strict=True)]
+        entry.come_by(tuple(timetable if had is None else had for timetable, had in made))
+        for timetable in (timetable for timetable, had in made if had is None):
+            begin_again(timetable, now, self._boot_id)
             if timetable.bounds is not None:
-                timetable.bounds.carry_on(before)
+                timetable.bounds.carry_on(old)
 
     def _timetables(self, entry: Entry) -> tuple[Timetable, ...]:
         found: list[Timetable] = []

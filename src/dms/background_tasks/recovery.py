@@ -16,8 +16,9 @@ from dms.background_tasks.definition import definition
 from dms.background_tasks.doubt import begin, go_on
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.skips import Skips
-from dms.background_tasks.store import QUARANTINE, Life, Pause, Stored, StoredTask, Watched
+from dms.background_tasks.store import QUARANTINE, Life, Mark, Pause, Stored, StoredTask, Watched
 from dms.background_tasks.task import Durability, Execution, Status
+from dms.background_tasks.timetables import has_times, paired
 from dms.background_tasks.trigger import definition_of
 from dms.background_tasks.watch import Watch
 from dms.instant import SECOND, Instant
@@ -194,21 +195,40 @@ def _attempt(entry: Entry, execution: Execution, cause: str) -> Attempt:
 
 
 def _go_on(stored: StoredTask, entry: Entry, now: Instant, boot_id: str) -> None:
-    """Let the task's times go on from their marks where the triggers are as they were, and start anew where not."""
-    same = entry.durable and _same(stored, entry)
-    for timetable, mark in zip_longest(entry.timetables, stored.state.marks[: len(entry.timetables)]):
-        if same and mark is not None:
+    """Let the task's times go on from their marks where their triggers are as they were, and start anew where not."""
+    resumes = entry.durable and _was_on(stored, entry)
+    for timetable, mark in zip_longest(entry.timetables, _marks(stored, entry)[: len(entry.timetables)]):
+        if resumes and mark is not None:
             go_on(timetable, mark, now, boot_id)
         else:
             begin(timetable, now)
-        if timetable.bounds is not None and mark is not None and _same_triggers(stored, entry):
+        if timetable.bounds is not None and mark is not None:
             timetable.bounds.runs = mark.runs
+
+
+def _marks(stored: StoredTask, entry: Entry) -> "Sequence[Mark | None]":
+    """The marks of the triggers that a task has now. Which of several belongs to which is known as long as none of them
+    is a third party's."""
+    if _same_triggers(stored, entry):
+        return stored.state.marks
+    triggers = stored.definition["triggers"]
+    if any(trigger["type"] not in _OURS for trigger in triggers):
+        return ()
+    timed = [trigger for trigger in triggers if trigger["type"] != "event"]
+    now = [definition_of(trigger) for trigger in entry.task.triggers if has_times(trigger)]
+    return paired(zip(timed, stored.state.marks, strict=False), now)
+
+
+_OURS = ("periodic", "one_time", "event")
 
 
 def _same(stored: StoredTask, entry: Entry) -> bool:
     """Whether the times that are remembered belong to the triggers as they are now."""
-    was_on, is_on = stored.definition["enabled"], entry.task.enabled
-    return _same_triggers(stored, entry) and (was_on or not is_on)
+    return _same_triggers(stored, entry) and _was_on(stored, entry)
+
+
+def _was_on(stored: StoredTask, entry: Entry) -> bool:
+    return bool(stored.definition["enabled"] or not entry.task.enabled)
 
 
 def _same_triggers(stored: StoredTask, entry: Entry) -> bool:

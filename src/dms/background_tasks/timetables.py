@@ -1,7 +1,8 @@
 """Which timetable a trigger has. Pure."""
 
+from collections.abc import Iterable
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dms.background_tasks.asked_calendar import AskedCalendar
 from dms.background_tasks.bounds import Bounds
@@ -22,6 +23,32 @@ from dms.background_tasks.trigger import (
 if TYPE_CHECKING:
     from dms.background_tasks.entry import Entry
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def has_times(trigger: Trigger) -> bool:
+    """Whether a trigger has a timetable: not an event, nor a third party's that has to be asked again and again."""
+    if isinstance(trigger, (OneTimeTrigger, PeriodicTrigger)):
+        return True
+    return not isinstance(trigger, EventTrigger) and callable(getattr(trigger, "next_after", None))
+
+
+def paired(before: "Iterable[tuple[Key, Value]]", now: "Iterable[Key]") -> "list[Value | None]":
+    """What belonged to each of `now` before; each is given once.
+
+    >>> paired([("a", 1), ("b", 2), ("a", 3)], ["b", "a", "c", "a", "a"])
+    [2, 1, None, 3, None]
+    """
+    left = list(before)
+    found: list[Value | None] = []
+    for key in now:
+        pair = next((pair for pair in left if pair[0] == key), None)
+        if pair is not None:
+            left.remove(pair)
+        found.append(None if pair is None else pair[1])
+    return found
+
 
 def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str) -> Timetable | None:
     """The timetable of a trigger; None where it has no times of its own (an event, a polled third party)."""
@@ -32,7 +59,7 @@ def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str) -> T
         if trigger.max_runs is not None or trigger.exclude:
             timetable.bounds = Bounds(trigger)
         return timetable
-    if isinstance(trigger, EventTrigger) or not callable(getattr(trigger, "next_after", None)):
+    if not has_times(trigger):
         return None
     return CalendarTimetable(owner, AskedCalendar(trigger.next_after, zone), seed)  # type: ignore[attr-defined]
 

@@ -671,6 +671,37 @@ def test_run_now_means_now_whatever_the_zones_are(make_world):
     assert ["2016-04-28T14:40"] == world.runs("later")
 
 
+def both(interval, expression):
+    return Task("job", nothing, triggers=[PeriodicTrigger(interval), PeriodicTrigger(cron=expression, timezone="UTC")])
+
+
+@pytest.mark.parametrize("over_a_restart", [False, True])
+def test_of_several_triggers_those_that_stay_the_same_keep_their_phase_beside_one_that_changes(world, over_a_restart):
+    world.add(both("1h", "0 9 * * *"))
+    world.go("90m")
+    if over_a_restart:
+        world.crash()
+        world.add(both("1h", "45 0,1,2 * * *"))
+    else:
+        world.replace(both("1h", "45 0,1,2 * * *"))
+    world.go("1h")
+
+    assert [f"2026-01-05T0{time}" for time in ("1:00", "1:45", "2:00")] == world.runs("job")
+    assert 0 == world.skipped.total()
+
+
+def test_a_moment_that_has_come_does_not_come_again_because_another_trigger_changes(world):
+    once = OneTimeTrigger(at=at("2026-01-05T00:10"))
+    world.add(Task("job", nothing, triggers=[once, PeriodicTrigger("1h")]))
+    world.go("30m")
+    world.replace(Task("job", nothing, triggers=[once, PeriodicTrigger("2h")]))
+    world.crash()
+    world.add(Task("job", nothing, triggers=[once, PeriodicTrigger("3h")]))
+    world.go("1h")
+
+    assert ["2026-01-05T00:10"] == world.runs("job")
+
+
 def test_several_triggers_of_a_task_each_fire_at_their_times(world):
     both = [PeriodicTrigger("20m"), PeriodicTrigger(cron="30 * * * *", timezone="UTC")]
     world.add(Task("job", nothing, triggers=both))
