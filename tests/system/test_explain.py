@@ -1,4 +1,4 @@
-"""Why a task of a real node ran, or did not, as its command line tells it; also after a kill."""
+"""Why a task of a real node ran, or did not, and what is to come, as its command line tells it; also after a kill."""
 
 import json
 import re
@@ -56,3 +56,17 @@ def test_a_task_that_is_not_there_is_named(nodes: Any) -> None:
     nodes.configure(tasks=TASKS)
     ended = nodes.start().dms("task", "explain", "wrok")
     assert (3, True) == (ended.returncode, "work" in ended.stderr)
+
+
+def test_what_is_to_come_is_drawn_and_told_to_programs(nodes: Any) -> None:
+    daily = {"call": "functions:work", "cron": "0 3 * * *"}
+    nodes.configure(tasks=TASKS | {"backup": daily, "report": daily}, scheduler={"max_running_tasks": 1})
+    node = nodes.start()
+    node.run("backup")
+    drawn = said(node, "task", "preview", "--days", "7").splitlines()
+    (row,) = (line for line in drawn if line.startswith("backup "))
+    assert (7, True) == (row.count("1"), len(row) <= 80)
+    assert re.search(r"2 start together: backup, report \(7 times, first .* 03:00:00\)\.", "\n".join(drawn))
+    assert "tick is left out: it comes " in "\n".join(drawn)
+    told = json.loads(said(node, "task", "preview", "report", "--days", "7", "--json"))
+    assert [("report", 7)] == [(each["task"], each["runs"]) for each in told["tasks"]]

@@ -143,6 +143,23 @@ class Agenda:
             self._ledger.task(entry)
         self._take_up(entry, now)
 
+    def follow(self, other: "Agenda", now: Instant) -> None:
+        """Be as another agenda is, but for its tasks: begun when it was, with the same calendars, and held back as a
+        whole where it is."""
+        self._began, self.exclusion = other._began, other.exclusion
+        if other.pause_state is not None:
+            self.pause(None, other.pause_state.until, other.pause_state.reason, now)
+
+    def take_over(self, other: Entry, now: Instant) -> None:
+        """Go on with a task of another agenda as it stands there, but for its attempts."""
+        entry = Entry(other.task, other.id, self._stored)
+        entry.pause, entry.skip_next, entry.last = other.pause, other.skip_next, other.last
+        entry.come_by(tuple(timetable.copied(entry) for timetable in other.timetables))
+        self.entries[entry.id] = entry
+        self.attempts.turnstiles.join(entry, now)
+        self._plan_ahead(entry)
+        self._watching.begin(entry, now)
+
     def replace(self, task: Task, task_id: int, now: Instant) -> None:
         """Give a task another definition. Unchanged triggers keep their phase and marks, changed ones start anew; what
         waits will run the new definition, what runs is left to finish."""
@@ -258,7 +275,15 @@ class Agenda:
         return f"{self._seed}:{entry.task.name}" if getattr(trigger, "jitter", 0) else ""
 
     def _take_up(self, entry: Entry, now: Instant) -> None:
-        """Plan what a task has before it: its times, its events, the end of its pause, its unfinished runs."""
+        """Plan what a task has before it, and go on with its unfinished runs."""
+        self._plan_ahead(entry)
+        self._watching.begin(entry, now)
+        if not entry.task.parked:
+            self._take_up_unfinished(entry, now)
+            self._remove_if_over(entry)
+
+    def _plan_ahead(self, entry: Entry) -> None:
+        """Its times, its events, the end of its pause."""
         runs_by_itself = entry.runs_by_itself
         for timetable in entry.timetables:
             if runs_by_itself:
@@ -269,10 +294,6 @@ class Agenda:
             self._topics.setdefault(topic, {})[entry.id] = entry
         if entry.pause is not None and entry.pause.until is not None:
             self._alarms.at_wall(entry.pause.until, self._pause_over, entry)
-        self._watching.begin(entry, now)
-        if not entry.task.parked:
-            self._take_up_unfinished(entry, now)
-            self._remove_if_over(entry)
 
     def _take_up_unfinished(self, entry: Entry, now: Instant) -> None:
         for attempt, cut in self._memory.unfinished(entry, now):

@@ -89,6 +89,19 @@ class CalendarTimetable(Timetable):
             due = self.fires.next_after(due)
         return found
 
+    def coming(self, until: int, now: Instant) -> int:
+        """By the calendar; a third party's is asked a thousand times at most."""
+        return (
+            0 if self.due is None else self.fires.count(self.done, until if self.end is None else min(until, self.end))
+        )
+
+    def copied(self, owner: "Entry") -> Timetable:
+        """A third party's fault is told where it happens only."""
+        twin = super().copied(owner)
+        if isinstance(self.fires, AskedCalendar):
+            twin.fires = AskedCalendar(self.fires.next_time, self.fires.zone)  # type: ignore[attr-defined]
+        return twin
+
     @property
     def fault(self) -> str:
         """What a third party's calendar has raised."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from dms.background_tasks.handle import Handle
 from dms.background_tasks.history_bound import HistoryBound
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.polling import Poller
+from dms.background_tasks.rehearsal import Rehearsal
 from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Settings
@@ -286,6 +288,10 @@ class Engine:
     def skip_next(self, task: Task, skip: bool, now: Instant) -> None:
         """The next fire of a task is to be left out, or is not after all."""
         self.agenda.skip_next(_NO_TASK if task.id is None else task.id, skip, now)
+
+    def rehearse(self, length: int, settings: Settings, made: "Future[Rehearsal]", now: Instant) -> None:
+        """A copy of the agenda is wanted, to see what is to come within so many microseconds."""
+        made.set_result(Rehearsal(self.agenda, settings.slots, settings.aging_quantum, now, now.wall + length))
 
     def stop(self, now: Instant) -> None:
         """Nothing new is to start, and what a failing disk has refused is tried once more."""

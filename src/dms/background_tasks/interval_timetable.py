@@ -165,6 +165,13 @@ class IntervalTimetable(Timetable):
         times = range(first, end if self.end is None else min(end, self.end + 1), self.interval)
         return list(times[:most])
 
+    def coming(self, until: int, now: Instant) -> int:
+        """By the numbers that lie ahead."""
+        if self.due is None:
+            return 0
+        last = until if self.end is None else min(until, self.end)
+        return max(0, (last - now.wall + now.boot - self.due) // self.interval + 1) + self.opening
+
     def counts_from(self, now: Instant) -> int:
         """Its anchor, which is a fire itself where it is a `start`."""
         return self._zero(now) + (self.trigger.start is None)

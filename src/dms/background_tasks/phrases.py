@@ -98,7 +98,8 @@ def outcome(execution: Execution) -> str:
     """What became of it, after how long."""
     took = ""
     if execution.started is not None and execution.ended is not None:
-        took = f" after {about(max(0, execution.ended - execution.started))}"
+        lasted = execution.ended - execution.started if execution.ran is None else execution.ran
+        took = f" after {about(max(0, lasted))}"
     error = f": {execution.error}" if execution.error else ""
     match execution.status:
         case Status.WAITING:

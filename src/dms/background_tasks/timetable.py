@@ -4,6 +4,7 @@ Intervals and delays count in boot time, so that a clock that is set changes not
 missed is counted, never enumerated.
 """
 
+from copy import copy
 from typing import TYPE_CHECKING, ClassVar
 from zlib import crc32
 
@@ -84,6 +85,16 @@ class Timetable:
     def counts_from(self, now: Instant) -> int:
         """The wall time before which nothing ever came of it, as it is now; 0 where that is not known."""
         return 0
+
+    def coming(self, until: int, now: Instant) -> int:
+        """How often it comes until that wall time, at most."""
+        return int(self.due is not None and self.first(now) <= until)
+
+    def copied(self, owner: "Entry") -> "Timetable":
+        """The same for a task in another agenda, from where it goes its own way."""
+        twin = copy(self)
+        twin.owner, twin.token, twin.bounds = owner, 0, copy(self.bounds)
+        return twin
 
     @property
     def fault(self) -> str:

@@ -11,6 +11,7 @@ import click
 from dms.cli.asking import Asking, asking, data_folder, read_json
 from dms.cli.config import print_changed, read_value
 from dms.cli.exit_status import DONE, FAILED
+from dms.cli.preview import print_preview
 from dms.cli.terminal import fields, painted, table, wrapped
 from dms.cli.wording import ago, cpu, local_time, memory, plain, shortened, took, until
 from dms.client.blocking import Client
@@ -316,6 +317,15 @@ def logs(node: Asking, name: str | int, run_id: str | None, following: bool, lin
     from dms.cli.task_logs import print_logs
 
     return print_logs(node, name, run_id, following, lines)
+
+
+@task.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1, type=name_or_id, shell_complete=complete_name)
+@click.option("--days", type=float, default=7.0, show_default="7", help="How far to look ahead.")
+@asking
+def preview(node: Asking, names: tuple[str | int, ...], days: float) -> None:
+    """What is to come: when tasks run, which start together, when all slots are taken."""
+    node.show(node.call("task.preview", days=days, tasks=list(names)), print_preview)
 
 
 @task.command()

@@ -1,4 +1,4 @@
-"""`task.explain`: why a task ran, or did not."""
+"""`task.explain`: why a task ran, or did not; `task.preview`: what is to come of all of them."""
 
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from dms.background_tasks.scheduler import Scheduler
 from dms.command.command import Command
 from dms.command.operation import Effect, Operation
 from dms.command.parameters import Name, moment
+from dms.command.preview import TaskPreview, preview_document
 from dms.instant import rfc3339
 
 
@@ -19,6 +20,13 @@ class ExplainParameters(msgspec.Struct, frozen=True):
 
     name: Name
     at: str | None = None
+
+
+class PreviewParameters(msgspec.Struct, frozen=True):
+    """How many days to look ahead (up to 366), and which tasks to tell of (none: all)."""
+
+    days: float = 7
+    tasks: list[Name] = []
 
 
 class TaskExplanation(msgspec.Struct, frozen=True):
@@ -38,11 +46,15 @@ class TaskExplanation(msgspec.Struct, frozen=True):
 
 
 def task_question_operations(scheduler: Scheduler) -> list[Operation]:
-    """`task.explain` of this scheduler."""
+    """`task.explain` and `task.preview` of this scheduler."""
 
     async def explain(params: ExplainParameters, command: Command) -> TaskExplanation:
         at: datetime | None = moment(params.at, "at")
         return TaskExplanation.of(await in_thread(lambda: scheduler.explain(params.name, at)))
+
+    async def preview(params: PreviewParameters, command: Command) -> TaskPreview:
+        found = await in_thread(lambda: scheduler.preview(params.days, params.tasks))
+        return preview_document(found, scheduler.timezone)
 
     return [
         Operation(
@@ -54,5 +66,15 @@ def task_question_operations(scheduler: Scheduler) -> list[Operation]:
             explain,
             "Tells why a task ran, or did not, within a minute from a moment on, or how it stands with it.",
             ({"name": "backup"}, {"name": "backup", "at": "2026-11-25T03:00:00+02:00"}),
+        ),
+        Operation(
+            "task.preview",
+            PreviewParameters,
+            TaskPreview,
+            TASK_READ,
+            Effect.READ,
+            preview,
+            "Tells what is to come: when tasks run, which start together, when all slots are taken.",
+            ({}, {"days": 1, "tasks": ["backup"]}),
         ),
     ]

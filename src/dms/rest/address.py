@@ -13,6 +13,7 @@ from dms.errors import InvalidInput, InvalidParameters, did_you_mean
 
 _FLAGS = {"": True, "true": True, "false": False}
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
 """A number that surely fits 64 bits."""
 
 _NO_NAME = re.compile(rb"%2f|%[01][0-9a-f]|%7f", re.IGNORECASE)
@@ -54,7 +55,9 @@ def query_parameters(types: Mapping[str, Any], known: Collection[str], query: st
 def _value(text: str, kinds: Collection[Any]) -> Any:
     if bool in kinds:
         return _FLAGS.get(text, text)
-    return int(text) if int in kinds and _WHOLE.fullmatch(text) else text
+    if int in kinds and _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if float in kinds and _NUMBER.fullmatch(text) else text
 
 
 def unknown(name: str, where: str, known: Collection[str]) -> InvalidParameters:

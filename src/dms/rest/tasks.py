@@ -6,6 +6,7 @@ _TASKS = f"{API}/tasks"
 _TASK = f"{_TASKS}/{{name}}"
 
 TASKS = [
+    Resource(f"{API}/preview", {"GET": Method("task.preview", query=("days",))}),
     Resource(_TASKS, {"GET": Method("task.list"), "POST": Method("task.add", body=FIELDS, created=_TASK)}),
     Resource(_TASK, {"GET": Method("task.get"), "DELETE": Method("task.remove")}),
     Resource(f"{_TASK}/run", {"POST": Method("task.run", query=("wait", "timeout"), body=FIELDS, accepted=True)}),

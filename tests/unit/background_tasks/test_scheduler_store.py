@@ -17,7 +17,8 @@ from dms.background_tasks.decision import Alert
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.store import Change, ExecutionStore, PutExecution
-from dms.errors import Conflict, InvalidInput, NotFound, ShuttingDown, StoreError
+from dms.errors import Conflict, InvalidInput, Misuse, NotFound, ShuttingDown, StoreError
+from dms.instant import microseconds
 from dms.testing import FakeClock
 
 Make = Callable[..., Any]
@@ -146,6 +147,43 @@ def test_what_runs_and_is_not_in_the_store_yet_is_in_the_explanation(restarted: 
 def test_a_moment_that_can_t_be_told_of_is_refused(restarted: Make, moment: datetime) -> None:
     with restarted(dms.Task("a", answer)) as scheduler, pytest.raises(InvalidInput, match="at: "):
         scheduler.explain("a", moment)
+
+
+def test_what_is_to_come_takes_as_long_as_it_mostly_took(restarted: Make) -> None:
+    clock = FakeClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
+    with restarted(clock=clock, timezone="UTC") as scheduler:
+
+        def take(run: dms.Run) -> None:
+            assert run.event is not None
+            clock.advance(run.event.payload)
+
+        scheduler.add_task(dms.Task("slow", take, triggers=[dms.PeriodicTrigger("1d")]))
+        for length in ("1m", "10m", "2m"):
+            scheduler.run_task("slow", length).wait(10)
+        run, *more = scheduler.preview(1.5).runs
+        assert ("slow", microseconds("2m"), []) == (run.task, run.length, more)
+
+
+def test_what_is_to_come_is_known_on_the_loop_too_and_only_while_it_runs(restarted: Make) -> None:
+    scheduler = restarted(dms.Task("a", answer, triggers=[dms.PeriodicTrigger("1h")]))
+    with pytest.raises(Misuse, match="start the scheduler first"):
+        scheduler.preview()
+    with scheduler:
+        found: Future[int] = Future()
+        scheduler.add_task(dms.Task("on-loop", _asks(scheduler, found)))
+        scheduler.run_task("on-loop").wait(10)
+        assert 23 <= found.result(0) <= 24
+        with pytest.raises(NotFound):
+            scheduler.preview(1, ["b"])
+    with pytest.raises(ShuttingDown):
+        scheduler.preview()
+
+
+def _asks(scheduler: Scheduler, found: "Future[int]") -> Callable[[], Any]:
+    async def ask() -> None:
+        found.set_result(len(scheduler.preview(1).runs))
+
+    return ask
 
 
 def test_a_pause_of_the_whole_stays_over_restarts(restarted: Make) -> None:

@@ -184,6 +184,20 @@ async def test_why_a_task_ran_at_a_moment_is_explained(operations: list[Operatio
     assert f"Execution {execution['id']}, attempt 1 of run {execution['id']}." == told["facts"][-1]
 
 
+async def test_what_is_to_come_is_told_for_as_many_days_as_are_asked_for(operations: list[Operation], ask: Ask) -> None:
+    told = await ask(operations, "task.preview", days=0.5)
+    assert [("answer", 12)] == [(each["task"], each["runs"]) for each in told["tasks"]]
+    assert [] == (await ask(operations, "task.preview", days=1, tasks=["hold"]))["tasks"]
+
+
+@pytest.mark.parametrize("days", [0, -1, 367])
+async def test_a_number_of_days_that_can_t_be_looked_at_is_refused(
+    operations: list[Operation], ask: Ask, days: float
+) -> None:
+    with pytest.raises(InvalidInput, match="days: "):
+        await ask(operations, "task.preview", days=days)
+
+
 async def test_everything_can_be_paused_at_once(operations: list[Operation], ask: Ask) -> None:
     assert {"paused"} == {each["state"] for each in await ask(operations, "task.pause")}
     assert {"ready"} == {each["state"] for each in await ask(operations, "task.resume")}

@@ -89,6 +89,13 @@ async def test_why_a_task_ran_is_told(ask: Any) -> None:
     assert "ready" == (await ask("GET", f"{TASKS}/answer/explanation")).json()["verdict"]
 
 
+async def test_what_is_to_come_is_told(ask: Any) -> None:
+    response = await ask("GET", "/api/v1/preview?days=0.5")
+    assert (200, True) == (response.status_code, response.json()["complete"])
+    refused = await ask("GET", "/api/v1/preview?days=soon")
+    assert (422, ["days"]) == (refused.status_code, refused.json()["fields"])
+
+
 async def test_a_pause_until_something_that_is_no_moment_names_the_field(ask: Any) -> None:
     response = await ask("POST", f"{TASKS}/answer/pause", json={"until": "tomorrow"})
     assert (422, ["until"]) == (response.status_code, response.json()["fields"])
