@@ -1,6 +1,7 @@
 """Gates of a running scheduler: asked only while a task waits for them, and refused where they are none."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
@@ -47,6 +48,26 @@ def test_the_built_in_gates_are_there() -> None:
     with Scheduler(clock=FakeClock(), gates={"network": lambda: True, "mains_power": lambda: True}) as it:
         task = it.add_task(dms.Task("a", lambda: 5, hold_until=["network", "mains_power", "clock_trusted"]))
         assert 5 == it.run_task(task.name).wait(10).results
+
+
+def test_a_calendar_waits_until_the_clock_is_trusted_and_an_interval_goes_on(witness: Make) -> None:
+    """A device without a clock of its own, which wakes in 1970."""
+    clock = FakeClock(datetime(1970, 1, 1, 0, 0, 30, tzinfo=UTC))
+    clock.trust(False)
+    with Scheduler(clock=clock, poll_interval="1ms", timezone="UTC") as scheduler:
+        seen = witness(scheduler)
+        clock.woken = scheduler.wake
+        each_minute = [dms.PeriodicTrigger(cron="* * * * *")]
+        scheduler.add_task(dms.Task("calendar", lambda: 1, triggers=each_minute, hold_until=["clock_trusted"]))
+        scheduler.add_task(dms.Task("interval", lambda: 2, triggers=[dms.PeriodicTrigger("1m")]))
+        clock.advance("1m")
+        seen.until("ended", "interval")
+        view = scheduler.view("calendar")
+        assert ("waiting", "held until clock_trusted") == (view.state, view.reason)
+        clock.set_wall(datetime(2026, 5, 5, 12, tzinfo=UTC))
+        clock.trust(True)
+        seen.until("ended", "calendar")
+        assert {} == scheduler.view("calendar").skipped
 
 
 def test_a_gate_may_be_added_later_once() -> None:
