@@ -44,6 +44,7 @@ def test_a_run_is_read_while_it_runs_and_followed_to_its_end(node: Any, nodes: A
 
 
 def test_what_a_run_has_said_outlives_a_kill_of_the_node(node: Any, nodes: Any) -> None:
+    """DataBiosphere/toil#2665: what collected a job's output died with it, and with that all that the job had said."""
     execution = node.ask("task.run", name="speak")["id"]
     while len(lines(node, "speak", wait="10s")) < 2:
         pass
@@ -64,6 +65,7 @@ def test_what_a_function_logs_is_kept_whatever_the_level_of_the_nodes_log(node: 
 
 
 def test_a_run_that_writes_without_end_takes_neither_the_disk_nor_the_memory(node: Any) -> None:
+    """dshearer/jobber#285: too much output of a job took all memory of what ran it."""
     node.run("quiet")
     before = memory_of(node)
     node.run("flood")
@@ -84,6 +86,7 @@ def test_a_change_of_the_bounds_counts_at_once(node: Any) -> None:
 
 
 def test_what_is_printed_steers_no_terminal(node: Any) -> None:
+    """rsyslog/rsyslog#1138: whoever looked at the log with a terminal saw what a line's escapes made of it."""
     node.run("steer")
     _, out, _ = said(node, "task", "logs", "steer")
     assert out.rstrip().endswith(r"red \x1b]0;title\x07�2J �")

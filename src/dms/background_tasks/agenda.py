@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from dms.background_tasks.alarms import Alarms
+from dms.background_tasks.asked_calendar import Ask, ask_here
 from dms.background_tasks.attempts import Attempts
 from dms.background_tasks.bounds import Bounds, allowed, excluded_by, next_allowed
 from dms.background_tasks.calendar_timetable import CalendarTimetable
@@ -73,10 +74,11 @@ class Agenda:
         aging_quantum: int = 60 * SECOND,
         quarantine_after: int = 0,
         memory: Memory | None = None,
+        ask: Ask = ask_here,
     ) -> None:
         """`memory` is what the store still knew (see `recovery`); `stored` whether there is one; `quarantine_after` in
         how many crashes in a row a task may be running until it is held back (0: in any number); `seed` and `boot_id`
-        tell this node and this boot of the machine from others."""
+        tell this node and this boot of the machine from others; `ask` is how third parties' calendars are asked."""
         self.entries: dict[int, Entry] = {}
         self.pause_state = memory.pause if memory else None
         self._memory = memory or Memory()
@@ -84,6 +86,7 @@ class Agenda:
         self.exclusion = Exclusion(calendars, zone)
         self._ledger = Ledger(boot_id)
         self._topics: dict[str, dict[int, Entry]] = {}
+        self._ask = ask
         self._alarms = Alarms(now)
         self._on_due, self._on_due_in_doubt = self._timetable_due, self._due_in_doubt  # made once: all alarms share it
         self._began = now.boot
@@ -219,7 +222,7 @@ class Agenda:
                 self._decisions.append(Alert("calendar", entry.task.name, why))
 
     def _begin_in_zone(self, entry: Entry, now: Instant) -> None:
-        made = [(t, timetable_of(entry, t, self._zone, self._seed_of(entry, t))) for t in entry.task.triggers]
+        made = [(trigger, self._timetable(entry, trigger)) for trigger in entry.task.triggers]
         timed = [(trigger, timetable) for trigger, timetable in made if timetable is not None]
         begun = {
             before: timetable
@@ -265,10 +268,13 @@ class Agenda:
     def _timetables(self, entry: Entry) -> tuple[Timetable, ...]:
         found: list[Timetable] = []
         for trigger in entry.task.triggers:
-            timetable = timetable_of(entry, trigger, self._zone, self._seed_of(entry, trigger))
+            timetable = self._timetable(entry, trigger)
             if timetable is not None:
                 found.append(timetable)
         return tuple(found)
+
+    def _timetable(self, entry: Entry, trigger: Trigger) -> Timetable | None:
+        return timetable_of(entry, trigger, self._zone, self._seed_of(entry, trigger), self._ask)
 
     def _seed_of(self, entry: Entry, trigger: Trigger) -> str:
         """What makes a task's jitter its own; nothing is kept where there is none."""

@@ -3,24 +3,57 @@ Pure."""
 
 from collections.abc import Callable
 from datetime import datetime, tzinfo
+from typing import Any, TypeVar
 
 from dms.instant import SECOND, from_datetime, to_datetime
+
+T = TypeVar("T")
+
+Ask = Callable[[Callable[[], Any]], Any]
+"""Makes a call and gives what it gives; TimeoutError where that takes too long."""
 
 _COUNTED = 1_000
 
 
+def ask_here(call: Callable[[], T]) -> T:
+    """Make the call, and wait for it."""
+    return call()
+
+
 class AskedCalendar:
-    """What a third party's `next_after(datetime)` answers, as wall microseconds. A fault of it means that
-    nothing comes any more, and is told by `error`."""
+    """What a third party's `next_after(datetime)` answers, as wall microseconds. A fault of it means that nothing comes
+    any more, and is told by `error`. One that does not answer in time, which `ask` tells, is not asked again."""
 
-    __slots__ = ("error", "next_time", "zone")
+    __slots__ = ("_ask", "_silent", "error", "next_time", "zone")
 
-    def __init__(self, next_time: Callable[[datetime], datetime | None], zone: tzinfo) -> None:
-        self.next_time, self.zone = next_time, zone
-        self.error = ""
+    def __init__(self, next_time: Callable[[datetime], datetime | None], zone: tzinfo, ask: Ask = ask_here) -> None:
+        self.next_time, self.zone, self._ask = next_time, zone, ask
+        self.error, self._silent = "", False
 
     def next_after(self, wall: int) -> int | None:
         """What it answers, where that lies after `wall`."""
+        return self._in_time(lambda: self._next(wall), None)
+
+    def latest(self, after: int, until: int) -> int | None:
+        """The last time in (after, until], looked for from the end in steps that double."""
+        return self._in_time(lambda: self._latest(after, until), None)
+
+    def count(self, after: int, until: int) -> int:
+        """How many were found."""
+        return self._in_time(lambda: len(self._walk(after, until)), 0)
+
+    def _in_time(self, work: Callable[[], T], otherwise: T) -> T:
+        """The answer to as many questions as it takes."""
+        if self._silent:
+            return otherwise
+        try:
+            answer: T = self._ask(work)
+            return answer
+        except TimeoutError as error:
+            self._silent, self.error = True, f"its next_after gave {error}, and is not asked again"
+            return otherwise
+
+    def _next(self, wall: int) -> int | None:
         try:
             found: object = self.next_time(to_datetime(wall).astimezone(self.zone))
         except KeyboardInterrupt:
@@ -38,14 +71,13 @@ class AskedCalendar:
 
     def _walk(self, after: int, until: int) -> list[int]:
         found: list[int] = []
-        due = self.next_after(after)
+        due = self._next(after)
         while due is not None and due <= until and len(found) < _COUNTED:
             found.append(due)
-            due = self.next_after(due)
+            due = self._next(due)
         return found
 
-    def latest(self, after: int, until: int) -> int | None:
-        """The last time in (after, until], looked for from the end in steps that double."""
+    def _latest(self, after: int, until: int) -> int | None:
         step, found = SECOND, None
         while found is None and until - step > after:
             found = self._until(until - step, until)
@@ -54,9 +86,5 @@ class AskedCalendar:
         return first if first is None else (self._walk(first, until) or [first])[-1]
 
     def _until(self, after: int, until: int) -> int | None:
-        due = self.next_after(after)
+        due = self._next(after)
         return due if due is not None and due <= until else None
-
-    def count(self, after: int, until: int) -> int:
-        """How many were found."""
-        return len(self._walk(after, until))

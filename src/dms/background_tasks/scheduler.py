@@ -46,6 +46,7 @@ from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Duration, changed_settings, check_quarantine, usual_settings
 from dms.background_tasks.store import ExecutionStore
 from dms.background_tasks.task import Execution, Status, Task, check_gate_name
+from dms.background_tasks.third_party import ThirdParty
 from dms.background_tasks.transcript import Transcripts
 from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
@@ -113,6 +114,7 @@ class Scheduler:
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
         self._history = History(store, self._remembered, self._as_it_is)
+        self._third_party = ThirdParty()
         self._life = Lock()
         self._begun = self._stopped = self._closed = self._on_a_callers_loop = False
 
@@ -519,6 +521,7 @@ class Scheduler:
             aging_quantum=self._settings.aging_quantum,
             quarantine_after=self._quarantine_after,
             memory=memory,
+            ask=self._third_party.ask,
         )
         interval, post = self._settings.poll_interval, self._inbox.post
         gates = GateKeeper(self._gates, interval, partial(post, Engine.observe), partial(post, Engine.gate_failed))
@@ -593,6 +596,7 @@ class Scheduler:
         self._tell_pending()
         for executor in self._executors.values():
             executor.close()
+        self._third_party.close()
         if self._transcripts is not None:
             self._transcripts.close()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, TypeVar
 
-from dms.background_tasks.asked_calendar import AskedCalendar
+from dms.background_tasks.asked_calendar import Ask, AskedCalendar, ask_here
 from dms.background_tasks.bounds import Bounds
 from dms.background_tasks.calendar_timetable import CalendarTimetable
 from dms.background_tasks.interval_timetable import DelayTimetable, IntervalTimetable
@@ -50,8 +50,9 @@ def paired(before: "Iterable[tuple[Key, Value]]", now: "Iterable[Key]") -> "list
     return found
 
 
-def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str) -> Timetable | None:
-    """The timetable of a trigger; None where it has no times of its own (an event, a polled third party)."""
+def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str, ask: Ask = ask_here) -> Timetable | None:
+    """The timetable of a trigger; None where it has no times of its own (an event, a polled third party). `ask` is how
+    a third party is asked for its next time."""
     if isinstance(trigger, OneTimeTrigger):
         return OnceTimetable(owner, trigger.delay) if trigger.at is None else MomentTimetable(owner, trigger.at)  # type: ignore[arg-type]
     if isinstance(trigger, PeriodicTrigger):
@@ -61,7 +62,7 @@ def timetable_of(owner: "Entry", trigger: Trigger, zone: tzinfo, seed: str) -> T
         return timetable
     if not has_times(trigger):
         return None
-    return CalendarTimetable(owner, AskedCalendar(trigger.next_after, zone), seed)  # type: ignore[attr-defined]
+    return CalendarTimetable(owner, AskedCalendar(trigger.next_after, zone, ask), seed)  # type: ignore[attr-defined]
 
 
 def _periodic(owner: "Entry", trigger: PeriodicTrigger, zone: tzinfo, seed: str) -> Timetable:

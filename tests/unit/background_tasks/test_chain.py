@@ -43,6 +43,7 @@ def test_only_the_ends_of_tasks_are_waited_for() -> None:
 
 
 def test_a_task_that_closes_a_circle_is_refused_and_the_rest_stays_as_it_was() -> None:
+    """apache/dolphinscheduler#458: a circle could be saved, and nothing ran any more once it was begun."""
     registry = Registry(numbered=True)
     registry.add(on("report", "task.ingest.success"))
     registry.add(on("mail", "task.report.failed", "task.report.success"))

@@ -212,6 +212,7 @@ def test_of_a_line_that_is_written_over_the_last_state_is_kept(
 def test_a_line_that_is_written_over_for_long_is_told_once_a_second(
     heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """appveyor/ci#858: all states of a counter stood behind each other in one endless line."""
     seconds = iter(range(100))
     monkeypatch.setattr("dms.background_tasks.program.stopwatch", lambda: next(seconds) * 0.5 + 1)
     read, write = os.pipe()

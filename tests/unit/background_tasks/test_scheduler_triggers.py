@@ -12,6 +12,7 @@ import dms
 from dms.background_tasks.decision import Alert
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.third_party import ThirdParty
 from dms.testing import FakeClock
 
 Make = Callable[..., Any]
@@ -361,3 +362,31 @@ def test_a_calendar_that_answers_nonsense_stops_nobody_else(given: Any) -> None:
         assert 42 == scheduler.run_task("b").wait("5s").results
         assert 42 == scheduler.run_task("a").wait("5s").results
         assert scheduler.view("a").next_fire is None
+
+
+def test_a_calendar_that_does_not_answer_holds_the_loop_for_a_moment_only_and_is_not_asked_again(
+    witness: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a third party's code does on the loop, it does to every other task."""
+    let_go, asked = Event(), list[datetime]()
+
+    class Hanging(Calendar):
+        def next_after(self, now: datetime) -> Any:
+            asked.append(now)
+            let_go.wait(PATIENCE)
+            return super().next_after(now)
+
+    monkeypatch.setattr("dms.background_tasks.scheduler.ThirdParty", lambda: ThirdParty(0.01))
+    clock, alerts = FakeClock(), Alerts()
+    with node(clock, alerts) as scheduler:
+        seen = witness(scheduler)
+        scheduler.add_task(dms.Task("a", answer, triggers=[Hanging()]))
+        scheduler.add_task(dms.Task("b", answer, triggers=[dms.PeriodicTrigger(interval="1m")]))
+        assert alerts.told.wait(PATIENCE)
+        told = "its next_after gave no answer within 0.01 s, and is not asked again"
+        assert Alert("trigger", "a", told) == alerts.heard[0]
+        for turn in range(1, 4):
+            clock.advance("1m")
+            seen.until("ended", "b", turn)
+        assert (1, None) == (len(asked), scheduler.get_task("a").next_fire)
+        let_go.set()

@@ -52,6 +52,7 @@ def test_one_event_alone_is_told_as_it_is(world):
 
 
 def test_events_without_end_fire_after_max_wait_and_are_gathered_anew(world):
+    """modernice/goes#42: with events that never ceased nothing was ever done."""
     world.add(on(debounce="10s", max_wait="30s"))
     start = world.now.wall
     rung(world, 0, *[5] * 20)
