@@ -154,3 +154,8 @@ async def save_too_much(run: Run) -> None:
 def until_there(path: str) -> None:
     while not Path(path).exists():
         time.sleep(0.01)
+
+
+def print_for_ever() -> None:
+    while True:
+        print("more and more")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dms.background_tasks.concurrency import Concurrency as Concurrency
     from dms.background_tasks.exclusion import Calendar as Calendar
     from dms.background_tasks.handle import Handle as Handle
+    from dms.background_tasks.limits import Limits as Limits
     from dms.background_tasks.retry import Backoff as Backoff
     from dms.background_tasks.retry import GiveUp as GiveUp
     from dms.background_tasks.retry import RetryLater as RetryLater
@@ -72,6 +73,7 @@ _ROOMS = {
     "dms.background_tasks.breaker": ("Breaker",),
     "dms.background_tasks.channel": ("Channel",),
     "dms.background_tasks.concurrency": ("Concurrency",),
+    "dms.background_tasks.limits": ("Limits",),
     "dms.background_tasks.exclusion": ("Calendar",),
     "dms.background_tasks.handle": ("Handle",),
     "dms.background_tasks.retry": ("Backoff", "GiveUp", "RetryLater", "RetryPolicy"),

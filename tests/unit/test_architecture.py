@@ -23,7 +23,7 @@ def test_a_library_user_loads_nothing_of_a_server(statement: str) -> None:
 
 def test_import_dms_enters_the_room_background_tasks_only() -> None:
     rooms = {name.split(".")[1] for name in loaded_by("import dms") if name.startswith("dms.")}
-    assert set() == rooms - {"background_tasks", "clock", "errors", "health", "instant"}
+    assert set() == rooms - {"background_tasks", "clock", "errors", "health", "instant", "size"}
 
 
 @pytest.mark.parametrize("room", ["dms.config", "dms.rpc", "dms.background_tasks.agenda"])

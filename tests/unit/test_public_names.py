@@ -9,8 +9,9 @@ import pytest
 import dms
 
 NAMES = """Scheduler Task Execution Run Event Status Trigger PeriodicTrigger OneTimeTrigger EventTrigger Channel
-Calendar Concurrency RetryPolicy RetryLater GiveUp Backoff Breaker Overlap CatchUp Durability Program Handle Progress
-TaskView RunEvent ExecutionStore MemoryStore SqliteStore FileTranscripts Usage
+Calendar Concurrency Limits RetryPolicy RetryLater GiveUp Backoff Breaker Overlap CatchUp Durability Program Handle
+Progress TaskView RunEvent
+ExecutionStore MemoryStore SqliteStore FileTranscripts Usage
 DmsError ConfigError Conflict InvalidInput InvalidCron InvalidTask InvalidTrigger Misuse NotFound ShuttingDown
 StoreError WaitTimeout
 Config load_config find_config get_config default_config remove_comments search_paths set_config

@@ -8,6 +8,7 @@ import msgspec
 
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.limits import Limits
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Lane, Program, Task
 from dms.background_tasks.trigger import definition_of, trigger_from
@@ -55,6 +56,7 @@ def _came_later(task: Task) -> dict[str, Any]:
         "breaker": _breaker(task.breaker),
         "expect_success_within": _seconds(task.expect_success_within),
         "executor": task.executor,
+        "limits": _limits(task.limits),
     }
     return {field: value for field, value in later.items() if value}
 
@@ -82,6 +84,7 @@ def task_from(stored: Mapping[str, Any], name: str, function: Any, parked: str =
         lane=Lane(stored["lane"]),
         breaker=_breaker_from(stored.get("breaker")),
         executor=stored.get("executor"),
+        limits=_limits_from(stored.get("limits")),
         concurrency=msgspec.convert(stored.get("concurrency"), Concurrency | None),
         hold_until=stored.get("hold_until", ()),
         parked=parked,
@@ -127,6 +130,17 @@ def _breaker(breaker: Breaker | None) -> dict[str, Any] | None:
 
 def _breaker_from(stored: Mapping[str, Any] | None) -> Breaker | None:
     return None if stored is None else Breaker(stored["failures"], _length(stored["probe"]))
+
+
+def _limits(limits: Limits | None) -> dict[str, Any] | None:
+    if limits is None:
+        return None
+    given = {"memory": limits.memory, "cpu_time": limits.seconds, "output": limits.output}
+    return {field: value for field, value in given.items() if value is not None}
+
+
+def _limits_from(stored: Mapping[str, Any] | None) -> Limits | None:
+    return None if stored is None else Limits(**stored)
 
 
 _COPIED = (

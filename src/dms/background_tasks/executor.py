@@ -16,6 +16,7 @@ from dms.background_tasks.accounting import NANOSECONDS, counted
 from dms.background_tasks.calling import Arguments
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.launching import Launcher
+from dms.background_tasks.limits import NO_LIMITS
 from dms.background_tasks.loop_thread import end_loop, run_until_stopped
 from dms.background_tasks.program import ProgramRun
 from dms.background_tasks.retry import GiveUp, RetryLater, kinds_of
@@ -233,8 +234,9 @@ class ProgramExecutor:
         """Start the program."""
         program: Program = attempt.task.target
         event = b"" if run.event is None else _json(run.event.payload)
+        limits = attempt.task.limits or NO_LIMITS
         given = event if len(event) > LONGEST_VARIABLE else b""
-        running = ProgramRun(self._launcher, program, _environment(run, event), run.printed, given)
+        running = ProgramRun(self._launcher, program, _environment(run, event), run.printed, given, limits=limits)
         self._threads.submit(lambda: watch(running, attempt), partial(deliver, attempt.id))
         return running
 

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 TERM, KILL = b"T", b"K"
 
 _HELD = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
-_DEFAULT = (*_HELD, _signal.SIGCHLD, _signal.SIGPIPE, _signal.SIGXFSZ)
+_DEFAULT = (*_HELD, _signal.SIGCHLD, _signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGXCPU)
 _DESCRIPTORS = 5
 _ENOENT = 2
+_GRACE = 5
 
 
 class _Child:
@@ -151,18 +152,34 @@ def _become(what: int, standard: list[int], socket: _socket.socket) -> "NoReturn
         for number in _DEFAULT:
             _signal.signal(number, _signal.SIG_DFL)
         with open(what, "rb") as file:
-            argv, cwd, env = marshal.load(file)
+            argv, cwd, env, limits = marshal.load(file)
         for target, descriptor in enumerate(standard):
             os.dup2(descriptor, target)
         step = "folder"
         os.chdir(cwd)
         step = "program"
         _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HELD)
+        if limits != (None, None):
+            _limit(*limits)
         _execute(argv, env)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
         socket.send(marshal.dumps(("failed", getattr(error, "errno", None) or 0, step)))
     finally:
         os._exit(127)
+
+
+def _limit(memory: int | None, seconds: int | None) -> None:
+    """Bound this process, and each that it starts: when its time is up the system sends XCPU, and KILL soon after."""
+    import resource
+
+    if seconds is not None:
+        hardest = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        later = seconds + _GRACE if hardest == resource.RLIM_INFINITY else min(hardest, seconds + _GRACE)
+        resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, later), later))
+    if memory is not None:
+        hardest = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        most = memory if hardest == resource.RLIM_INFINITY else min(memory, hardest)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _execute(argv: list[str], env: dict[bytes, bytes]) -> "NoReturn":

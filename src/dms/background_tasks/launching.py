@@ -63,11 +63,17 @@ class Launcher:
         self._process: Popen[bytes] | None = None
 
     def launch(
-        self, argv: Sequence[str], cwd: str | None, env: Mapping[str, str], standard: tuple[int, int, int]
+        self,
+        argv: Sequence[str],
+        cwd: str | None,
+        env: Mapping[str, str],
+        standard: tuple[int, int, int],
+        limits: tuple[int | None, int | None] = (None, None),
     ) -> Launched:
-        """Start a program with these descriptors as its standard input, output and error. OSError where there is no
+        """Start a program with these descriptors as its standard input, output and error, and these `limits`: bytes of
+        memory, and seconds of processor time. OSError where there is no
         process to be had; ValueError where it can't be given such an environment."""
-        wanted = marshal.dumps((list(argv), cwd or os.getcwd(), _environment(env)))
+        wanted = marshal.dumps((list(argv), cwd or os.getcwd(), _environment(env), limits))
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its, open(os.memfd_create("dms-launch"), "w+b") as what:
             what.write(wanted)

@@ -17,9 +17,10 @@ from dms.background_tasks.calling import Arguments, calling_of
 from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.executor import Deliver, Running, ThreadExecutor, error_text, identity_of, watch
 from dms.background_tasks.launching import Launcher
+from dms.background_tasks.limits import NO_LIMITS
 from dms.background_tasks.process_call import main_of, packed, root_of
 from dms.background_tasks.process_child import LENGTH, framed
-from dms.background_tasks.program import ProgramRun
+from dms.background_tasks.program import ProgramRun, limited
 from dms.background_tasks.run import Run
 from dms.background_tasks.saved_state import unpack
 from dms.background_tasks.task import Program
@@ -52,10 +53,11 @@ class ProcessRun:
 
     def __init__(self, launcher: Launcher, attempt: Attempt, run: Run, arguments: Arguments) -> None:
         self._attempt, self._run, self._arguments = attempt, run, arguments
-        self._conversation = Conversation(self._hear)
+        self._limits = attempt.task.limits or NO_LIMITS
+        talk = self._conversation = Conversation(self._hear)
         self._outcome: Outcome | None = None
         program = Program((sys.executable, "-P", process_child.__file__))
-        self._program = ProgramRun(launcher, program, identity_of(run), run.printed, talk=self._conversation)
+        self._program = ProgramRun(launcher, program, identity_of(run), run.printed, talk=talk, limits=self._limits)
 
     @property
     def cpu(self) -> int | None:
@@ -75,11 +77,17 @@ class ProcessRun:
             return Failed(f"its process can't be told what to call: {error_text(error)}")
         with self._conversation:
             ended = self._program.run()
+        if isinstance(self._outcome, Failed):
+            return self._limited(self._outcome)
         if self._outcome is not None:
             return self._outcome
         if isinstance(ended, Succeeded):
             return Failed("its process ended before the function did", ended.results, ("exit 0",))
         return ended
+
+    def _limited(self, failed: Failed) -> Failed:
+        met = self._limits.met(0, self.cpu, None, failed.error) if failed.kinds else None
+        return failed if met is None else limited(failed, *met)
 
     def cancel(self) -> None:
         """Ask it to end."""

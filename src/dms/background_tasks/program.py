@@ -16,8 +16,10 @@ from typing import Any, Protocol, Self
 
 from dms.background_tasks.decision import Cancelled, Failed, Outcome, Succeeded
 from dms.background_tasks.launching import Launched, Launcher
+from dms.background_tasks.limits import NO_LIMITS, Limits
 from dms.background_tasks.task import Program
 from dms.clock import stopwatch
+from dms.size import size_text
 
 TAIL = 8192
 """Characters of the end of the output that are kept as a result."""
@@ -63,7 +65,7 @@ class ProgramRun:
     `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread. `given` is what the
     program reads at its standard input, `talk` a socket that this is instead. `cpu` is the processor time that it took,
     in microseconds, and `memory` the most that it or one of its own had resident, in bytes, once it has ended; what
-    those used for which it did not wait is not known.
+    those used for which it did not wait is not known. What it may print by its `limits` is counted here.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class ProgramRun:
         lines: LineSink,
         given: bytes = b"",
         talk: "Talk | None" = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._launcher, self._program, self._env = launcher, program, env
         self._lines, self._given, self._talk = lines, given, talk
+        self._limits, self._printed, self._too_much = limits, 0, False
         self._tail = ""
         self.cpu: int | None = None
         self.memory: int | None = None
@@ -113,7 +117,8 @@ class ProgramRun:
             if self._told:
                 return None
             standard = (stdin, out.writing, err.writing)
-            self._launched = self._launcher.launch(program.argv, program.cwd, environment, standard)
+            limits = (self._limits.bytes_of_memory, self._limits.seconds)
+            self._launched = self._launcher.launch(program.argv, program.cwd, environment, standard, limits)
         out.close_writing()
         err.close_writing()
         if self._talk is not None:
@@ -151,7 +156,9 @@ class ProgramRun:
         launcher tells of its end."""
         with selectors.DefaultSelector() as selector:
             for name, pipe in (("stdout", out), ("stderr", err)):
-                selector.register(pipe.reading, selectors.EVENT_READ, _Stream(name, pipe.reading, self._line))
+                selector.register(
+                    pipe.reading, selectors.EVENT_READ, _Stream(name, pipe.reading, self._line, self._count)
+                )
             selector.register(launched, selectors.EVENT_READ)
             if self._talk is not None:
                 selector.register(self._talk, selectors.EVENT_READ, self._talk)
@@ -203,6 +210,14 @@ class ProgramRun:
         reason = "the interpreter that its first line names is not there" if missing else words
         return f"{program} can't be started: {reason}"
 
+    def _count(self, size: int) -> None:
+        """So much has come from it; where that is more than it may print, it is over."""
+        self._printed += size
+        most = self._limits.bytes_of_output
+        if most is not None and self._printed > most and not self._too_much:
+            self._too_much = True
+            self.kill()
+
     def _line(self, stream: str, line: str) -> None:
         self._tail = f"{self._tail}{line}\n"[-TAIL:]
         self._lines(stream, line)
@@ -214,7 +229,21 @@ class ProgramRun:
         last = self._tail.rstrip().rpartition("\n")[2]
         ended = f"exit status {status}" if status > 0 else f"ended by {_signal_name(-status)}"
         kind = f"exit {status}" if status > 0 else f"signal {-status}"
-        return Failed(f"{ended}: {last}" if last else ended, results, (kind,))
+        return self._limited(status, Failed(f"{ended}: {last}" if last else ended, results, (kind,)))
+
+    def _limited(self, status: int, failed: Failed) -> Failed:
+        """A failure, with the limit that it comes from, where it does."""
+        most = self._limits.bytes_of_output
+        if self._too_much and most is not None:
+            return limited(failed, "output", f"it printed more than its output limit of {size_text(most)}")
+        met = self._limits.met(status, self.cpu, self.memory, self._tail)
+        return failed if met is None else limited(failed, *met)
+
+
+def limited(failed: Failed, limit: str, words: str) -> Failed:
+    """A failure that comes from a limit, for whose name it can be tried again, or given up."""
+    kinds = (*failed.kinds, f"limit {limit}")
+    return Failed(f"{words}; {failed.error}", failed.results, kinds, failed.retry_after, failed.gives_up)
 
 
 class _Pipe:
@@ -245,7 +274,10 @@ class _Stream:
     What a carriage return lets be written over, as programs show their progress, is handed on as it is at the line's
     end and, meanwhile, once a second."""
 
-    def __init__(self, name: str, descriptor: int, line: LineSink) -> None:
+    def __init__(
+        self, name: str, descriptor: int, line: LineSink, count: Callable[[int], None] = lambda size: None
+    ) -> None:
+        self._count = count
         self._name, self._descriptor, self._line = name, descriptor, line
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""
@@ -258,6 +290,7 @@ class _Stream:
         except BlockingIOError:
             data = None
         if data:
+            self._count(len(data))
             self._hand_on(self._begun + self._decoder.decode(data))
             return True
         self._flush()

@@ -14,7 +14,9 @@ from dms.instant import microseconds, parse_duration
 
 _LONGEST_EXPONENT = 63
 _USUAL_FACTOR = 2.0
-_IS_NAME = re.compile(r"exit \d{1,3}|signal \d{1,2}|[^\W\d]\w*(\.[^\W\d]\w*)*").fullmatch
+_IS_NAME = re.compile(
+    r"exit \d{1,3}|signal \d{1,2}|limit (?:memory|cpu_time|output)|[^\W\d]\w*(\.[^\W\d]\w*)*"
+).fullmatch
 
 
 class Backoff(StrEnum):

@@ -12,6 +12,7 @@ from msgspec.structs import force_setattr
 
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.limits import Limits
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
 from dms.background_tasks.trigger import OWN_TRIGGERS, EventTrigger, Trigger, check_trigger
 from dms.errors import InvalidTask
@@ -241,8 +242,9 @@ class Task(_Called, kw_only=True, eq=False):
     attempt gets to end by itself. `executor="process"` calls the function in a process of its own; None lets its nature
     decide: a coroutine function on a loop, another in a thread. Tasks with the same key in their `concurrency` share
     its limits; a fire waits until all gates that `hold_until` names are open. `durability` None means at_most_once
-    where the scheduler has a store and none without one. A `breaker` pauses a task that keeps failing; a success that
-    does not come within `expect_success_within`, counted from the last one, is told.
+    where the scheduler has a store and none without one. `limits` bound what each attempt may use. A `breaker` pauses a
+    task that keeps failing; a success that does not come within `expect_success_within`, counted from the last one, is
+    told.
 
     InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
     task can't run, `restored` that only the store brought it back.
@@ -268,6 +270,7 @@ class Task(_Called, kw_only=True, eq=False):
     breaker: Breaker | None = None
     expect_success_within: timedelta | str | float | None = None
     executor: str | None = None
+    limits: Limits | None = None
     lane: Lane = Lane.USER
     origin: str = "code"
     parked: str = ""
@@ -322,7 +325,7 @@ class Task(_Called, kw_only=True, eq=False):
         return (
             self.priority, self.timeout, self.kill_after, self.overlap, self.queue_limit, self.max_instances,
             self.catch_up, self.catch_up_limit, self.catch_up_window, self.durability, self.heartbeat_timeout,
-            self.breaker, self.expect_success_within, self.executor,
+            self.breaker, self.expect_success_within, self.executor, self.limits,
         )  # fmt: skip
 
     def _check_policies(self) -> None:
@@ -336,11 +339,13 @@ class Task(_Called, kw_only=True, eq=False):
             self._read_duration(field)
         if self.breaker is not None and not isinstance(self.breaker, Breaker):
             raise InvalidTask(f"breaker: {self.breaker!r} is not a Breaker")
-        self._check_executor()
+        self._check_running()
         self._check_together()
         check_expectation(self.expect_success_within, self.triggers)
 
-    def _check_executor(self) -> None:
+    def _check_running(self) -> None:
+        if self.limits is not None and not isinstance(self.limits, Limits):
+            raise InvalidTask(f"limits: {self.limits!r} is not a Limits")
         if self.executor is not None and self.executor not in EXECUTORS:
             raise InvalidTask(f"executor: {self.executor!r} is not one of {', '.join(EXECUTORS)}")
 
@@ -444,7 +449,7 @@ _KINDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
 )
 
 _DEFAULT_POLICIES = (
-    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None, None, None, None, None,
+    0, None, timedelta(seconds=10), Overlap.SKIP, 1, 1, CatchUp.ONE, 1, None, None, None, None, None, None, None,
 )  # fmt: skip
 
 

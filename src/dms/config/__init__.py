@@ -15,7 +15,13 @@ from dms.config.layer import Layer, LayerName, Merged, Origin, merge
 from dms.config.load import default_config, get_config, load, load_config, search_paths, set_config, validate
 from dms.config.reading import Check, Loaded, refusal
 from dms.config.setting import Applies, Machine, Section, Setting
-from dms.config.task_declaration import BreakerDeclaration, ConcurrencyDeclaration, RetryDeclaration, TaskDeclaration
+from dms.config.task_declaration import (
+    BreakerDeclaration,
+    ConcurrencyDeclaration,
+    LimitsDeclaration,
+    RetryDeclaration,
+    TaskDeclaration,
+)
 
 __all__ = [
     "Applies",
@@ -32,6 +38,7 @@ __all__ = [
     "Layer",
     "LayerName",
     "LayerValue",
+    "LimitsDeclaration",
     "Loaded",
     "Machine",
     "Merged",

@@ -153,9 +153,13 @@ def expectation(kind: Any) -> str:
     'a whole number from 1 to 9'
     >>> expectation(list[str])
     'a list of text'
+    >>> expectation(int | str)
+    'a whole number or text'
     """
     if get_origin(kind) is Annotated:
         return f"{expectation(get_args(kind)[0])}{_bounds(get_args(kind)[1])}"
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(expectation(option) for option in get_args(kind) if option is not NoneType)
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     if get_origin(kind) is list:

@@ -154,6 +154,39 @@ class ConcurrencyDeclaration(Section, frozen=True):
     ]
 
 
+class LimitsDeclaration(Section, frozen=True):
+    """What each attempt of a program, or of a function in a process of its own, may use."""
+
+    memory: Annotated[
+        int | str | None,
+        Setting(
+            "What each of its processes may have reserved to write to, used or not: in bytes, or as 256MB.",
+            why="Unset: what the machine has.",
+            example="256MB",
+            applies=_NEXT,
+        ),
+    ]
+    cpu_time: Annotated[
+        timedelta | None,
+        Setting(
+            "The processor time of each of its processes, in whole seconds.",
+            why="Unset: no limit.",
+            example="30s",
+            applies=_NEXT,
+            check=check_positive,
+        ),
+    ]
+    output: Annotated[
+        int | str | None,
+        Setting(
+            "How much it may print to its standard output and error together: in bytes, or as 10MB.",
+            why="Unset: no limit; scheduler.log_max_run says how much of it is kept.",
+            example="10MB",
+            applies=_NEXT,
+        ),
+    ]
+
+
 class TaskDeclaration(Section, frozen=True):
     """What to run (exactly one of `run` and `call`), when (any of `cron`, `every`, `after`, `at` and `on`; none: on
     demand only) and how."""
@@ -460,6 +493,10 @@ class TaskDeclaration(Section, frozen=True):
             example="process",
             applies=_NEXT,
         ),
+    ]
+    limits: Annotated[
+        LimitsDeclaration | None,
+        Setting("What each attempt may use at most; one that uses more fails.", applies=_NEXT),
     ]
     cwd: Annotated[
         Path | None,

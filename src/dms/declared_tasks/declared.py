@@ -16,6 +16,7 @@ from dms.background_tasks.chain import circle_of, told, waited_for
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.gate import BUILT_IN, check_gates
+from dms.background_tasks.limits import Limits
 from dms.background_tasks.moment import wall_of
 from dms.background_tasks.registry import check_key
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
@@ -26,6 +27,7 @@ from dms.config import (
     ConcurrencyDeclaration,
     ConfigFinding,
     KeyPath,
+    LimitsDeclaration,
     Loaded,
     RetryDeclaration,
     TaskDeclaration,
@@ -162,6 +164,7 @@ class _Building:
             parts["retry_policy"] = _retry_policy(declaration.retry)
             parts["breaker"] = _breaker(declaration.breaker)
             parts["concurrency"] = _concurrency(declaration.concurrency)
+            parts["limits"] = _limits(declaration.limits)
             task = Task(self.name, function, *arguments, triggers=triggers, origin="declared", **parts)
             check_key(task, self.declared.tasks)
             check_gates(task, self.gates)
@@ -340,6 +343,10 @@ def _concurrency(declaration: ConcurrencyDeclaration | None) -> Concurrency | No
     if declaration is None:
         return None
     return Concurrency(declaration.key, declaration.limit, declaration.rate)  # type: ignore[arg-type]  # it looks itself
+
+
+def _limits(declaration: LimitsDeclaration | None) -> Limits | None:
+    return None if declaration is None else Limits(declaration.memory, declaration.cpu_time, declaration.output)
 
 
 def _retry_policy(declaration: RetryDeclaration | None) -> RetryPolicy:

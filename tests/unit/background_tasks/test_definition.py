@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.definition import definition, plain, program_from, reference_to, task_from
+from dms.background_tasks.limits import Limits
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Program, Task
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
@@ -50,6 +51,7 @@ tasks = st.builds(
     timeout=st.none() | durations,
     heartbeat_timeout=st.sampled_from([None, timedelta(microseconds=500)]),  # shorter than any timeout
     executor=st.sampled_from([None, "process", "thread"]),
+    limits=st.sampled_from([None, Limits("64MB", "30s", "1kB"), Limits(cpu_time=1)]),
     kill_after=durations,
     overlap=st.sampled_from(["skip", "queue", "cancel_running", "allow"]),
     catch_up=st.sampled_from(["one", "all", "none"]),
@@ -77,7 +79,7 @@ def test_a_task_without_what_came_later_is_kept_as_it_was_before_that():
     assert "concurrency" not in definition(Task("job", nothing))
 
 
-@pytest.mark.parametrize("field", ["concurrency", "heartbeat_timeout", "executor"])
+@pytest.mark.parametrize("field", ["concurrency", "heartbeat_timeout", "executor", "limits"])
 def test_what_came_later_is_kept_only_where_it_says_something_so_that_no_kept_definition_is_another(field):
     assert field not in definition(Task("job", nothing))
 

@@ -7,6 +7,7 @@ import pytest
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.exclusion import Calendar
+from dms.background_tasks.limits import Limits
 from dms.background_tasks.retry import NO_RETRY, Backoff, RetryPolicy
 from dms.background_tasks.task import CatchUp, Durability, Overlap, Program, Task
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
@@ -63,6 +64,27 @@ def test_a_function_may_have_a_process_of_its_own_and_a_program_has_one(declare:
     assert "process" == only(declare("tasks: {a: {call: 'os:getpid', executor: process}}")).executor
     (task,) = declare("tasks: {a: {run: [x], executor: process}}").tasks
     assert "tasks.a.executor" in task.parked
+
+
+def test_a_task_has_its_limits(declare: Declare) -> None:
+    limits = "limits: {memory: 64000000, cpu_time: 30s, output: 1.5 MiB}"
+    expected = Limits(64_000_000, timedelta(seconds=30), 3 * 2**19)
+    assert expected == only(declare(f"tasks: {{a: {{run: [x], {limits}}}}}")).limits
+    assert expected == only(declare(f"tasks: {{a: {{call: 'os:getpid', executor: process, {limits}}}}}")).limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ("call: 'os:getpid', limits: {memory: 64MB}", "limits.memory: a thread shares its memory with all others"),
+        ("run: [x], limits: {memory: much}", "limits.memory: 'much' is not a size such as 500kB, 64MB or 2GiB"),
+        ("run: [x], limits: {cpu_time: 1500ms}", "limits.cpu_time: the system counts whole seconds"),
+        ("run: [x], limits: {output: 0}", "limits.output: 0 is not a size"),
+    ],
+)
+def test_a_limit_that_can_not_be_parks_the_task(declare: Declare, limits: str, reason: str) -> None:
+    (task,) = declare(f"tasks: {{a: {{{limits}}}}}").tasks
+    assert f"tasks.a.{reason}" in task.parked
 
 
 def test_a_program_has_its_own_folder_and_environment(declare: Declare, tmp_path: Path) -> None:
