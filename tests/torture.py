@@ -111,7 +111,7 @@ class Torture:
         self._more = {"JOURNALS": str(self._journals), **more}
         nodes.configure(
             tasks=TASKS,
-            scheduler={"max_running_tasks": 6, "history_max_count": 1_000_000},
+            scheduler={"max_running_tasks": 6, "history_max_count": 1_000_000, "quarantine_after": 0},
             observability={"log_level": "error"},
         )
 

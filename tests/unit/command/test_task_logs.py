@@ -122,9 +122,11 @@ async def test_what_can_not_be_is_refused_by_its_name(place: Place, ask: Ask, wr
 
 
 async def test_a_name_that_is_no_task_leads_to_no_file(place: Place, ask: Ask, tmp_path: Path) -> None:
-    (tmp_path / "runs" / "sub").mkdir(parents=True)
-    for folder in (tmp_path, tmp_path / "runs", tmp_path / "runs" / "sub"):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "runs").mkdir(exist_ok=True)
+    for folder in (tmp_path, tmp_path / "runs", tmp_path / "sub"):
         (folder / "1-1_1-1.log").write_bytes(b'{"n":1,"at":1,"kind":"stdout","text":"secret"}\n')
+    (tmp_path / "sub").rename(tmp_path / "runs" / "sub")  # not while it is empty: such a folder is cleared away
     for name in ("..", ".", "sub/..", "talk/../sub", str(tmp_path), ""):
         with pytest.raises(NotFound):
             await ask(place.operations, "task.logs", name=name)
