@@ -336,7 +336,8 @@ class Nodes:
     def configure(self, text: str = "", **sections: Any) -> Path:
         """Write the configuration: a YAML text, or sections. Gives the file."""
         if not text:
-            sections["scheduler"] = {"import_paths": ["."], **sections.get("scheduler", {})}
+            usual = {"import_paths": ["."], "catch_up_spread": "0s"}
+            sections["scheduler"] = {**usual, **sections.get("scheduler", {})}
             text = json.dumps(sections, indent=1)
         self.file.write_text(text)
         return self.file

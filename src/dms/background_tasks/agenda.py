@@ -39,6 +39,7 @@ from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.retry import RETRY, RETRY_LATER
 from dms.background_tasks.saved_state import with_state
+from dms.background_tasks.spread import Spread
 from dms.background_tasks.store import Life, Pause, Skipped, StoredTask
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
 from dms.background_tasks.timetable import LONG_STEP, Timetable
@@ -73,12 +74,14 @@ class Agenda:
         stored: bool = False,
         aging_quantum: int = 60 * SECOND,
         quarantine_after: int = 0,
+        catch_up_spread: int = 0,
         memory: Memory | None = None,
         ask: Ask = ask_here,
     ) -> None:
         """`memory` is what the store still knew (see `recovery`); `stored` whether there is one; `quarantine_after` in
-        how many crashes in a row a task may be running until it is held back (0: in any number); `seed` and `boot_id`
-        tell this node and this boot of the machine from others; `ask` is how third parties' calendars are asked."""
+        how many crashes in a row a task may be running until it is held back (0: in any number); over how many
+        microseconds from now what was missed before is spread; `seed` and `boot_id` tell this node and this boot of the
+        machine from others; `ask` is how third parties' calendars are asked."""
         self.entries: dict[int, Entry] = {}
         self.pause_state = memory.pause if memory else None
         self._memory = memory or Memory()
@@ -90,6 +93,7 @@ class Agenda:
         self._alarms = Alarms(now)
         self._on_due, self._on_due_in_doubt = self._timetable_due, self._due_in_doubt  # made once: all alarms share it
         self._began = now.boot
+        self._spread = Spread(catch_up_spread, seed, now) if catch_up_spread else None
         self._trusted = now.trusted
         self._decisions: Decisions = []
         self.attempts = Attempts(
@@ -144,6 +148,8 @@ class Agenda:
             self._ledger.drop(buried)
         if changed and self._stored:
             self._ledger.task(entry)
+        if changed and entry.one_time and self._spread is not None:
+            self._spread.new.add(task_id)
         self._take_up(entry, now)
 
     def follow(self, other: "Agenda", now: Instant) -> None:
@@ -477,7 +483,7 @@ class Agenda:
 
     def _timetable_due(self, timetable: Timetable, now: Instant) -> None:
         """Some fires of a timetable have come: run those that the task's policies let, skip and count the rest."""
-        if self.attempts.stopping:
+        if self.attempts.stopping or (self._spread is not None and self._is_put_off(self._spread, timetable, now)):
             return
         entry: Entry = timetable.owner
         task = entry.task
@@ -508,6 +514,17 @@ class Agenda:
             timetable.run_ended(now)
             self._remove_if_over(entry)
         self._plan(timetable)
+
+    def _is_put_off(self, spread: Spread, timetable: Timetable, now: Instant) -> bool:
+        """Whether what was missed before the start of the process waits for its turn."""
+        if now.boot >= spread.end:
+            self._spread = None
+            return False
+        until = spread.put_off(timetable, now)
+        if until is not None:
+            act = self._on_due if timetable.doubt is None else self._on_due_in_doubt
+            self._alarms.put_off(timetable, until, act)
+        return until is not None
 
     def _due_in_doubt(self, timetable: Timetable, now: Instant) -> None:
         fired(timetable)

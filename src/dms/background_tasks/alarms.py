@@ -49,6 +49,11 @@ class Alarms:
         self._order = timetable.token = self._order + 1
         self._push(self._wall if timetable.on_wall else self._boot, (timetable.due, self._order, act, timetable))
 
+    def put_off(self, timetable: Timetable, boot: int, act: Act) -> None:
+        """Call `act(timetable, now)` once boot time has reached `boot`, and not for any earlier plan of it."""
+        self._order = timetable.token = self._order + 1
+        self._push(self._boot, (boot, self._order, act, timetable))
+
     def _push(self, heap: OrderedHeap[_Alarm], alarm: _Alarm) -> None:
         heap.push(alarm)
         self._size += 1

@@ -74,6 +74,11 @@ class CalendarTimetable(Timetable):
         """By the calendar."""
         return self.fires.latest(after, until)
 
+    def following(self, now: Instant) -> int | None:
+        """By the calendar."""
+        nominal = self.fires.next_after(now.wall)
+        return None if nominal is None else now.boot + nominal - now.wall
+
     def count(self, after: int, until: int, now: Instant) -> int:
         """By the calendar."""
         return self.fires.count(after, until)

@@ -151,6 +151,10 @@ class IntervalTimetable(Timetable):
         found = zero + (until - zero) // self.interval * self.interval
         return found if found > after else None
 
+    def following(self, now: Instant) -> int | None:
+        """By its phase."""
+        return self.anchor_boot + ((now.boot - self.anchor_boot) // self.interval + 1) * self.interval
+
     def count(self, after: int, until: int, now: Instant) -> int:
         """By its phase."""
         zero = self._zero(now)
@@ -188,6 +192,10 @@ class DelayTimetable(IntervalTimetable):
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """None: each depends on the run before it."""
         return []
+
+    def following(self, now: Instant) -> int | None:
+        """Nothing, until its run has ended."""
+        return None
 
     def take(self, now: Instant, wanted: int) -> tuple[list[int], int]:
         """One fire, and none until its run has ended."""

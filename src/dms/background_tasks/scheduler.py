@@ -75,8 +75,9 @@ class Scheduler:
     days. `gates` are those that tasks may wait for (`hold_until`) besides `network`, `mains_power` and `clock_trusted`,
     by name: functions that say whether they are open, or objects that tell it by themselves (`connect`, `disconnect`).
     A task that was running in each of the last `quarantine_after` crashes (0: any number) is held back until somebody
-    resumes or runs it. `calendars` are those that triggers may name in their `exclude`. `transcripts`
-    (`dms.FileTranscripts`) keeps what runs log and print. `host` is what a node adds.
+    resumes or runs it. What was missed before the start is spread over `catch_up_spread`. `calendars` are those that
+    triggers may name in their `exclude`. `transcripts` (`dms.FileTranscripts`) keeps what runs log and print. `host` is
+    what a node adds.
     Methods may be called from any thread and never block, unless they say so; an answer to another thread waits, a
     second at most, until what was asked for before it is done.
     """
@@ -93,6 +94,7 @@ class Scheduler:
         poll_interval: Duration = "1s",
         history_limit: int | None = None,
         quarantine_after: int = 3,
+        catch_up_spread: Duration = "0s",
         gates: Mapping[str, Gate] | None = None,
         transcripts: Transcripts | None = None,
         calendars: Mapping[str, Calendar] | None = None,
@@ -103,6 +105,7 @@ class Scheduler:
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._transcripts, self._host = transcripts, host or Host()
         self._quarantine_after = check_quarantine(quarantine_after)
+        self._catch_up_spread = microseconds(catch_up_spread, "catch_up_spread")
         self._gates = self._built_in_gates()
         for name, gate in (gates or {}).items():
             self._gates[name] = _checked(name, gate)
@@ -520,6 +523,7 @@ class Scheduler:
             stored=self._store is not None,
             aging_quantum=self._settings.aging_quantum,
             quarantine_after=self._quarantine_after,
+            catch_up_spread=self._catch_up_spread,
             memory=memory,
             ask=self._third_party.ask,
         )

@@ -74,6 +74,10 @@ class Timetable:
         """The wall time of its last fire in (after, until], before those that were taken."""
         return None
 
+    def following(self, now: Instant) -> int | None:
+        """When (boot time) it comes next after now, whatever has come before; None where that is not known."""
+        return None
+
     def count(self, after: int, until: int, now: Instant) -> int:
         """How many times it comes in (after, until], wall times."""
         return 0

@@ -129,6 +129,7 @@ class Node:
             poll_interval=it.poll_interval,
             history_limit=it.history_max_count,
             quarantine_after=it.quarantine_after,
+            catch_up_spread=it.catch_up_spread,
             transcripts=self._transcripts,
             calendars=self._declared.calendars,
             host=Host(tell.run_said, tell.alert, self.name, own_coroutine_loop=True, bounds_history=True, traces=True),

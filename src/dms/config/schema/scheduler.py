@@ -144,6 +144,16 @@ class SchedulerSection(Section, frozen=True):
             applies=Applies.LIVE,
         ),
     ]
+    catch_up_spread: Annotated[
+        timedelta,
+        Setting(
+            "Over how long after a start of the node the runs are spread that make up for what was missed before it; "
+            "each task has its own share, by its name and the node's. 0s makes up for all at once.",
+            default=timedelta(minutes=1),
+            why="A fleet that gets its power back does not ask its servers in the same second.",
+            example="10m",
+        ),
+    ]
     quarantine_after: Annotated[
         int,
         Meta(ge=0, le=1_000),
