@@ -41,7 +41,7 @@ from dms.background_tasks.retry import RETRY, RETRY_LATER
 from dms.background_tasks.saved_state import with_state
 from dms.background_tasks.spread import Spread
 from dms.background_tasks.store import Life, Pause, Skipped, StoredTask
-from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Status, Task
+from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Overlap, Status, Task
 from dms.background_tasks.timetable import LONG_STEP, Timetable
 from dms.background_tasks.timetables import has_times, paired, timetable_of
 from dms.background_tasks.tombstones import Tombstones
@@ -563,14 +563,17 @@ class Agenda:
 
     # ── fires ──
 
-    def fire(self, task_id: int, event: Event | None, now: Instant, ticket: Any = None) -> None:
-        """An operator asks for a run. It obeys the overlap policy; a paused or disabled task runs all the same."""
+    def fire(
+        self, task_id: int, event: Event | None, now: Instant, ticket: Any = None, overlap: Overlap | None = None
+    ) -> None:
+        """An operator asks for a run. It obeys the overlap policy, or for this once another one, without its limits; a
+        paused or disabled task runs all the same."""
         entry = self.entries.get(task_id)
         refusal = self._why_not(entry)
         if entry is None or refusal:
             self._decisions.append(Refuse(ticket, refusal))
         else:
-            self._fire(entry, now.wall, "operator", event, now, ticket)
+            self._fire(entry, now.wall, "operator", event, now, ticket, overlap=overlap)
             if entry.quarantined:
                 self.resume(task_id, now)
 
@@ -648,11 +651,13 @@ class Agenda:
         now: Instant,
         ticket: Any = None,
         queue_anyway: bool = False,
+        overlap: Overlap | None = None,
     ) -> bool:
         """A run is wanted: let it wait for a slot, or do what the overlap policy says where the task is busy. Whether
         it was taken on."""
         task = entry.task
-        if entry.active >= task.max_instances and not queue_anyway and not may_queue(entry):
+        taken_on = queue_anyway or (may_queue(entry) if overlap is None else overlap is not Overlap.SKIP)
+        if entry.active >= task.max_instances and not taken_on:
             why = why_busy(task, self.attempts.waits_for(entry))
             self._skip(entry, Skipped("overlap", due, due, 1, now.wall, why))
             if ticket is not None:
@@ -662,10 +667,12 @@ class Agenda:
             entry.skips.end_stretch()
         superseded = tuple(entry.retries) if entry.retries and task.retry_policy.supersede else ()
         overtaken = (
-            (*(entry.attempts or ()), *entry.queued()) if entry.active and overtakes(entry, queue_anyway) else ()
+            (*(entry.attempts or ()), *entry.queued())
+            if entry.active and overtakes(entry, queue_anyway, overlap)
+            else ()
         )
         attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
-        self.attempts.admit(entry, attempt, now)
+        self.attempts.admit(entry, attempt, now, beside=overlap is Overlap.ALLOW)
         for retry in superseded:
             self.attempts.end(retry, Status.CANCELLED, now, error="superseded by the next fire")
         for other in overtaken:

@@ -88,10 +88,11 @@ class Attempts:
         else:
             self._decisions.append(accept)
 
-    def admit(self, entry: Entry, attempt: Attempt, now: Instant) -> None:
-        """It waits for a slot, which counts as running for the overlap policy; or for its task, where that is busy."""
+    def admit(self, entry: Entry, attempt: Attempt, now: Instant, beside: bool = False) -> None:
+        """It waits for a slot, which counts as running for the overlap policy; or for its task, where that is busy and
+        it may not run `beside` what runs."""
         self._register(attempt)
-        if entry.active < entry.task.max_instances:
+        if beside or entry.active < entry.task.max_instances:
             entry.begin(attempt)
             attempt.lane, attempt.ready = entry.task.lane, now.boot
             self._line_up(attempt, now)

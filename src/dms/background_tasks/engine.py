@@ -21,7 +21,7 @@ from dms.background_tasks.rehearsal import Rehearsal
 from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Settings
-from dms.background_tasks.task import Event, Task
+from dms.background_tasks.task import Event, Overlap, Task
 from dms.background_tasks.trigger import SubscribableChannel, is_polled
 from dms.background_tasks.view import RunEvent
 from dms.clock import ClockChanges
@@ -252,13 +252,13 @@ class Engine:
         """What was declared once and is no longer is to be forgotten."""
         self.agenda.drop_undeclared(origin, now)
 
-    def fire(self, task: Task, event: Any, handle: Handle, now: Instant) -> None:
+    def fire(self, task: Task, event: Any, overlap: Overlap | None, handle: Handle, now: Instant) -> None:
         """An operator asks for a run."""
         if self._stopping:
             handle.give_up()
             return
         given = event if event is None or isinstance(event, Event) else Event("operator", event, now.wall)
-        self.agenda.fire(_NO_TASK if task.id is None else task.id, given, now, handle)
+        self.agenda.fire(_NO_TASK if task.id is None else task.id, given, now, handle, overlap)
 
     def backfill(self, task: Task, due: int, handle: Handle, now: Instant) -> None:
         """An operator wants a run for a past fire."""

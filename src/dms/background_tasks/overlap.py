@@ -2,6 +2,7 @@
 
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.task import Overlap, Task
+from dms.errors import InvalidInput
 
 
 def may_queue(entry: Entry) -> bool:
@@ -11,9 +12,18 @@ def may_queue(entry: Entry) -> bool:
     return entry.task.overlap is Overlap.CANCEL_RUNNING
 
 
-def overtakes(entry: Entry, queue_anyway: bool) -> bool:
-    """Whether another fire of it ends what runs and waits."""
-    return entry.task.overlap is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
+def overtakes(entry: Entry, queue_anyway: bool, told: Overlap | None) -> bool:
+    """Whether another fire of it ends what runs and waits; `told` is what somebody wants instead of its policy."""
+    return (told or entry.task.overlap) is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
+
+
+def told_overlap(given: Overlap | str | None) -> Overlap | None:
+    """What somebody who asks for a run wants where the task is busy; None where its own policy is to count.
+    InvalidInput where that is none."""
+    try:
+        return None if given is None else Overlap(given)
+    except ValueError:
+        raise InvalidInput(f"overlap: {given!r} is not one of {', '.join(Overlap)}") from None
 
 
 def why_busy(task: Task, waits_for: str) -> str:

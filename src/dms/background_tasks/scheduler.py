@@ -36,6 +36,7 @@ from dms.background_tasks.history_bound import NO_AGE, HistoryBound, history_of
 from dms.background_tasks.host import Host
 from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.loop_thread import LoopThread, in_thread
+from dms.background_tasks.overlap import told_overlap
 from dms.background_tasks.preview import Preview, leave_out, preview_of
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
@@ -45,7 +46,7 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Duration, changed_settings, check_quarantine, usual_settings
 from dms.background_tasks.store import ExecutionStore
-from dms.background_tasks.task import Execution, Status, Task, check_gate_name
+from dms.background_tasks.task import Execution, Overlap, Status, Task, check_gate_name
 from dms.background_tasks.third_party import ThirdParty
 from dms.background_tasks.transcript import Transcripts
 from dms.background_tasks.trigger import check_topic
@@ -195,12 +196,14 @@ class Scheduler:
         """Whether there is a task of that name."""
         return self._registry.has(name)
 
-    def run_task(self, which: int | str, event: Any = None) -> Handle:
+    def run_task(self, which: int | str, event: Any = None, *, overlap: Overlap | str | None = None) -> Handle:
         """Run a task now, on the path that a trigger takes; `event` reaches it as `run.event`. NotFound where there is
-        none. The handle raises Conflict where its overlap policy does not let it run now."""
+        none. The handle raises Conflict where its overlap policy does not let it run now. `overlap` counts instead of
+        that policy for this once, and without its limits: `queue` waits for what runs, `cancel_running` ends it,
+        `allow` runs beside it. InvalidInput where it is none."""
         self._check_open()
         task = self._registry.find(which)
-        return self._ask_for(Engine.fire, task, event)
+        return self._ask_for(Engine.fire, task, event, told_overlap(overlap))
 
     def _ask_for(self, message: Callable[..., None], *what: Any) -> Handle:
         within = CURRENT.get()

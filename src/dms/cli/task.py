@@ -123,8 +123,13 @@ def _print_task(one: dict[str, Any]) -> None:
 @click.option("--event", metavar="JSON", help="What the run receives as its event's payload.")
 @click.option("--wait", is_flag=True, help="Wait for the run's end; exit status 1 where it failed.")
 @click.option("--timeout", metavar="LENGTH", help="How long to wait at most, such as 10m; the run goes on after it.")
+@click.option(
+    "--overlap",
+    type=click.Choice(["skip", "queue", "cancel_running", "allow"]),
+    help="Where it runs already, for this once: wait for that, end it, or run beside it; else what the task says.",
+)
 @asking
-def run(node: Asking, name: str | int, event: str | None, wait: bool, timeout: str | None) -> int:
+def run(node: Asking, name: str | int, event: str | None, wait: bool, timeout: str | None, overlap: str | None) -> int:
     """Run a task now."""
     if timeout is not None and not wait:
         raise click.UsageError("--timeout belongs to --wait")
@@ -133,7 +138,7 @@ def run(node: Asking, name: str | int, event: str | None, wait: bool, timeout: s
 
     try:
         with progress_shown(node, name) if wait else nullcontext():
-            execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout)
+            execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout, overlap=overlap)
     except KeyboardInterrupt:
         click.echo(f"dms: no longer waited for; {name} goes on", err=True)
         raise

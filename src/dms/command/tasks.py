@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from dms.access.caller import TASK_READ, TASK_RUN
 from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.task import Overlap
 from dms.command.command import Command
 from dms.command.document import ExecutionDocument, TaskDocument, run_event_document
 from dms.command.operation import Effect, Nothing, Operation
@@ -24,12 +25,14 @@ class TaskParameters(msgspec.Struct, frozen=True):
 
 
 class RunParameters(msgspec.Struct, frozen=True):
-    """The task's name or ID; whether to wait for the run's end and how long at most; what the run gets as its event."""
+    """The task's name or ID; whether to wait for the run's end and how long at most; what the run gets as its event;
+    what counts for this once instead of its `overlap`, where it is busy."""
 
     name: Name
     wait: bool = False
     event: Any = None
     timeout: str | float | None = None
+    overlap: Overlap | None = None
 
 
 class PauseParameters(msgspec.Struct, frozen=True):
@@ -65,7 +68,7 @@ def task_operations(scheduler: Scheduler) -> list[Operation]:
 
     async def run(params: RunParameters, command: Command) -> ExecutionDocument:
         length = None if params.timeout is None else parse_duration(params.timeout, "timeout").total_seconds()
-        handle = scheduler.run_task(params.name, params.event)
+        handle = scheduler.run_task(params.name, params.event, overlap=params.overlap)
         try:
             async with asyncio.timeout(length):
                 return ExecutionDocument.of(await (handle if params.wait else handle.accepted()))

@@ -448,3 +448,19 @@ async def test_progress_and_heartbeats_are_signs_of_life_and_silence_ends_a_coro
 
 
 SIGNS = ("progress", "heartbeat", "silence")
+
+
+def test_what_is_done_where_the_task_is_busy_may_be_said_for_one_run(gate: Make) -> None:
+    work = gate()
+    with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", work))
+        handles = [scheduler.run_task("a", overlap=told) for told in (None, "allow", "queue")]
+        work.await_begin()
+        view = scheduler.view("a")
+        assert (2, 1) == (view.running, view.waiting)
+        with pytest.raises(
+            dms.InvalidInput, match=r"^overlap: 'twice' is not one of skip, queue"
+        ):
+            scheduler.run_task("a", overlap="twice")
+        work.open()
+        assert ["success"] * 3 == [handle.wait(10).status for handle in handles]

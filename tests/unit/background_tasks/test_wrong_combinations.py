@@ -12,6 +12,7 @@ from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.calling import prepare
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.gate import BUILT_IN, check_gates
+from dms.background_tasks.limits import Limits
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Program, Task
@@ -83,6 +84,9 @@ TASKS: list[tuple[str, Callable[[], Any], str]] = [
     ),
     ("executor", task(executor="coroutine"), "coroutine can't run a plain function"),
     ("executor", task(function=Program(("df",)), executor="process"), "process can't run a program"),
+    ("limits.memory", task(limits=Limits(memory="64MB")), "give the task executor: process"),
+    ("limits.cpu_time", task(limits=Limits(cpu_time="5s")), "give the task executor: process"),
+    ("limits.output", task(limits=Limits(output="1MB")), "give the task executor: process"),
     ("hold_until", task(hold_until=["netwrk"]), "there is no gate netwrk. Did you mean network?"),
     ("concurrency.limit", shared(limit=2), "2 contradicts 1, which other says"),
     ("concurrency.limit", shared(rate="5/m"), "none contradicts 1, which other says"),
@@ -134,6 +138,8 @@ DECLARATIONS: list[tuple[str, str, str]] = [
     ("heartbeat_timeout", "run: [df], heartbeat_timeout: 2m, timeout: 1m", "no shorter than timeout"),
     ("expect_success_within", "run: [df], every: 5m, expect_success_within: 1m", "shorter than the interval of 5m"),
     ("executor", "run: [df], executor: process", "process can't run a program"),
+    ("limits.memory", "run: [df], limits: {memory: 1kB}", "nothing can start"),
+    ("limits.cpu_time", "run: [df], limits: {cpu_time: 500ms}", "whole seconds"),
     ("hold_until", "run: [df], hold_until: [netwrk]", "there is no gate netwrk"),
     ("concurrency.key", "run: [df], concurrency: {limit: 2}", "not a name"),
     ("concurrency.limit", "run: [df], concurrency: {key: disk, limit: 2}", "2 contradicts 1, which other says"),
@@ -173,7 +179,9 @@ ALONE = {
     "at": "with delay", "on": "any", "start": "with end", "enabled": "any", "priority": "any", "timeout": "any",
     "kill_after": "any", "overlap": "its limits have rows", "catch_up": "its limit has rows", "durability": "any",
     "lane": "any", "retry": "its fields have rows", "breaker": "its fields have rows",
-    "concurrency": "its fields have rows", "breaker.failures": "any", "concurrency.key": "any",
+    "concurrency": "its fields have rows", "limits": "its fields have rows",
+    "limits.output": "any of a program; a function is loaded to be refused",
+    "breaker.failures": "any", "concurrency.key": "any",
     "retry.max_retries": "0 switches off what the others say", "retry.delay": "may be longer than max_delay",
     "retry.backoff": "its factor has rows", "retry.max_delay": "bounds any wait that grows", "retry.jitter": "any",
     "retry.retry_on": "with give_up_on", "retry.supersede": "any",

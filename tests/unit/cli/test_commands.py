@@ -166,6 +166,14 @@ def test_a_history_without_an_execution_says_so(dms: Dms) -> None:
     assert [] == dms("task", "history", "answer", "--json").document
 
 
+def test_what_to_do_where_it_runs_already_is_said_for_this_once(dms: Dms, node: Any) -> None:
+    assert 0 == dms("task", "run", "hold").status
+    assert 4 == dms("task", "run", "hold").status
+    assert 0 == dms("task", "run", "hold", "--overlap", "allow").status
+    assert 2 == node.scheduler.view("hold").running
+    assert 2 == dms("task", "run", "hold", "--overlap", "sometimes").status
+
+
 def test_a_task_is_paused_and_goes_on(dms: Dms) -> None:
     assert "answer is paused.\n" == dms("task", "pause", "answer", "--reason", "disk is full").out
     paused = dms("task", "get", "answer", "--json").document

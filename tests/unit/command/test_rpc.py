@@ -68,7 +68,7 @@ async def test_every_method_is_described_with_its_parameters(ask: Ask) -> None:
     described = await ask(EVERY, "rpc.discover")
     methods = {method["name"]: method for method in described["methods"]}
     run = [(each["name"], each["required"]) for each in methods["task.run"]["params"]]
-    assert [("name", True), ("wait", False), ("event", False), ("timeout", False)] == run
+    assert [("name", True), ("wait", False), ("event", False), ("timeout", False), ("overlap", False)] == run
     assert [("topic", True), ("filter", False), ("from", False)] == [
         (each["name"], each["required"]) for each in methods["sub.open"]["params"]
     ]

@@ -55,6 +55,20 @@ async def test_a_run_of_what_runs_already_is_a_conflict(ask: Any) -> None:
     assert (409, "conflict") == (response.status_code, response.json()["code"])
 
 
+async def test_a_run_beside_what_runs_already_is_to_be_had_for_the_asking(ask: Any, node: Any) -> None:
+    await ask("POST", f"{TASKS}/hold/run")
+    response = await ask("POST", f"{TASKS}/hold/run", json={"overlap": "allow"})
+    assert (202, 2) == (response.status_code, node.scheduler.view("hold").running)
+    response = await ask("POST", f"{TASKS}/hold/run", json={"overlap": "sometimes"})
+    assert 422 == response.status_code
+    assert "overlap" in response.json()["detail"]
+
+
+async def test_a_pause_may_have_an_end(ask: Any, node: Any) -> None:
+    paused = await ask("POST", f"{TASKS}/answer/pause", json={"until": "2126-01-01T00:00:00+00:00"})
+    assert ["paused"] == [each["state"] for each in paused.json()]
+
+
 async def test_a_task_is_paused_and_resumed(ask: Any) -> None:
     paused = await ask("POST", f"{TASKS}/answer/pause", json={"reason": "disk is being replaced"})
     assert [("answer", "paused", "disk is being replaced")] == [

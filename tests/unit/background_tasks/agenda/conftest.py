@@ -29,7 +29,7 @@ from dms.background_tasks.decision import (
 )
 from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.recovery import Memory
-from dms.background_tasks.task import Event, Execution, Task
+from dms.background_tasks.task import Event, Execution, Overlap, Task
 from dms.instant import Instant, from_datetime, microseconds, to_datetime
 
 WAKEUPS = 20_000
@@ -113,9 +113,9 @@ class World:
         self.agenda.remove(self._ids.pop(name), self.now)
         self.turn()
 
-    def run(self, name: str, ticket: Any = None, event: Event | None = None) -> Any:
+    def run(self, name: str, ticket: Any = None, event: Event | None = None, overlap: Overlap | None = None) -> Any:
         """An operator asks for a run; what was answered, where it was answered at once."""
-        self.agenda.fire(self.id_of(name), event, self.now, ticket)
+        self.agenda.fire(self.id_of(name), event, self.now, ticket, overlap)
         self.turn()
         return self.answers.get(ticket)
 

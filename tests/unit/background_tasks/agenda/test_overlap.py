@@ -4,7 +4,7 @@ import pytest
 
 from dms.background_tasks.decision import Cancelled, Failed
 from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Program, Task
+from dms.background_tasks.task import Overlap, Program, Task
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
 
 
@@ -276,3 +276,60 @@ def test_a_topic_with_very_many_listeners_is_left_by_each_at_once(world):
     world.turn()
 
     assert {} == world.agenda._topics
+
+
+OTHER = ["skip", "queue", "cancel_running"]
+
+
+@pytest.mark.parametrize("policy", OTHER)
+def test_an_operator_may_have_a_run_beside_what_runs(world, policy):
+    world.busy.add("job")
+    world.add(Task("job", nothing, overlap=policy))
+    world.run("job", "first")
+    world.run("job", "second", overlap=Overlap.ALLOW)
+    world.run("job", "third", overlap=Overlap.ALLOW)
+
+    assert (3, {}) == (len(world.running), world.skipped)
+
+
+@pytest.mark.parametrize("policy", ["skip", "queue", "allow"])
+def test_an_operator_may_have_a_run_that_waits_for_what_runs_however_many_wait(world, policy):
+    world.busy.add("job")
+    world.add(Task("job", nothing, overlap=policy))
+    for ticket in "abc":
+        world.run("job", ticket, overlap=Overlap.QUEUE)
+    assert (1, {}) == (len(world.running), world.skipped)
+
+    for _ in range(3):
+        world.finish("job")
+    assert ["success"] * 3 == world.ends("job")
+
+
+@pytest.mark.parametrize("policy", ["skip", "queue", "allow"])
+def test_an_operator_may_have_what_runs_ended_for_a_run(world, policy):
+    world.busy.add("job")
+    world.add(Task("job", nothing, overlap=policy))
+    world.run("job", "first")
+    world.run("job", "second", overlap=Overlap.CANCEL_RUNNING)
+    assert [("cancel", world.begun[0].id)] == world.told
+
+    world.finish("job", Cancelled())
+    assert 2 == len(world.begun)
+
+
+def test_an_operator_may_be_refused_where_it_is_busy_whatever_the_task_says(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, overlap="queue"))
+    world.run("job", "first")
+
+    assert "job is running already" in str(world.run("job", "second", overlap=Overlap.SKIP))
+
+
+def test_what_an_operator_wants_once_counts_for_no_other_fire(world):
+    world.busy.add("job")
+    world.add(every("1m"))
+    world.run("job")
+    world.run("job", overlap=Overlap.ALLOW)
+    world.go("1m")
+
+    assert (2, {("job", "overlap"): 1}) == (len(world.running), world.skipped)
