@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -246,14 +246,15 @@ class _Transcript:
         self._number = self._bytes = 0
         self._lock = Lock()
 
-    def add(self, kind: str, text: str, fields: Mapping[str, Any]) -> None:
-        """Keep a line. It never raises, whatever the line holds; the disk is not waited for on a running event loop."""
+    def add(self, kind: str, texts: Sequence[str], fields: Mapping[str, Any]) -> None:
+        """Keep lines. It never raises, whatever they hold; the disk is not waited for on a running event loop."""
+        at = self._owner.now()
         with self._lock:
-            self._number += 1
-            line = encode_line(self._number, self._owner.now(), kind, text, fields)
             first = not self._lines
-            self._lines.append(line)
-            self._bytes += len(line)
+            lines = [encode_line(number, at, kind, text, fields) for number, text in enumerate(texts, self._number + 1)]
+            self._number += len(lines)
+            self._lines += lines
+            self._bytes += sum(map(len, lines))
             much = self._bytes > WRITTEN_AT_ONCE
         if first:
             self._owner.expect(self)
@@ -295,7 +296,7 @@ class _Records(logging.Handler):
         fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info:
             fields["exc_info"] = record.exc_info
-        run.keep(_level_of(record.levelno), told, fields)
+        run.keep(_level_of(record.levelno), told, fields=fields)
 
 
 def _level_of(number: int) -> str:

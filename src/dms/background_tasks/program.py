@@ -7,7 +7,7 @@ import codecs
 import os
 import selectors
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import ENOENT
 from socket import socket
@@ -33,7 +33,7 @@ BETWEEN_STATES = 1.0
 _CHUNK = 65_536
 _DRAINED_CHUNKS = 16
 
-LineSink = Callable[[str, str], None]
+LineSink = Callable[[str, Sequence[str]], None]
 _Told = tuple[Any, ...]
 
 
@@ -62,10 +62,10 @@ class Talk(Protocol):
 class ProgramRun:
     """Runs one program in the calling thread; `cancel` and `kill` may come from any other.
 
-    `lines(stream, line)` is called for each line of `stdout` and `stderr`, in the calling thread. `given` is what the
-    program reads at its standard input, `talk` a socket that this is instead. `cpu` is the processor time that it took,
-    in microseconds, and `memory` the most that it or one of its own had resident, in bytes, once it has ended; what
-    those used for which it did not wait is not known. What it may print by its `limits` is counted here.
+    `said(stream, lines)` is called with the lines of `stdout` and `stderr` as they come, in the calling thread. `given`
+    is what the program reads at its standard input, `talk` a socket that this is instead. `cpu` is the processor time
+    that it took, in microseconds, and `memory` the most that it or one of its own had resident, in bytes, once it has
+    ended; what those used for which it did not wait is not known. What it may print by its `limits` is counted here.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class ProgramRun:
         launcher: Launcher,
         program: Program,
         env: Mapping[str, str],
-        lines: LineSink,
+        said: LineSink,
         given: bytes = b"",
         talk: "Talk | None" = None,
         limits: Limits = NO_LIMITS,
     ) -> None:
         self._launcher, self._program, self._env = launcher, program, env
-        self._lines, self._given, self._talk = lines, given, talk
+        self._sink, self._given, self._talk = said, given, talk
         self._limits, self._printed, self._too_much = limits, 0, False
         self._tail = ""
         self.cpu: int | None = None
@@ -157,7 +157,7 @@ class ProgramRun:
         with selectors.DefaultSelector() as selector:
             for name, pipe in (("stdout", out), ("stderr", err)):
                 selector.register(
-                    pipe.reading, selectors.EVENT_READ, _Stream(name, pipe.reading, self._line, self._count)
+                    pipe.reading, selectors.EVENT_READ, _Stream(name, pipe.reading, self._said, self._count)
                 )
             selector.register(launched, selectors.EVENT_READ)
             if self._talk is not None:
@@ -218,9 +218,9 @@ class ProgramRun:
             self._too_much = True
             self.kill()
 
-    def _line(self, stream: str, line: str) -> None:
-        self._tail = f"{self._tail}{line}\n"[-TAIL:]
-        self._lines(stream, line)
+    def _said(self, stream: str, lines: Sequence[str]) -> None:
+        self._tail = (self._tail + "\n".join(lines[-TAIL:]) + "\n")[-TAIL:]
+        self._sink(stream, lines)
 
     def _outcome_of(self, status: int) -> Outcome:
         results: dict[str, Any] = {"exit_status": status, "output": self._tail}
@@ -275,10 +275,10 @@ class _Stream:
     end and, meanwhile, once a second."""
 
     def __init__(
-        self, name: str, descriptor: int, line: LineSink, count: Callable[[int], None] = lambda size: None
+        self, name: str, descriptor: int, said: LineSink, count: Callable[[int], None] = lambda size: None
     ) -> None:
         self._count = count
-        self._name, self._descriptor, self._line = name, descriptor, line
+        self._name, self._descriptor, self._said = name, descriptor, said
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""
         self._state_at = 0.0
@@ -310,8 +310,8 @@ class _Stream:
         if len(self._begun) > LONGEST_LINE:
             lines.append(self._begun)
             self._begun = ""
-        for line in lines:
-            self._line(self._name, line)
+        if lines:
+            self._said(self._name, lines)
 
     def _overwritten(self, anew: bool) -> None:
         """Of a line that has not ended only what is seen of it is kept; that is told where it was not for a second."""
@@ -323,13 +323,13 @@ class _Stream:
             self._state_at = now
         elif seen and now - self._state_at >= BETWEEN_STATES:
             self._state_at = now
-            self._line(self._name, seen)
+            self._said(self._name, [seen])
 
     def _flush(self) -> None:
         rest = self._begun + self._decoder.decode(b"", final=True)
         self._begun = ""
         if rest:
-            self._line(self._name, _visible(rest))
+            self._said(self._name, [_visible(rest)])
 
 
 def _visible(line: str) -> str:

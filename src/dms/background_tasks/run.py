@@ -1,6 +1,6 @@
 """Run: what a task's function may ask and tell while it runs."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -170,23 +170,23 @@ class Run:
     def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """A line of its log; what `log` calls."""
         self._sinks.log(self, level, event, fields)
-        self.keep(level, event, fields)
+        self.keep(level, event, fields=fields)
 
-    def printed(self, stream: str, line: str) -> None:
-        """A line that its program or process has written to `stdout` or `stderr`, a sign of life; for the
-        executor."""
+    def printed(self, stream: str, lines: Sequence[str]) -> None:
+        """Lines that its program or process has written to `stdout` or `stderr`, a sign of life; for the executor."""
         self.heartbeat()
-        self._sinks.log(self, "debug", line, {"stream": stream})
-        self.keep(stream, line)
+        for line in lines:
+            self._sinks.log(self, "debug", line, {"stream": stream})
+        self.keep(stream, *lines)
 
-    def keep(self, kind: str, text: str, fields: Mapping[str, Any] = _NO_FIELDS) -> None:
-        """Add a line to its transcript, where there is one; what comes after its end is not heard."""
+    def keep(self, kind: str, *texts: str, fields: Mapping[str, Any] = _NO_FIELDS) -> None:
+        """Add lines to its transcript, where there is one; what comes after its end is not heard."""
         if self._sinks.transcript is None or self._attempt.over:
             return
         transcript = self.transcript
         if transcript is None:
             transcript = self._sinks.transcript(self)
-        transcript.add(kind, text, fields)
+        transcript.add(kind, texts, fields)
 
     def enter(self) -> None:
         """What this thread, or this task of an event loop, logs from now on by the standard library is this run's."""

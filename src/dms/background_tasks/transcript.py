@@ -1,6 +1,6 @@
 """Transcripts: what a run logs and prints, line by line, as it is kept and read. `dms.adapters` keeps them in files."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -49,8 +49,8 @@ class Wanted(msgspec.Struct, frozen=True):
 class Transcript(Protocol):
     """What one execution says."""
 
-    def add(self, kind: str, text: str, fields: Mapping[str, Any]) -> None:
-        """Keep a line. It never raises, whatever the line holds; the disk is not waited for on a running event loop."""
+    def add(self, kind: str, texts: Sequence[str], fields: Mapping[str, Any]) -> None:
+        """Keep lines. It never raises, whatever they hold; the disk is not waited for on a running event loop."""
         ...
 
 

@@ -42,7 +42,7 @@ SENDING = "dms-otlp"
 """What the names of threads begin with that send lines of this log elsewhere. What libraries log there is not written:
 whoever sends says what fails, once, and no failure makes lines that are to be sent."""
 
-_DISABLED = "".format
+DISABLED = "".format
 """What a level that is off calls: it takes whatever it is given and does nothing with it, in C; a function of Python's
 own first makes a dictionary of the fields (three times slower, measured)."""
 
@@ -108,7 +108,7 @@ class NodeLog:
         for name, method in vars(structlogs).items():
             if not name.startswith("__"):
                 off = name in LEVELS and LEVELS[name] < LEVELS[level]
-                setattr(self.bound_logger, name, _DISABLED if off else _STRAIGHT.get(name, method))
+                setattr(self.bound_logger, name, DISABLED if off else _STRAIGHT.get(name, method))
         logging.getLogger().setLevel(max(LEVELS[level], logging.WARNING))
 
     def set_file(self, file: LogFile | None, troubled: Callable[[OSError | None], None] = lambda _: None) -> None:

@@ -7,7 +7,7 @@ from dms.background_tasks.decision import Alert
 from dms.background_tasks.run import Run
 from dms.health import Finding, Health
 from dms.init.log_line import RESERVED
-from dms.init.logger import Logger
+from dms.init.logger import DISABLED, Logger
 
 _TAKEN = RESERVED | {"self", "method_name"}
 """Names that a run's own fields can't take: what the node says of a line is not for a task to say."""
@@ -40,8 +40,11 @@ class Reporting:
             self.found(Finding("run_logs", "runs", why))
 
     def run_said(self, run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """A run logs a line."""
+        """A run logs a line. Of a level that is off nothing is made: programs may print millions."""
+        write = getattr(self._logger, level)
+        if write is DISABLED:
+            return
         told = {name if name not in _TAKEN else f"{name}_": value for name, value in fields.items()}
         if run.trace_id is not None:
             told["trace_id"] = run.trace_id  # also of what is read from a program, by a thread of another trace
-        getattr(self._logger, level)(event, task=run.task, execution=run.id, **told)
+        write(event, task=run.task, execution=run.id, **told)

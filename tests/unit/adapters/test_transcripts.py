@@ -39,7 +39,7 @@ class Kept:
     def said(self, run: str, *texts: str, execution: str = "", task: str = "backup") -> Transcript:
         transcript = self.all.open(task, run, execution or run)
         for text in texts:
-            transcript.add("stdout", text, {})
+            transcript.add("stdout", [text], {})
         self.all.write()
         return transcript
 
@@ -65,9 +65,9 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
 
 def test_each_line_has_its_number_time_kind_and_fields(kept: Kept) -> None:
     transcript = kept.all.open("backup", "1-1", "1-2")
-    transcript.add("info", "copied", {"files": 3})
+    transcript.add("info", ["copied"], {"files": 3})
     kept.clock.wall += 5
-    transcript.add("stderr", "slow", {})
+    transcript.add("stderr", ["slow"], {})
     assert [
         TranscriptLine("1-2", 1, 1_000_000, "info", "copied", {"files": 3}),
         TranscriptLine("1-2", 2, 1_000_005, "stderr", "slow"),
@@ -97,9 +97,9 @@ def test_whatever_a_line_holds_it_is_kept(kept: Kept) -> None:
     loop: list[object] = []
     loop.append(loop)
     transcript = kept.all.open("backup", "1-1", "1-1")
-    transcript.add("info", "one\nline \x1b[2J\udcff", {"odd": Odd(), "huge": 2**80, "loop": loop, "lone": "\udcff"})
-    transcript.add("info", Odd(), {1: "one"})  # type: ignore[arg-type,dict-item]
-    transcript.add("info", "x" * 200_000, {"wide": "y" * 200_000})
+    transcript.add("info", ["one\nline \x1b[2J\udcff"], {"odd": Odd(), "huge": 2**80, "loop": loop, "lone": "\udcff"})
+    transcript.add("info", [Odd()], {1: "one"})  # type: ignore[arg-type,dict-item]
+    transcript.add("info", ["x" * 200_000], {"wide": "y" * 200_000})
     first, second, third = kept.lines()
     assert ("one\nline \x1b[2J\\udcff", "<Odd>", 2**80, "\\udcff") == (
         first.text,
@@ -117,8 +117,8 @@ def test_an_exception_is_kept_with_where_it_was_raised(kept: Kept) -> None:
     try:
         raise ValueError("odd")
     except ValueError as error:
-        transcript.add("error", "by hand", {"exc_info": True})
-        transcript.add("error", "given", {"exc_info": error})
+        transcript.add("error", ["by hand"], {"exc_info": True})
+        transcript.add("error", ["given"], {"exc_info": error})
     assert ["ValueError: odd"] * 2 == [line.fields["exception"].splitlines()[-1] for line in kept.lines()]
 
 
@@ -142,7 +142,7 @@ def test_the_bound_holds_however_much_comes_at_once(kept: Kept) -> None:
     kept.bounds = Bounds(execution=100_000)
     transcript = kept.all.open("backup", "1-1", "1-1")
     for number in range(100_000):
-        transcript.add("stdout", f"{number:0100}", {})
+        transcript.add("stdout", [f"{number:0100}"], {})
     assert "99999" == kept.texts(newest=True, limit=1)[0].lstrip("0")
     assert kept.size() <= 100_000
 
@@ -156,7 +156,7 @@ def test_where_nobody_may_wait_for_the_disk_the_oldest_that_wait_go_and_are_coun
     monkeypatch.setattr(kept.all, "write", lambda *_: (held.set(), went_on.wait(PATIENCE)))
     transcript = kept.all.open("backup", "1-1", "1-1")
     for number in range(40_000):
-        transcript.add("stdout", f"{number:0100}", {})
+        transcript.add("stdout", [f"{number:0100}"], {})
     assert held.wait(PATIENCE)
     monkeypatch.undo()
     went_on.set()
@@ -199,7 +199,7 @@ def test_what_an_earlier_process_left_counts(kept: Kept) -> None:
     kept.said("1-1", "x" * 15_000)
     kept.bounds = Bounds(task=20_000)
     later = FileTranscripts(kept.folder, lambda: kept.bounds)
-    later.open("backup", "2-1", "2-1").add("stdout", "y" * 15_000, {})
+    later.open("backup", "2-1", "2-1").add("stdout", ["y" * 15_000], {})
     assert ["y"] == [line.text[0] for line in later.read(Wanted("backup", cursor="0-0:0")).lines]
 
 
@@ -242,10 +242,10 @@ def test_a_reader_goes_on_where_it_was_and_gets_the_runs_that_come_after(kept: K
     page = kept.all.read(Wanted("backup", limit=1, live=["1-1"]))
     assert (["one"], True) == ([line.text for line in page.lines], page.more)
     kept.said("1-2", "next run")
-    growing.add("stdout", "three", {})
+    growing.add("stdout", ["three"], {})
     page = kept.all.read(Wanted("backup", cursor=page.cursor, live=["1-1", "1-2"]))
     assert (["two", "three", "next run"], False) == ([line.text for line in page.lines], page.more)
-    growing.add("stdout", "four", {})
+    growing.add("stdout", ["four"], {})
     page = kept.all.read(Wanted("backup", cursor=page.cursor, live=["1-1", "1-2"]))
     assert ["four"] == [line.text for line in page.lines]
     assert [] == kept.all.read(Wanted("backup", cursor=page.cursor)).lines
@@ -256,7 +256,7 @@ def test_who_reads_too_slowly_is_told_how_many_lines_went_meanwhile(kept: Kept) 
     growing = kept.said("1-1", *("x" * 100 for _ in range(10)))
     page = kept.all.read(Wanted("backup", live=["1-1"]))
     for number in range(100):
-        growing.add("stdout", str(number), {})
+        growing.add("stdout", [str(number)], {})
     lines = kept.all.read(Wanted("backup", cursor=page.cursor)).lines
     assert lines[0].number - page.lines[-1].number - 1 == lines[0].dropped > 0
 
@@ -300,7 +300,7 @@ def test_a_disk_that_takes_nothing_is_told_and_stops_nobody(kept: Kept) -> None:
     kept.folder.parent.joinpath("runs").write_text("in the way")
     growing = kept.said("1-1", "lost")
     kept.folder.unlink()
-    growing.add("stdout", "kept", {})
+    growing.add("stdout", ["kept"], {})
     assert [("kept", 1)] == [(line.text, line.dropped) for line in kept.lines()]
     assert [True, False] == [error is not None for error in kept.troubles]
 

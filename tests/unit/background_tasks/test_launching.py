@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def null() -> Iterator[tuple[int, int, int]]:
 
 
 def run(launcher: Launcher, script: str) -> tuple[Outcome, ProgramRun]:
-    running = ProgramRun(launcher, Program((sys.executable, "-I", "-S", "-c", script)), {}, lambda stream, line: None)
+    running = ProgramRun(launcher, Program((sys.executable, "-I", "-S", "-c", script)), {}, lambda stream, lines: None)
     return running.run(), running
 
 
@@ -118,9 +118,10 @@ def test_a_launcher_that_was_killed_fails_the_run_ends_its_program_and_is_begun_
 ) -> None:
     pids: list[int] = []
 
-    def kill_the_launcher(stream: str, line: str) -> None:
-        pids.append(int(line.split()[0]))
-        os.kill(int(line.split()[1]), signal.SIGKILL)
+    def kill_the_launcher(stream: str, lines: Sequence[str]) -> None:
+        program, launcher = map(int, lines[0].split())
+        pids.append(program)
+        os.kill(launcher, signal.SIGKILL)
 
     program = Program(("sh", "-c", "echo $$ $PPID; sleep 60 & wait"))
     outcome = ProgramRun(launcher, program, {}, kill_the_launcher).run()
@@ -133,12 +134,12 @@ def test_an_environment_and_arguments_of_any_size_that_the_system_takes_arrive(l
     words = ["x" * 100_000] * 10
     lines: list[str] = []
     program = Program(("sh", "-c", 'echo "$# ${#VALUE}"', "sh", *words), env={"VALUE": "ä" * 50_000})
-    outcome = ProgramRun(launcher, program, {"LC_ALL": "C"}, lambda stream, line: lines.append(line)).run()
+    outcome = ProgramRun(launcher, program, {"LC_ALL": "C"}, lambda stream, more: lines.extend(more)).run()
     assert isinstance(outcome, Succeeded)
     assert ["10 100000"] == lines
 
 
 def test_what_is_more_than_the_system_takes_is_a_failure_that_says_so(launcher: Launcher) -> None:
     program = Program(("true", "x" * 200_000))
-    outcome = ProgramRun(launcher, program, {}, lambda stream, line: None).run()
+    outcome = ProgramRun(launcher, program, {}, lambda stream, lines: None).run()
     assert Failed("true can't be started: Argument list too long") == outcome

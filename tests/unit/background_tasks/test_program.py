@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -33,8 +33,8 @@ class Heard:
         self.lines: list[tuple[str, str]] = []
         self.first = Event()
 
-    def __call__(self, stream: str, line: str) -> None:
-        self.lines.append((stream, line))
+    def __call__(self, stream: str, lines: Sequence[str]) -> None:
+        self.lines += [(stream, line) for line in lines]
         self.first.set()
 
     def of(self, stream: str) -> list[str]:
@@ -54,7 +54,7 @@ def python(script: str) -> Program:
     return Program((sys.executable, "-c", script))
 
 
-def run(program: Program, heard: Callable[[str, str], None], env: dict[str, str] | None = None) -> Outcome:
+def run(program: Program, heard: Callable[[str, Sequence[str]], None], env: dict[str, str] | None = None) -> Outcome:
     return ProgramRun(LAUNCHER, program, env or {}, heard).run()
 
 
@@ -252,8 +252,8 @@ def test_lines_come_while_it_runs(heard: Heard) -> None:
 
 
 def test_a_listener_that_raises_ends_the_program_and_leaves_nothing_behind(has_ended: Ended) -> None:
-    def broken(stream: str, line: str) -> None:
-        pids.append(int(line))
+    def broken(stream: str, lines: Sequence[str]) -> None:
+        pids.append(int(lines[0]))
         raise OSError("no room for the log")
 
     pids: list[int] = []
