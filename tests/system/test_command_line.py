@@ -219,6 +219,29 @@ def test_a_pause_survives_a_restart_and_its_skips_are_counted(nodes: Any, node: 
     second.wait_for_end_of("payload")
 
 
+def test_a_pause_with_an_end_is_kept_over_a_kill_and_ends_by_itself(nodes: Any) -> None:
+    nodes.configure(tasks={"tick": {"call": "functions:work", "every": "100ms"}})
+    first = nodes.start()
+    first.wait_for_end_of("tick")
+    said(first, "task", "pause", "tick", "--for", "6s")
+    first.kill()
+    node = nodes.start()
+    assert "paused" == document(node, "task", "get", "tick")["state"]
+    node.wait_for_end_of("tick")
+    assert document(node, "task", "get", "tick")["skipped"]["paused"] > 0
+
+
+def test_a_node_whose_slots_are_all_taken_answers_and_does_its_own_work(nodes: Any) -> None:
+    nodes.configure(tasks=TASKS, scheduler={"max_running_tasks": 1})
+    node = nodes.start()
+    node.ask("task.run", name="hold")
+    said(node, "task", "run", "work")
+    assert "no free slot" == document(node, "task", "get", "work")["reason"]
+    assert 1 == node.ask("node.status")["tasks"]["running"]
+    assert "success" == document(node, "task", "run", "node-facts", "--wait")["status"]
+    assert "paused" == node.ask("task.pause", name="payload")[0]["state"]
+
+
 def test_everything_can_be_paused(nodes: Any, node: Any) -> None:
     assert (0, "Everything is paused.\n", "") == said(node, "task", "pause", "--all")
     node.kill()

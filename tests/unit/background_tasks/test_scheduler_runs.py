@@ -458,9 +458,7 @@ def test_what_is_done_where_the_task_is_busy_may_be_said_for_one_run(gate: Make)
         work.await_begin()
         view = scheduler.view("a")
         assert (2, 1) == (view.running, view.waiting)
-        with pytest.raises(
-            dms.InvalidInput, match=r"^overlap: 'twice' is not one of skip, queue"
-        ):
+        with pytest.raises(dms.InvalidInput, match=r"^overlap: 'twice' is not one of skip, queue"):
             scheduler.run_task("a", overlap="twice")
         work.open()
         assert ["success"] * 3 == [handle.wait(10).status for handle in handles]
