@@ -84,6 +84,8 @@ def test_of_one_key_a_run_is_overtaken_only_by_more_urgent_ones_that_come_within
 
 @given(steps, st.integers(1, 3))
 def test_no_slot_is_free_while_somebody_waits_whose_key_has_room(taken, slots):
+    """PrefectHQ/prefect#23183, rails/solid_queue#694: a place that was free again stayed so for minutes, since nobody
+    was told, or two told each other."""
     room = Room(slots)
     waiting = [0, 0, 0]
     for _, key, priority, ends in taken:

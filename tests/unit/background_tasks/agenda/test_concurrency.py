@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.decision import Failed
+from dms.background_tasks.decision import Cancelled, Failed
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Task
 from dms.background_tasks.trigger import PeriodicTrigger
@@ -41,6 +41,7 @@ def test_of_one_key_no_more_run_at_once_than_its_limit(world):
 
 
 def test_a_full_key_holds_up_no_other_key(make_world):
+    """agenda/agenda#304: jobs that had come to their limit blocked those of others in the queue."""
     world = make_world(slots=2)
     world.busy.add("a")
     world.add(job("a"), job("b"), job("c", Concurrency("net")), Task("d", nothing))
@@ -112,6 +113,7 @@ def test_a_rate_counts_the_time_since_boot_whatever_the_wall_clock_says(world):
 
 @pytest.mark.parametrize("reboot", [False, True])
 def test_a_rate_counts_what_was_started_before_a_crash(world, reboot):
+    """temporalio/temporal#4361: a restart of the worker began the limit anew, and the third party's was exceeded."""
     limited = job("a", Concurrency("server", rate="2/10m"))
     world.add(limited)
     asked(world, "a", "a")
@@ -157,6 +159,79 @@ def test_a_key_that_nobody_has_any_more_takes_no_room(world):
     world.go("10m")
 
     assert {} == world.agenda.attempts.turnstiles._by_key
+
+
+def test_a_retry_counts_for_the_rate_as_any_start_does(world):
+    """celery/celery#4349: retries were started beyond the rate limit."""
+    world.busy.add("a")
+    world.add(job("a", Concurrency("server", rate="2/10m"), retry_policy=RetryPolicy(5, delay="1m")))
+    world.run("a")
+    for _ in range(2):
+        world.finish("a", Failed("no"))
+        world.go("1m")
+    assert 2 == len(world.begun)
+
+    world.go("8m")
+    assert 3 == len(world.begun)
+
+
+def test_to_wait_for_a_rate_uses_up_no_attempt(world):
+    """Bogdanp/dramatiq#257, sidekiq/sidekiq#6010: being over the limit was a failure, and after some of them the job
+    was lost."""
+    world.add(*(job(name, Concurrency("server", rate="1/h")) for name in "abc"))
+    asked(world, *"abc")
+    world.go("3h")
+
+    assert [1, 1, 1] == [begun.attempt for begun in world.begun]
+
+
+def test_a_crash_leaves_no_key_taken(world):
+    """rails/solid_queue#546, kestra-io/kestra#14356: the place of a job whose worker had died was never free again."""
+    world.busy |= {"a", "b"}
+    world.add(job("a"), job("b"))
+    asked(world, "a")
+    world.crash()
+    world.add(job("a"), job("b"))
+    asked(world, "b")
+
+    assert (["interrupted"], ["a", "b"]) == (world.in_store("a"), world.order())
+
+
+@pytest.mark.parametrize("how", ["while it waits", "while it runs", "on its way to the disk"])
+def test_a_run_that_is_cancelled_leaves_its_key(world, how):
+    """PrefectHQ/prefect#8566: the place of a run that was cancelled stayed taken."""
+    world.busy |= {"first", "a", "b"}
+    world.add(job("first"), job("a", overlap="cancel_running"), job("b"))
+    if how == "while it waits":
+        asked(world, "first", "a")
+    elif how == "on its way to the disk":
+        world.disk = "slow"
+    world.run("a")
+    world.remove("a")
+    world.disk = "quick"
+    while world.unsaved:
+        world.acknowledge()
+    for name in {attempt.task.name for attempt in world.running.values()}:
+        world.finish(name, Cancelled())
+    asked(world, "b")
+
+    assert "b" == world.order()[-1]
+
+
+def test_a_run_that_was_given_up_leaves_its_key_once(world):
+    """rails/solid_queue#761: a job that had been given up and ended later gave its place back twice, and more ran than
+    might."""
+    world.busy |= {"a", "b", "c"}
+    world.add(job("a", timeout="1m", kill_after="10s"), job("b"), job("c"))
+    world.run("a")
+    given_up = world.begun[0].id
+    world.go("2m")
+    asked(world, "b", "c")
+    assert ["a", "b"] == world.order()
+
+    world.agenda.attempts.finished(given_up, Failed("late"), world.now)
+    world.turn()
+    assert ["a", "b"] == world.order()
 
 
 def test_a_run_whose_window_passes_while_its_key_is_full_is_skipped_because_of_the_limit(world):

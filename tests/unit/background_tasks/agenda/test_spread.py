@@ -28,6 +28,7 @@ def off_at_three(make_world, seed, *tasks, up="2026-01-05T03:30", **options):
 
 
 def test_a_fleet_does_not_make_up_for_what_it_missed_in_the_same_second(make_world):
+    """apache/hertzbeat#4328: after a restart every job ran in the same second."""
     late = []
     for number in range(200):
         world, began = off_at_three(make_world, f"node-{number}", nightly())
@@ -40,6 +41,7 @@ def test_a_fleet_does_not_make_up_for_what_it_missed_in_the_same_second(make_wor
 
 
 def test_the_share_of_a_task_is_its_own_and_the_same_at_each_start(make_world):
+    """NousResearch/hermes-agent#52542: forty overdue jobs of one scheduler ran at once when it came back."""
     tasks = [nightly(f"job-{number}") for number in range(5)]
     starts = []
     for _ in range(2):
@@ -52,6 +54,7 @@ def test_the_share_of_a_task_is_its_own_and_the_same_at_each_start(make_world):
 
 
 def test_what_comes_due_after_the_start_is_on_time_and_stands_for_what_was_missed_before_it(make_world):
+    """openclaw/openclaw#43053: while it was made up for what had been missed, nothing else came due."""
     every_five_seconds = Task("tick", nothing, triggers=[PeriodicTrigger("5s")])
     minutely = Task("minutely", nothing, triggers=[PeriodicTrigger(cron="* * * * *")])
     world, began = off_at_three(make_world, "node-7", every_five_seconds, minutely)
