@@ -16,25 +16,25 @@ from msgspec.structs import replace
 from dms.background_tasks.alarms import Alarms
 from dms.background_tasks.asked_calendar import Ask, ask_here
 from dms.background_tasks.attempts import Attempts
-from dms.background_tasks.bounds import Bounds, allowed, excluded_by, next_allowed
-from dms.background_tasks.calendar_timetable import CalendarTimetable
+from dms.background_tasks.books import Books
+from dms.background_tasks.bounds import Bounds, allowed
 from dms.background_tasks.decision import (
     BACKFILL,
     Accept,
-    Alert,
     Attempt,
     Decision,
     Refuse,
     Remove,
-    Skip,
 )
-from dms.background_tasks.doubt import begin_again, fired, set_right
+from dms.background_tasks.doubt import fired
 from dms.background_tasks.entry import Entry
-from dms.background_tasks.exclusion import Calendar, Exclusion, why_missing
-from dms.background_tasks.gathering import Gathering
+from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.ledger import Ledger
+from dms.background_tasks.listeners import Listeners
 from dms.background_tasks.missed import has_waited_too_long, held, outlived, why_not_all, why_too_late
+from dms.background_tasks.orders import Orders
 from dms.background_tasks.overlap import may_queue, overtakes, why_busy
+from dms.background_tasks.planning import Planning
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.retry import RETRY, RETRY_LATER
@@ -42,10 +42,8 @@ from dms.background_tasks.saved_state import with_state
 from dms.background_tasks.spread import Spread
 from dms.background_tasks.store import Life, Pause, Skipped, StoredTask
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Overlap, Status, Task
-from dms.background_tasks.timetable import LONG_STEP, Timetable
-from dms.background_tasks.timetables import has_times, paired, timetable_of
+from dms.background_tasks.timetable import Timetable
 from dms.background_tasks.tombstones import Tombstones
-from dms.background_tasks.trigger import Trigger
 from dms.background_tasks.watching import Watching
 from dms.instant import SECOND, Instant
 
@@ -83,19 +81,26 @@ class Agenda:
         microseconds from now what was missed before is spread; `seed` and `boot_id` tell this node and this boot of the
         machine from others; `ask` is how third parties' calendars are asked."""
         self.entries: dict[int, Entry] = {}
-        self.pause_state = memory.pause if memory else None
         self._memory = memory or Memory()
-        self._zone, self._seed, self._boot_id, self._stored = zone, seed, boot_id, stored
-        self.exclusion = Exclusion(calendars, zone)
+        self._boot_id, self._stored, self._began = boot_id, stored, now.boot
         self._ledger = Ledger(boot_id)
-        self._topics: dict[str, dict[int, Entry]] = {}
-        self._ask = ask
         self._alarms = Alarms(now)
-        self._on_due, self._on_due_in_doubt = self._timetable_due, self._due_in_doubt  # made once: all alarms share it
-        self._began = now.boot
-        self._spread = Spread(catch_up_spread, seed, now) if catch_up_spread else None
-        self._trusted = now.trusted
         self._decisions: Decisions = []
+        self._books = Books(self._ledger, self._decisions, stored)
+        self.planning = Planning(
+            self.entries,
+            self._alarms,
+            self._books,
+            zone=zone,
+            calendars=calendars,
+            seed=seed,
+            boot_id=boot_id,
+            ask=ask,
+            trusted=now.trusted,
+            due=self._timetable_due,
+            due_in_doubt=self._due_in_doubt,
+        )
+        self._spread = Spread(catch_up_spread, seed, now) if catch_up_spread else None
         self.attempts = Attempts(
             {Lane.USER: Slots(slots, aging_quantum), Lane.NODE: Slots(node_slots, aging_quantum)},
             self._ledger,
@@ -107,26 +112,30 @@ class Agenda:
             retry_due=self._retry_due,
             late=self._late,
         )
-        self.lives = tuple(self._memory.lives)
-        self.life = Life(self._memory.starts, now.wall, now.wall)
-        if stored:
-            self._ledger.lives(self.life)
+        self.orders = Orders(self.entries, self._alarms, self._books, self._memory.pause, self._retry_what_waited)
+        self._listeners = Listeners(self._alarms, self._fire_on_event, self.paused)
         self._watching = Watching(
             self._alarms,
             self._decisions,
-            hold=self._hold,
-            let_go=self._resume,
-            touch=self._touch,
+            hold=self.orders.hold,
+            let_go=self.orders.let_go,
+            touch=self._books.touch,
             tell=lambda topic, payload, now: self.emit(Event(topic, payload, now.wall), now),
         )
         self._tombstones = Tombstones(self._memory.tasks.values())
+        self._begin_life(quarantine_after, now)
+
+    def _begin_life(self, quarantine_after: int, now: Instant) -> None:
+        """What the store has to know of this start, and of the end of the process before it."""
+        self.lives = tuple(self._memory.lives)
+        self.life = Life(self._memory.starts, now.wall, now.wall)
+        if self._stored:
+            self._ledger.lives(self.life)
         self._drop_surplus()
         for met in self._memory.count_crash(quarantine_after, now):
             self._ledger.keep(met)
         for execution in self._memory.interrupted(now):
             self._ledger.execution(execution)
-        if self.pause_state is not None and self.pause_state.until is not None:
-            self._alarms.at_wall(self.pause_state.until, self._pause_over, None)
 
     # ── tasks ──
 
@@ -135,7 +144,7 @@ class Agenda:
         the same; a changed trigger starts anew."""
         entry = Entry(task, task_id, self._stored)
         self.entries[task_id] = entry
-        entry.come_by(self._timetables(entry))
+        entry.come_by(self.planning.timetables(entry))
         changed = self._memory.restore(entry, now, self._boot_id)
         self.attempts.turnstiles.join(entry, now)
         if entry.ended:
@@ -155,9 +164,10 @@ class Agenda:
     def follow(self, other: "Agenda", now: Instant) -> None:
         """Be as another agenda is, but for its tasks: begun when it was, with the same calendars, and held back as a
         whole where it is."""
-        self._began, self.exclusion = other._began, other.exclusion
-        if other.pause_state is not None:
-            self.pause(None, other.pause_state.until, other.pause_state.reason, now)
+        self._began, self.planning.exclusion = other._began, other.planning.exclusion
+        of_all = other.orders.of_all
+        if of_all is not None:
+            self.pause(None, of_all.until, of_all.reason, now)
 
     def take_over(self, other: Entry, now: Instant) -> None:
         """Go on with a task of another agenda as it stands there, but for its attempts."""
@@ -173,17 +183,17 @@ class Agenda:
         """Give a task another definition. Unchanged triggers keep their phase and marks, changed ones start anew; what
         waits will run the new definition, what runs is left to finish."""
         entry = self.entries[task_id]
-        self._unlisten(entry)
+        self._listeners.forget(entry)
         if task.parked and not entry.task.parked:
             self._park(entry)
         before, entry.task = entry.task, task
         self._share_key(entry, before, now)
         entry.durable = entry.durable_as(self._stored)
         if before.parked and not task.parked:
-            self._come_by_anew(entry)
+            self.planning.come_by_anew(entry)
             self._memory.repair(entry, now, self._boot_id)
         elif list(before.triggers) != list(task.triggers) or (task.enabled and not before.enabled):
-            self._come_by_others(entry, before, now)
+            self.planning.come_by_others(entry, before, now)
         if not task.parked:
             for attempt in entry.unfinished():
                 if attempt.status is Status.WAITING:
@@ -208,83 +218,12 @@ class Agenda:
         """Let whoever waits for a slot gain a step of priority each so many microseconds."""
         self.attempts.age_by(quantum)
 
-    def go_by(self, zone: tzinfo, now: Instant) -> None:
-        """Another time zone counts for the triggers that name none: they begin anew, as changed ones do."""
-        if str(zone) == str(self._zone):
-            return
-        self._zone = self.exclusion.zone = zone
-        for entry in self.entries.values():
-            self._begin_in_zone(entry, now)
-
-    def keep_to(self, calendars: Mapping[str, Calendar], now: Instant) -> None:
-        """These calendars leave fires out from now on. A task that names one which is not there is told of."""
-        if calendars == self.exclusion.calendars:
-            return
-        self.exclusion = Exclusion(calendars, self._zone)
-        for entry in self.entries.values():
-            if any(timetable.bounds is not None for timetable in entry.timetables):
-                missing = why_missing(entry.task, calendars)
-                why = f"nothing is left out by what its exclude names: {missing}" if missing else ""
-                self._decisions.append(Alert("calendar", entry.task.name, why))
-
-    def _begin_in_zone(self, entry: Entry, now: Instant) -> None:
-        made = [(trigger, self._timetable(entry, trigger)) for trigger in entry.task.triggers]
-        timed = [(trigger, timetable) for trigger, timetable in made if timetable is not None]
-        begun = {
-            before: timetable
-            for before, (trigger, timetable) in zip(entry.timetables, timed, strict=True)
-            if isinstance(timetable, CalendarTimetable) and getattr(trigger, "timezone", None) is None
-        }
-        if not begun:
-            return
-        for before, timetable in begun.items():
-            before.token, timetable.bounds = 0, before.bounds
-            begin_again(timetable, now, self._boot_id)
-            if entry.runs_by_itself:
-                self._plan(timetable)
-        entry.come_by(tuple(begun.get(timetable, timetable) for timetable in entry.timetables))
-        self._touch(entry)
-
     def _park(self, entry: Entry) -> None:
         """A task can't run for now: its marks are kept for the good one that comes again, and what waits of it still
         runs as it was."""
         kept = entry.stored(self._boot_id)
         entry.parked_marks = kept.state.marks
         self._memory.remember(kept)
-
-    def _come_by_anew(self, entry: Entry) -> None:
-        for timetable in entry.timetables:
-            timetable.token = 0
-        entry.come_by(self._timetables(entry))
-
-    def _come_by_others(self, entry: Entry, before: Task, now: Instant) -> None:
-        """Its triggers are others, or it is enabled again, with which all begin anew; but a count of runs goes on."""
-        old, again = entry.timetables, entry.task.enabled and not before.enabled
-        for timetable in old:
-            timetable.token = 0
-        pairs = zip(filter(has_times, before.triggers), old, strict=True)
-        kept = paired([] if again else pairs, filter(has_times, entry.task.triggers))
-        made = [(timetable, had) for timetable, had in zip(self._timetables(entry), kept, strict=True)]
-        entry.come_by(tuple(timetable if had is None else had for timetable, had in made))
-        for timetable in (timetable for timetable, had in made if had is None):
-            begin_again(timetable, now, self._boot_id)
-            if timetable.bounds is not None:
-                timetable.bounds.carry_on(old)
-
-    def _timetables(self, entry: Entry) -> tuple[Timetable, ...]:
-        found: list[Timetable] = []
-        for trigger in entry.task.triggers:
-            timetable = self._timetable(entry, trigger)
-            if timetable is not None:
-                found.append(timetable)
-        return tuple(found)
-
-    def _timetable(self, entry: Entry, trigger: Trigger) -> Timetable | None:
-        return timetable_of(entry, trigger, self._zone, self._seed_of(entry, trigger), self._ask)
-
-    def _seed_of(self, entry: Entry, trigger: Trigger) -> str:
-        """What makes a task's jitter its own; nothing is kept where there is none."""
-        return f"{self._seed}:{entry.task.name}" if getattr(trigger, "jitter", 0) else ""
 
     def _take_up(self, entry: Entry, now: Instant) -> None:
         """Plan what a task has before it, and go on with its unfinished runs."""
@@ -296,16 +235,11 @@ class Agenda:
 
     def _plan_ahead(self, entry: Entry) -> None:
         """Its times, its events, the end of its pause."""
-        runs_by_itself = entry.runs_by_itself
-        for timetable in entry.timetables:
-            if runs_by_itself:
-                self._plan(timetable)
-            else:
-                timetable.token = 0
-        for topic in entry.topics:
-            self._topics.setdefault(topic, {})[entry.id] = entry
-        if entry.pause is not None and entry.pause.until is not None:
-            self._alarms.at_wall(entry.pause.until, self._pause_over, entry)
+        self.planning.plan_all(entry)
+        if entry.topics:
+            self._listeners.add(entry)
+        if entry.pause is not None:
+            self.orders.go_on_holding(entry)
 
     def _take_up_unfinished(self, entry: Entry, now: Instant) -> None:
         for attempt, cut in self._memory.unfinished(entry, now):
@@ -344,15 +278,17 @@ class Agenda:
             self._watching.forget(entry)
         for timetable in entry.timetables:
             timetable.token = 0
-        self._unlisten(entry)
+        if entry.topics:
+            self._listeners.forget(entry)
         self.attempts.turnstiles.part(entry, entry.task.concurrency)
 
-    def _unlisten(self, entry: Entry) -> None:
-        for topic in entry.topics:
-            listeners = self._topics.get(topic, {})
-            listeners.pop(entry.id, None)
-            if not listeners:
-                self._topics.pop(topic, None)
+    def go_by(self, zone: tzinfo, now: Instant) -> None:
+        """Another time zone counts for the triggers that name none: they begin anew, as changed ones do."""
+        self.planning.go_by(zone, now)
+
+    def keep_to(self, calendars: Mapping[str, Calendar], now: Instant) -> None:
+        """These calendars leave fires out from now on. A task that names one which is not there is told of."""
+        self.planning.keep_to(calendars)
 
     def drop_undeclared(self, origin: str, now: Instant) -> None:
         """Forget the tasks of that origin which the store remembers and nobody has added; what waits is cancelled."""
@@ -364,25 +300,9 @@ class Agenda:
     def pause(self, task_id: int | None, until: int | None, reason: str, now: Instant) -> None:
         """Hold a task back (None: every task of the users' lane): its fires are skipped and counted, retries wait. One
         that is quarantined stays so."""
-        pause = Pause(now.wall, until, reason)
         entry = None if task_id is None else self.entries.get(task_id)
-        if entry is not None and not entry.quarantined:
-            self._hold(entry, pause)
-        elif task_id is None:
-            self._hold_all(pause)
-            if until is not None:
-                self._alarms.at_wall(until, self._pause_over, None)
-
-    def _hold(self, entry: Entry, pause: Pause) -> None:
-        entry.pause = pause
-        self._touch(entry)
-        if pause.until is not None:
-            self._alarms.at_wall(pause.until, self._pause_over, entry)
-
-    def _hold_all(self, pause: Pause | None) -> None:
-        self.pause_state = pause
-        if self._stored:
-            self._ledger.pause(pause)
+        if entry is not None or task_id is None:
+            self.orders.pause(entry, until, reason, now)
 
     def resume(self, task_id: int | None, now: Instant) -> None:
         """Let it go on; what was skipped meanwhile stays skipped."""
@@ -390,58 +310,28 @@ class Agenda:
         if entry is not None and entry.watch is not None:
             self._watching.freed(entry, now)
         if entry is not None or task_id is None:
-            self._resume(entry, now)
+            self.orders.let_go(entry, now)
 
-    def _resume(self, entry: Entry | None, now: Instant) -> None:
-        if entry is None:
-            self._hold_all(None)
-        else:
-            entry.pause = None
-            self._touch(entry)
-        for resumed in list(self.entries.values()) if entry is None else [entry]:
-            for attempt in tuple(resumed.retries or ()):
-                if attempt.ready <= now.boot:
-                    self._retry_due(attempt, now)
-
-    def _pause_over(self, entry: Entry | None, now: Instant) -> None:
-        pause = self.pause_state if entry is None else entry.pause
-        if pause is not None and pause.until is not None and pause.until <= now.wall:
-            self._resume(entry, now)
+    def _retry_what_waited(self, entry: Entry, now: Instant) -> None:
+        for attempt in tuple(entry.retries or ()):
+            if attempt.ready <= now.boot:
+                self._retry_due(attempt, now)
 
     def skip_next(self, task_id: int, skip: bool, now: Instant) -> None:
         """Leave out the next fire of a task that would run, or (False) do not after all."""
         entry = self.entries.get(task_id)
-        if entry is not None and skip != (entry.skip_next is not None):
-            entry.skip_next = now.wall if skip else None
-            self._touch(entry)
-
-    def _skips(self, entry: Entry, due: int, now: Instant) -> bool:
-        """Whether the fire that has come is the one that an operator wants left out."""
-        if entry.skip_next is None:
-            return False
-        asked, entry.skip_next = entry.skip_next, None
-        self._skip(entry, Skipped("skipped", due, due, 1, now.wall, "", asked))
-        return True
+        if entry is not None:
+            self.orders.skip_next(entry, skip, now)
 
     def paused(self, entry: Entry) -> bool:
         """Whether it is held back, by itself or with all others."""
-        return bool(self._pauses(entry))
-
-    def _pauses(self, entry: Entry) -> Sequence[Pause]:
-        if entry.pause is None and self.pause_state is None:
-            return ()
-        of_all = self.pause_state if entry.task.lane is Lane.USER else None
-        return [pause for pause in (entry.pause, of_all) if pause is not None]
+        return bool(self.orders.pauses(entry))
 
     # ── time ──
 
     def advance(self, now: Instant) -> Decisions:
         """Take what has come due until `now`, start what can start, and give all that was decided since last time."""
-        step = self._alarms.step(now)
-        if abs(step) > SECOND:
-            self._wall_stepped(now, step < 0)
-        if now.trusted is not self._trusted or (step > LONG_STEP and not now.trusted):
-            self._set_right(now)
+        self.planning.look_at_clocks(now)
         for act, what in self._alarms.due(now):
             act(what, now)
         self.attempts.dispatch(now)
@@ -457,30 +347,6 @@ class Agenda:
         """When `advance` has something to do next, by the clocks as they were last read; None: never."""
         return self._alarms.next()
 
-    def _plan(self, timetable: Timetable) -> None:
-        if timetable.bounds is not None and timetable.bounds.used_up:
-            timetable.due = None
-        self._alarms.plan(timetable, self._on_due if timetable.doubt is None else self._on_due_in_doubt)
-        if timetable.due is None and timetable.fault:
-            self._decisions.append(Alert("trigger", timetable.owner.task.name, timetable.fault))
-
-    def _wall_stepped(self, now: Instant, back: bool) -> None:
-        for entry in self.entries.values():
-            for timetable in entry.timetables if entry.runs_by_itself else ():
-                if timetable.wall_stepped(now, back):
-                    self._plan(timetable)
-        self._alarms.clear_away()
-
-    def _set_right(self, now: Instant) -> None:
-        """The wall clock is trusted from now on, or not any more, or it has left the past that it woke in."""
-        self._trusted = now.trusted
-        for entry in self.entries.values():
-            for timetable in entry.timetables:
-                if set_right(timetable, now, self._boot_id):
-                    self._touch(entry)
-                    if entry.runs_by_itself:
-                        self._plan(timetable)
-
     def _timetable_due(self, timetable: Timetable, now: Instant) -> None:
         """Some fires of a timetable have come: run those that the task's policies let, skip and count the rest."""
         if self.attempts.stopping or (self._spread is not None and self._is_put_off(self._spread, timetable, now)):
@@ -494,26 +360,26 @@ class Agenda:
         else:
             came, count = self._take_within(bounds, timetable, wanted, now)
         if entry.durable:
-            self._touch(entry)
-        pauses = self._pauses(entry)
+            self._books.touch(entry)
+        pauses = self.orders.pauses(entry)
         labels = came
         if pauses or task.catch_up_window is not None or task.catch_up is CatchUp.NONE:
             labels = [label for label in came if not held(label, pauses) and not self._why_missed(task, label, now)]
         if count > len(labels):
             last = labels[0] - 1 if labels else came[-1]
             left_out = Skipped("", min(first, last), last, count - len(labels), now.wall)
-            self._skip(entry, self._left_out(entry, pauses, came[-1], left_out, now))
-        if labels and self._skips(entry, labels[0], now):
+            self._books.skip(entry, self._left_out(entry, pauses, came[-1], left_out, now))
+        if labels and self.orders.skips(entry, labels[0], now):
             labels = labels[1:]
         for label in labels:
             cause = "schedule" if self._on_time(label, now) else "catch_up"
             if self._fire(entry, label, cause, None, now, queue_anyway=len(labels) > 1) and bounds is not None:
                 bounds.runs += 1
-                self._touch(entry)
+                self._books.touch(entry)
         if entry.idle:
             timetable.run_ended(now)
             self._remove_if_over(entry)
-        self._plan(timetable)
+        self.planning.plan(timetable)
 
     def _is_put_off(self, spread: Spread, timetable: Timetable, now: Instant) -> bool:
         """Whether what was missed before the start of the process waits for its turn."""
@@ -522,8 +388,7 @@ class Agenda:
             return False
         until = spread.put_off(timetable, now)
         if until is not None:
-            act = self._on_due if timetable.doubt is None else self._on_due_in_doubt
-            self._alarms.put_off(timetable, until, act)
+            self.planning.put_off(timetable, until)
         return until is not None
 
     def _due_in_doubt(self, timetable: Timetable, now: Instant) -> None:
@@ -536,14 +401,14 @@ class Agenda:
         first = timetable.first(now)
         came, count = timetable.take(now, bounds.at_most(wanted))
         last = came[-1]
-        if not any(self.exclusion.by(bounds.exclude, label) for label in came):
+        if not any(self.planning.exclusion.by(bounds.exclude, label) for label in came):
             return came, count
-        came = allowed(timetable, bounds, came, min(first, came[0]), self.exclusion, now)
+        came = allowed(timetable, bounds, came, min(first, came[0]), self.planning.exclusion, now)
         after = came[-1] if came else first - 1
         left_out = timetable.count(after, last, now) if came else count
         if left_out:
-            why = f"the calendar {self.exclusion.by(bounds.exclude, last)} leaves it out"
-            self._skip(timetable.owner, Skipped("excluded", after + 1, last, left_out, now.wall, why))
+            why = f"the calendar {self.planning.exclusion.by(bounds.exclude, last)} leaves it out"
+            self._books.skip(timetable.owner, Skipped("excluded", after + 1, last, left_out, now.wall, why))
         return came, count - left_out
 
     def _on_time(self, label: int, now: Instant) -> bool:
@@ -602,29 +467,10 @@ class Agenda:
 
     def emit(self, event: Event, now: Instant) -> None:
         """Something has happened: fire every task that waits for its topic."""
-        for entry in tuple(self._topics.get(event.topic, {}).values()):
-            gathering = None if entry.gatherings is None else entry.gatherings.get(event.topic)
-            if gathering is None or self.paused(entry):
-                self._fire_unless_held(entry, "event", event, now)
-            elif entry.runs_by_itself:
-                self._gather(gathering, event, entry, now)
+        self._listeners.hear(event, now)
 
-    def _gather(self, gathering: Gathering, event: Event, entry: Entry, now: Instant) -> None:
-        begun = gathering.due is None
-        gathering.add(event, now.boot)
-        if begun and gathering.due is not None:
-            self._alarms.at_boot(gathering.due, self._gathered, (entry, gathering))
-
-    def _gathered(self, what: tuple[Entry, Gathering], now: Instant) -> None:
-        """It may be quiet by now; unless there is another definition, which begins anew."""
-        entry, gathering = what
-        there = (entry.gatherings or {}).get(gathering.trigger.topic)
-        if there is not gathering or entry.removed or gathering.due is None:
-            return
-        if gathering.due > now.boot:
-            self._alarms.at_boot(gathering.due, self._gathered, what)
-        else:
-            self._fire_unless_held(entry, "event", gathering.take(), now)
+    def _fire_on_event(self, entry: Entry, event: Event, now: Instant) -> None:
+        self._fire_unless_held(entry, "event", event, now)
 
     def poll_fired(self, task_id: int, now: Instant) -> None:
         """A third party's trigger says that it is ready."""
@@ -635,11 +481,11 @@ class Agenda:
     def _fire_unless_held(self, entry: Entry, cause: str, event: Event | None, now: Instant) -> None:
         if self.attempts.stopping or not entry.task.enabled or entry.task.parked:
             return
-        pauses = self._pauses(entry)
+        pauses = self.orders.pauses(entry)
         if pauses:
             came = Skipped("", now.wall, now.wall, 1, now.wall)
-            self._skip(entry, self._left_out(entry, pauses, now.wall, came, now))
-        elif not self._skips(entry, now.wall, now):
+            self._books.skip(entry, self._left_out(entry, pauses, now.wall, came, now))
+        elif not self.orders.skips(entry, now.wall, now):
             self._fire(entry, now.wall, cause, event, now)
 
     def _fire(
@@ -659,7 +505,7 @@ class Agenda:
         taken_on = queue_anyway or (may_queue(entry) if overlap is None else overlap is not Overlap.SKIP)
         if entry.active >= task.max_instances and not taken_on:
             why = why_busy(task, self.attempts.waits_for(entry))
-            self._skip(entry, Skipped("overlap", due, due, 1, now.wall, why))
+            self._books.skip(entry, Skipped("overlap", due, due, 1, now.wall, why))
             if ticket is not None:
                 self._decisions.append(Refuse(ticket, why))
             return False
@@ -689,7 +535,7 @@ class Agenda:
             return
         entry: Entry = attempt.entry
         entry.saved = with_state(entry.saved, attempt.run_id, packed)
-        self._touch(entry)
+        self._books.touch(entry)
         accept = Accept(ticket, attempt.execution())
         if self._stored and not entry.removed:
             self._ledger.accept(accept)
@@ -702,7 +548,7 @@ class Agenda:
         """An attempt has ended: what follows from it, for others and for the task itself."""
         if entry.saved is not None and execution.status is Status.SUCCESS and execution.run_id in entry.saved:
             entry.saved = with_state(entry.saved, execution.run_id, None)
-            self._touch(entry)
+            self._books.touch(entry)
         if entry.watch is not None:
             self._watching.ended(entry, execution, now, self.attempts.stopping)
         if execution.retry_at is None:
@@ -719,13 +565,14 @@ class Agenda:
 
     def _run_over(self, entry: Entry, execution: Execution, now: Instant) -> None:
         """A run has its final state: that is an event, and what a delay is counted from."""
-        ending = _ENDINGS.get(execution.status) if self._topics else None
-        if ending is not None and (topic := f"task.{entry.task.name}.{ending}") in self._topics:
+        topics = self._listeners.topics
+        ending = _ENDINGS.get(execution.status) if topics else None
+        if ending is not None and (topic := f"task.{entry.task.name}.{ending}") in topics:
             self.emit(Event(topic, _told(execution), now.wall), now)
         for timetable in entry.timetables:
             if timetable.run_ended(now) and not entry.removed and entry.task.enabled:
-                self._plan(timetable)
-                self._touch(entry)
+                self.planning.plan(timetable)
+                self._books.touch(entry)
 
     def _next_of(self, entry: Entry, now: Instant) -> None:
         """The task is free for the next of its own queue, where that is still worth running."""
@@ -750,7 +597,7 @@ class Agenda:
         if not reason:
             reason = "gate" if self.attempts.holding.holds(attempt) else "limit"
             why = f"{why}; {self.attempts.why_waiting(attempt)}"
-        self._skip(attempt.entry, Skipped(reason, due, due, 1, now.wall, why))
+        self._books.skip(attempt.entry, Skipped(reason, due, due, 1, now.wall, why))
         self.attempts.end(attempt, Status.CANCELLED, now, error=_TOO_LONG)
         return True
 
@@ -784,45 +631,6 @@ class Agenda:
         self.attempts.stop(now)
         if self._stored:
             self._ledger.stops(now.wall)
-
-    # ── answers ──
-
-    def next_due(self, entry: Entry) -> int | None:
-        """When a task next comes due by itself, in wall microseconds."""
-        dues = [self._due(timetable) for timetable in entry.timetables]
-        return min((due for due in dues if due is not None), default=None)
-
-    def _due(self, timetable: Timetable) -> int | None:
-        due, bounds = timetable.due, timetable.bounds
-        if due is None or not timetable.token:
-            return None
-        due = due if timetable.on_wall else due + self._alarms.offset
-        if bounds is None or not self.exclusion.by(bounds.exclude, due):
-            return due
-        return next_allowed(timetable, self.exclusion, Instant(self._alarms.offset, 0))
-
-    def used_up(self, entry: Entry) -> str:
-        """What to say of a task all of whose triggers have had their runs; empty where something can still come."""
-        bounds = [timetable.bounds for timetable in entry.timetables]
-        if not entry.comes_by_time_alone or not bounds or not all(each is not None and each.used_up for each in bounds):
-            return ""
-        return f"it has had its {sum(each.runs for each in bounds if each is not None)} runs (max_runs)"
-
-    def excluded_by(self, entry: Entry, fire: int) -> str:
-        """The calendar that leaves out a fire of it; empty where it would run."""
-        return excluded_by(entry.timetables, fire, self.exclusion)
-
-    # ── bookkeeping ──
-
-    def _skip(self, entry: Entry, skipped: Skipped) -> None:
-        """Fires of a task don't run, for whatever reason: all of them are counted here."""
-        entry.skip(skipped)
-        self._touch(entry)
-        self._decisions.append(Skip(entry.task.name, skipped.reason, skipped.count))
-
-    def _touch(self, entry: Entry) -> None:
-        if self._stored and not entry.removed:
-            self._ledger.state(entry)
 
 
 _TOO_LONG = "waited longer than its catch_up_window"

@@ -42,7 +42,7 @@ def evidence_of(
         view.reason,
         view.triggers,
         view.next_fire,
-        entry.pause or (agenda.pause_state if agenda.paused(entry) else None),
+        entry.pause or (agenda.orders.of_all if agenda.paused(entry) else None),
         entry.skip_next,
         [*_live(entry, executions), *executions],
         complete,
@@ -50,7 +50,7 @@ def evidence_of(
         (*agenda.lives, replace(agenda.life, seen=now.wall)),
         fires,
         following[0] if following else None,
-        agenda.excluded_by(entry, fires[0]) if fires else "",
+        agenda.planning.excluded_by(entry, fires[0]) if fires else "",
     )
 
 

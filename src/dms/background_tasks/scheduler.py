@@ -227,7 +227,7 @@ class Scheduler:
         if engine is None or entry is None:
             raise Misuse(f"{task.name} can't be run for the past yet; start the scheduler first")
         end = now.wall if until is None else _moment(until, "until")
-        dues = past_fires(entry.timetables, _moment(since, "since"), end, now, engine.agenda.exclusion)
+        dues = past_fires(entry.timetables, _moment(since, "since"), end, now, engine.agenda.planning.exclusion)
         return [self._ask_for(Engine.backfill, task, due) for due in dues]
 
     def emit(self, topic: str, payload: Any = None) -> None:
@@ -334,7 +334,7 @@ class Scheduler:
         """When a task next comes due by itself, in UTC; None where it does not, and before the start."""
         engine = self._current()
         entry = None if engine is None else engine.agenda.entries.get(task_id)
-        due = None if engine is None or entry is None else engine.agenda.next_due(entry)
+        due = None if engine is None or entry is None else engine.agenda.planning.next_due(entry)
         return None if due is None else to_datetime(due)
 
     async def history(self, name: str, limit: int = 50, before: str | None = None) -> list[Execution]:

@@ -70,7 +70,7 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> T
         [_text_of(trigger) for trigger in task.triggers],
         task.lane.value,
         task.origin,
-        None if entry.pause is not None else agenda.next_due(entry),
+        None if entry.pause is not None else agenda.planning.next_due(entry),
         entry.last,
         len(running),
         waiting,
@@ -92,10 +92,10 @@ def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[st
     if not entry.task.enabled:
         return "disabled", ""
     if agenda.paused(entry):
-        return "paused", _why(entry.pause or agenda.pause_state)
+        return "paused", _why(entry.pause or agenda.orders.of_all)
     if retries := list(entry.retries or ()):
         return "retrying", f"attempt {retries[0].attempt} waits for its time"
-    return "ready", agenda.used_up(entry)
+    return "ready", agenda.planning.used_up(entry)
 
 
 def _text_of(trigger: Trigger) -> str:
@@ -113,7 +113,7 @@ def _pause_to_come(entry: Entry, agenda: Agenda) -> str:
     """What runs goes on under a pause; that there is one shows all the same."""
     if not agenda.paused(entry):
         return ""
-    why = _why(entry.pause or agenda.pause_state)
+    why = _why(entry.pause or agenda.orders.of_all)
     return f"paused from then on ({why})" if why else "paused from then on"
 
 

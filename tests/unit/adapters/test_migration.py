@@ -161,7 +161,7 @@ def test_what_a_crash_of_the_second_schema_left_goes_on_where_it_was(second: Pat
     names = {entry.task.name: entry for entry in agenda.entries.values()}
     assert {"tick", "nightly", "listens", "slow"} == set(names)
     assert "holidays" == names["listens"].pause.reason  # type: ignore[union-attr]
-    assert CRASHED.wall + microseconds("2m") == agenda.next_due(names["tick"])
+    assert CRASHED.wall + microseconds("2m") == agenda.planning.next_due(names["tick"])
     assert Status.INTERRUPTED is names["slow"].last.status  # type: ignore[union-attr]
     (save,) = [each for each in decided if isinstance(each, Save)]
     assert [] == [change for change in save.changes if isinstance(change, PutTask)]

@@ -291,7 +291,7 @@ class World:
         return {key: message for key, message in found.items() if message}
 
     def next_fire(self, name: str) -> str | None:
-        due = self.agenda.next_due(self.agenda.entries[self.id_of(name)])
+        due = self.agenda.planning.next_due(self.agenda.entries[self.id_of(name)])
         return None if due is None else told(due)
 
     def in_store(self, name: str) -> list[str]:

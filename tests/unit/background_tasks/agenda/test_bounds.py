@@ -49,7 +49,7 @@ def test_a_trigger_that_is_used_up_says_so_and_its_task_stays(world):
     world.go("1h")
     entry = next(iter(world.agenda.entries.values()))
 
-    assert "it has had its 2 runs (max_runs)" == world.agenda.used_up(entry)
+    assert "it has had its 2 runs (max_runs)" == world.agenda.planning.used_up(entry)
     assert [] == world.removed
 
 
@@ -57,7 +57,7 @@ def test_a_task_that_something_else_can_fire_is_not_used_up(world):
     world.add(Task("tick", nothing, triggers=[PeriodicTrigger("10m", max_runs=1), EventTrigger("door.opened")]))
     world.go("1h")
 
-    assert "" == world.agenda.used_up(next(iter(world.agenda.entries.values())))
+    assert "" == world.agenda.planning.used_up(next(iter(world.agenda.entries.values())))
 
 
 def test_the_count_survives_crashes_and_reboots(world):

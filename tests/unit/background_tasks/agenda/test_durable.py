@@ -147,7 +147,7 @@ def test_nothing_of_a_failed_batch_is_lost(slow):
     slow.add(every("1m", "tick"))
 
     assert slow.agenda.entries[slow.id_of("tick")].pause is not None
-    assert slow.agenda.pause_state is not None
+    assert slow.agenda.orders.of_all is not None
 
 
 def test_one_batch_is_under_way_at_a_time_and_the_next_holds_all_that_came_meanwhile(slow):
@@ -188,7 +188,7 @@ def test_a_later_state_is_not_overwritten_by_an_earlier_one_whose_batch_failed(s
     slow.go("1s")
     slow.crash()
 
-    assert slow.agenda.pause_state is None
+    assert slow.agenda.orders.of_all is None
 
 
 def test_an_end_is_not_overwritten_by_its_start_whose_batch_failed(world):

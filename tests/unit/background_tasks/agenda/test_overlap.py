@@ -275,7 +275,7 @@ def test_a_topic_with_very_many_listeners_is_left_by_each_at_once(world):
         world.agenda.remove(number + 1, world.now)
     world.turn()
 
-    assert {} == world.agenda._topics
+    assert {} == world.agenda._listeners.topics
 
 
 OTHER = ["skip", "queue", "cancel_running"]
