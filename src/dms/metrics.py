@@ -107,6 +107,13 @@ OVERDUE = Instrument(
     "Tasks that have not succeeded within the time that they were expected to: 1 for each.",
     _TASK,
 )
+ABANDONED = Instrument(
+    "dms.task.abandoned",
+    Kind.UP_DOWN_COUNTER,
+    "{run}",
+    "Runs that were given up and go on all the same, by task: each keeps a thread that nobody gets back.",
+    _TASK,
+)
 COMMITS = Instrument("dms.store.commits", Kind.COUNTER, "{commit}", "Transactions that the store has committed.")
 LOOP_LAG = Instrument(
     "dms.event_loop.lag",
@@ -144,8 +151,8 @@ UPTIME = Instrument("process.uptime", Kind.GAUGE, "s", "How long this process ha
 
 INSTRUMENTS = (
     EXECUTIONS, DURATION, TASK_CPU, TASK_MEMORY, LATENESS, WAIT, RUNNING, WAITING, SLOTS, COMMANDS, SOCKETS, REVISION,
-    FINDINGS, OVERDUE, COMMITS, LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS, DESCRIPTORS,
-    UPTIME,
+    FINDINGS, OVERDUE, ABANDONED, COMMITS, LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS,
+    DESCRIPTORS, UPTIME,
 )  # fmt: skip
 """All of them."""
 

@@ -47,3 +47,12 @@ def test_a_task_that_keeps_failing_is_paused_and_what_is_overdue_is_named(nodes:
     assert ("paused", "it failed 3 times in a row") == (told["state"], told["reason"])
     assert 3 == len(node.history("bad"))
     assert {"failures": 3} == node.history("mend")[0]["results"]
+
+
+def test_a_thread_that_was_given_up_takes_no_slot_and_is_a_finding_and_a_figure(nodes: Any) -> None:
+    stuck = {"call": "functions:ignore", "timeout": "100ms", "kill_after": 0}
+    nodes.configure(tasks={"stuck": stuck, "short": {"call": "functions:work"}}, scheduler={"max_running_tasks": 1})
+    node = nodes.start()
+    assert ("abandoned", "success") == (node.run("stuck")["status"], node.run("short")["status"])
+    assert ["stuck"] == findings(node, "abandoned")
+    assert 'dms_task_abandoned{dms_task_name="stuck"} 1' in metrics_of(node)

@@ -11,6 +11,7 @@ A task without durability goes from waiting to running at once.
 from collections.abc import Callable
 from typing import Any
 
+from dms.background_tasks.abandoned import Abandoned
 from dms.background_tasks.alarms import Act, Alarms
 from dms.background_tasks.decision import (
     Accept,
@@ -71,6 +72,7 @@ class Attempts:
         self.turnstiles = Turnstiles(lanes, alarms, ledger, aging_quantum)
         self.holding = Holding(decisions, self._past_gates)
         self.live: dict[str, Attempt] = {}
+        self.abandoned = Abandoned(decisions)
         self._held: list[Attempt] = []
         self._fresh: list[Attempt] = []
         self._counter = 0
@@ -271,7 +273,9 @@ class Attempts:
     def finished(self, execution_id: str, outcome: Outcome, now: Instant) -> None:
         """A function has ended. One that was given up before is not heard any more."""
         attempt = self.live.get(execution_id)
-        if attempt is not None:
+        if attempt is None:
+            self.abandoned.ended(execution_id)
+        else:
             attempt.failed = outcome if isinstance(outcome, Failed) else None
             status, error = _judge(attempt, outcome)
             self.end(attempt, status, now, error, outcome.results)
@@ -384,6 +388,7 @@ class Attempts:
             self._decisions.append(Kill(attempt.id))
             self._alarms.at_boot(now.boot + KILL_PATIENCE, self._patience_over, attempt)
             return
+        self.abandoned.add(attempt)
         self.end(attempt, Status.ABANDONED, now, error=f"{attempt.reason}, and it did not stop when told to")
 
     def cancel_running(self, reason: str, now: Instant) -> None:

@@ -301,6 +301,11 @@ class Scheduler:
         live = {} if self._engine is None else self._engine.agenda.attempts.live.copy()
         return {each.id: each.run_id for each in live.values() if each.task.name == name}
 
+    def abandoned(self) -> Mapping[str, int]:
+        """Runs that were given up and go on all the same (see Status.ABANDONED), by task; waits for nothing, from
+        whatever thread."""
+        return {} if self._engine is None else self._engine.agenda.attempts.abandoned.by_task
+
     def waiting_count(self) -> int:
         """How many runs wait for a slot."""
         engine = self._current()

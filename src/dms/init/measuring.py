@@ -16,6 +16,7 @@ from dms.init import process_usage
 from dms.init.logger import NodeLog
 from dms.instant import SECOND
 from dms.metrics import (
+    ABANDONED,
     COMMITS,
     CPU_TIME,
     DESCRIPTORS,
@@ -97,6 +98,7 @@ def measure(scheduler: Scheduler, live: LiveConfig, store: SqliteStore, health: 
     metrics.observe(COMMITS, lambda: {(): store.commits})
     metrics.observe(FINDINGS, lambda: Tally((finding.code,) for finding in health.findings()))
     metrics.observe(OVERDUE, lambda: {(each.subject,): 1 for each in health.findings() if each.code == "overdue"})
+    metrics.observe(ABANDONED, lambda: {(task,): count for task, count in scheduler.abandoned().items()})
     metrics.observe(LOG_SUPPRESSED, lambda: {(): log.suppressed})
     metrics.observe(LOG_LOST, lambda: {(output,): count for output, count in log.lost.items()})
     _observe_process(metrics)

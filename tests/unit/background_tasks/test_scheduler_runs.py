@@ -185,6 +185,7 @@ def test_a_thread_that_never_ends_is_abandoned_and_its_slot_is_free(gate: Make) 
         assert "abandoned" == end.status
         assert "it ran longer than its timeout of 5ms, and it did not stop when told to" == end.error
         assert 42 == scheduler.run_task("b").wait("5s").results
+        assert {"a": 1} == scheduler.abandoned()
         stuck.open()
 
 
