@@ -7,7 +7,6 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from dms.background_tasks.limits import Limits
 from dms.background_tasks.process_call import check_callable_in_process
 from dms.background_tasks.run import Run
 from dms.background_tasks.task import Program, Task
@@ -59,8 +58,6 @@ def checked_calling(task: Task, target: Any, natural: Calling) -> Calling:
         calling = _wanted_calling(task, target, natural)
     if task.heartbeat_timeout is not None:
         _check_heartbeat(calling)
-    if task.limits is not None:
-        _check_limits(task.limits, calling)
     return calling
 
 
@@ -77,22 +74,6 @@ _KINDS = {"coroutine": "a coroutine function", "thread": "a plain function", "pr
 def _check_heartbeat(calling: Calling) -> None:
     if calling.executor in ("coroutine", "thread") and calling.run_at is None:
         raise InvalidTask("heartbeat_timeout: the function takes no parameter run, so it can give no sign of life")
-
-
-def _check_limits(limits: Limits, calling: Calling) -> None:
-    field, kind = limits.told(), calling.executor
-    if field and kind in _NO_LIMIT:
-        raise InvalidTask(f"limits.{field}: {_NO_LIMIT[kind][field]}; give the task executor: process")
-
-
-_NO_LIMIT = {
-    kind: {
-        "memory": f"a {kind} shares its memory with all others",
-        "cpu_time": f"no {kind} can be ended by force, so its processor time is counted and not limited",
-        "output": f"what a {kind} prints is its program's own output",
-    }
-    for kind in ("coroutine", "thread")
-}
 
 
 def find_function(reference: str) -> Any:

@@ -61,9 +61,11 @@ class Limits(msgspec.Struct, frozen=True):
         """The processor time, in seconds."""
         return None if self.cpu_time is None else microseconds(self.cpu_time) // 1_000_000
 
-    def told(self) -> str:
-        """The first that is set; empty where none is."""
-        return next((field for field in ("memory", "cpu_time", "output") if getattr(self, field) is not None), "")
+    def check_process(self) -> None:
+        """InvalidTask where there is a limit, for what has no process of its own to keep it."""
+        for field, why in _WHY_NOT.items():
+            if getattr(self, field) is not None:
+                raise InvalidTask(f"limits.{field}: {why}; give the task executor: process")
 
     def met(self, status: int, cpu: int | None, memory: int | None, said: str) -> tuple[str, str] | None:
         """Which limit a process met that has failed, and that in words; None where it met none. `status` is its exit
@@ -85,6 +87,12 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 NO_LIMITS = Limits()
+
+_WHY_NOT = {
+    "memory": "a thread or coroutine shares its memory with all others",
+    "cpu_time": "no thread or coroutine can be ended by force, so its processor time is counted and not limited",
+    "output": "what a thread or coroutine prints is its program's own output",
+}
 
 
 def _size(given: int | str, field: str) -> int:

@@ -346,6 +346,8 @@ class Task(_Called, kw_only=True, eq=False):
     def _check_running(self) -> None:
         if self.limits is not None and not isinstance(self.limits, Limits):
             raise InvalidTask(f"limits: {self.limits!r} is not a Limits")
+        if self.limits is not None and not self.killable:
+            self.limits.check_process()
         if self.executor is not None and self.executor not in EXECUTORS:
             raise InvalidTask(f"executor: {self.executor!r} is not one of {', '.join(EXECUTORS)}")
 

@@ -76,7 +76,7 @@ def test_a_task_has_its_limits(declare: Declare) -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ("call: 'os:getpid', limits: {memory: 64MB}", "limits.memory: a thread shares its memory with all others"),
+        ("call: 'os:getpid', limits: {memory: 64MB}", "limits.memory: a thread or coroutine shares its memory"),
         ("run: [x], limits: {memory: much}", "limits.memory: 'much' is not a size such as 500kB, 64MB or 2GiB"),
         ("run: [x], limits: {cpu_time: 1500ms}", "limits.cpu_time: the system counts whole seconds"),
         ("run: [x], limits: {output: 0}", "limits.output: 0 is not a size"),
