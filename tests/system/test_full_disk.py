@@ -48,9 +48,12 @@ def test_a_full_disk_holds_what_must_be_kept_and_nothing_else(node: Any) -> None
     node.wait_for(lambda line: "durable tasks wait until it works again" in line["event"])
     assert "degraded" == node.ask("node.status")["state"]
     assert "success" == node.run("free")["status"]
+    node.ask("task.logs", name="free")  # by now what it said was tried to be kept
+    assert "run_logs" in {finding["code"] for finding in node.ask("node.status")["findings"]}
     (node.disk / "filler").unlink()
     out, _ = waiting.communicate(timeout=20)
     assert (0, True) == (waiting.returncode, b'"success"' in out)
+    assert ["start", "end"] == [line["text"] for line in node.ask("task.logs", name="kept")["lines"]]
     assert "well" == node.ask("node.status")["state"]
     assert ["success", "success"] == [execution["status"] for execution in node.history("kept")]
     assert 0 == node.stop()

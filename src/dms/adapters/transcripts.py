@@ -18,6 +18,7 @@ from dms.adapters.transcript_reading import read_books
 from dms.background_tasks.run import CURRENT_RUN
 from dms.background_tasks.transcript import Page, Unfollow, Wanted
 from dms.clock import SystemClock
+from dms.errors import StoreError
 from dms.instant import Clock
 
 GATHERED = 0.05
@@ -67,7 +68,7 @@ class FileTranscripts:
         self._waiting: dict[_Transcript, None] = {}
         self._followers: dict[object, tuple[str, Callable[[], None]]] = {}
         self._lock, self._files = Lock(), Lock()
-        self._news, self._closed = Event(), False
+        self._news, self._closing = Event(), Event()
         self._sizes: dict[str, int] | None = None
         self._failing = False
         self._thread: Thread | None = None
@@ -82,10 +83,16 @@ class FileTranscripts:
         logging.getLogger().addHandler(self._handler)
 
     def read(self, wanted: Wanted) -> Page:
-        """Lines that were added before. InvalidInput where the cursor is none. This waits for the disk."""
+        """Lines that were added before. InvalidInput where the cursor is none, StoreError where the files can't be
+        read. This waits for the disk."""
         self.write()
         is_name = _NAME(wanted.task)  # it leads to no other folder
-        return read_books(books_in(self._folder / wanted.task) if is_name else [], wanted)
+        try:
+            return read_books(books_in(self._folder / wanted.task) if is_name else [], wanted)
+        except OSError as error:
+            raise StoreError(
+                f"{error.filename} can't be read: {error.strerror}; check who owns it, and its disk"
+            ) from None
 
     def follow(self, task: str, wake: Callable[[], None]) -> Unfollow:
         """Call `wake`, from whatever thread, when there are new lines of a task; what is given back ends it."""
@@ -120,7 +127,8 @@ class FileTranscripts:
         """Write what has come, and hear nothing more; a disk that hangs is waited for a moment only."""
         logging.getLogger().removeHandler(self._handler)
         with self._lock:
-            self._closed, thread = True, self._thread
+            self._closing.set()
+            thread = self._thread
         if thread is not None:
             self._news.set()
             thread.join(LAST_WRITE)
@@ -135,17 +143,16 @@ class FileTranscripts:
         """It has lines that wait to be written."""
         with self._lock:
             self._waiting[transcript] = None
-            if self._thread is None and not self._closed:
+            if self._thread is None and not self._closing.is_set():
                 self._thread = Thread(target=self._serve, name="dms-transcripts", daemon=True)
                 self._thread.start()
         self._news.set()
 
     def _serve(self) -> None:
-        stop = Event()
-        while not self._closed:
+        while not self._closing.is_set():
             self._news.wait()
             self._news.clear()
-            stop.wait(GATHERED)
+            self._closing.wait(GATHERED)
             self.write()
 
     def write(self, only: "_Transcript | None" = None) -> None:
@@ -171,14 +178,17 @@ class FileTranscripts:
             if bounds.execution:
                 writer.write(lines, bounds.execution)
         except OSError as error:
-            self._failing = True
-            self._troubled(error)
+            self._trouble(error)
         else:
-            if self._failing:
-                self._failing = False
-                self._troubled(None)
+            self._trouble(None)
         if self._sizes is not None:
             self._sizes[transcript.task] = self._sizes.get(transcript.task, 0) + writer.grown - before
+
+    def _trouble(self, error: OSError | None) -> None:
+        """Tell it once, and once that it is over."""
+        if self._failing != (error is not None):
+            self._failing = error is not None
+            self._troubled(error)
 
     def _wake(self, tasks: Iterable[str]) -> None:
         with self._lock:

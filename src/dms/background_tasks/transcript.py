@@ -66,7 +66,8 @@ class Transcripts(Protocol):
         ...
 
     def read(self, wanted: Wanted) -> Page:
-        """Lines that were added before. InvalidInput where the cursor is none. This waits for the disk."""
+        """Lines that were added before. InvalidInput where the cursor is none, StoreError where they can't be read.
+        This waits for the disk."""
         ...
 
     def follow(self, task: str, wake: Callable[[], None]) -> Unfollow:

@@ -2,17 +2,20 @@
 
 import logging
 import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dms import Program, Scheduler, SqliteStore, Task
 from dms.adapters.transcripts import MOST_WAITING, Bounds, FileTranscripts
 from dms.background_tasks.transcript import Transcript, TranscriptLine, Wanted
-from dms.errors import InvalidInput
+from dms.errors import InvalidInput, StoreError
 from dms.instant import Instant
 
 PATIENCE = 10
@@ -261,6 +264,49 @@ def test_who_reads_too_slowly_is_told_how_many_lines_went_meanwhile(kept: Kept) 
     assert lines[0].number - page.lines[-1].number - 1 == lines[0].dropped > 0
 
 
+@given(data=st.data())
+def test_however_it_is_read_each_line_comes_once_or_is_counted_as_missing(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kept = Kept(tmp_path_factory.mktemp("runs"))
+    kept.bounds = Bounds(execution=data.draw(st.sampled_from([600, 3_000, 1_000_000])))
+    writing: dict[str, Transcript] = {}
+    said: Counter[str] = Counter()
+    heard: dict[str, list[TranscriptLine]] = defaultdict(list)
+    cursor, ended = "0-0:0", set[str]()
+
+    def read(limit: int) -> bool:
+        nonlocal cursor
+        page = kept.all.read(Wanted("backup", cursor=cursor, limit=limit, live=set(writing) - ended))
+        cursor = page.cursor
+        for line in page.lines:
+            heard[line.execution].append(line)
+        return page.more
+
+    for _ in range(data.draw(st.integers(1, 12))):
+        match data.draw(st.sampled_from(["begin", "say", "say", "read", "end"])):
+            case "begin":
+                name = f"1-{len(writing) + 1}"
+                writing[name] = kept.all.open("backup", name, name)
+            case "say" if set(writing) - ended:
+                name = data.draw(st.sampled_from(sorted(set(writing) - ended)))
+                texts = [f"{name} {said[name] + n}" for n in range(data.draw(st.integers(1, 30)))]
+                writing[name].add("stdout", texts, {})
+                said[name] += len(texts)
+            case "read":
+                read(data.draw(st.integers(1, 40)))
+            case "end" if set(writing) - ended:
+                ended.add(data.draw(st.sampled_from(sorted(set(writing) - ended))))
+    while read(1000):
+        pass
+    for name, count in said.items():
+        numbers = [line.number for line in heard[name]]
+        assert sorted(set(numbers)) == numbers
+        assert count == len(numbers) + sum(line.dropped for line in heard[name])
+        assert [f"{name} {number - 1}" for number in numbers] == [line.text for line in heard[name]]
+    kept.all.close()
+
+
 @pytest.mark.parametrize("cursor", ["", "1-1", "1-1:", "x", "1-1:2,", "1-1:٣", "1-1:2;3", "9" * 5000])
 def test_what_is_no_cursor_is_refused(kept: Kept, cursor: str) -> None:
     with pytest.raises(InvalidInput, match=r"^from: .* is not a cursor"):
@@ -299,10 +345,20 @@ def test_whoever_follows_is_woken_by_new_lines_of_that_task(kept: Kept) -> None:
 def test_a_disk_that_takes_nothing_is_told_and_stops_nobody(kept: Kept) -> None:
     kept.folder.parent.joinpath("runs").write_text("in the way")
     growing = kept.said("1-1", "lost")
+    growing.add("stdout", ["lost too"], {})
+    kept.all.write()
     kept.folder.unlink()
     growing.add("stdout", ["kept"], {})
-    assert [("kept", 1)] == [(line.text, line.dropped) for line in kept.lines()]
+    assert [("kept", 2)] == [(line.text, line.dropped) for line in kept.lines()]
     assert [True, False] == [error is not None for error in kept.troubles]
+
+
+def test_files_that_can_not_be_read_are_told(kept: Kept) -> None:
+    kept.said("1-1", "one")
+    (kept.folder / "backup" / "1-1_1-1.log").unlink()
+    (kept.folder / "backup" / "1-1_1-1.log").mkdir()
+    with pytest.raises(StoreError, match="can't be read: Is a directory"):
+        kept.lines()
 
 
 def test_the_same_id_of_another_process_begins_anew(kept: Kept) -> None:
