@@ -13,6 +13,7 @@ from dms.background_tasks.agenda import Agenda
 from dms.background_tasks.decision import (
     Accept,
     Alert,
+    AskGate,
     Attempt,
     Cancel,
     Decision,
@@ -73,6 +74,7 @@ class World:
         self.stored, self.boot_id, self._options = stored, boot_id, agenda
         self.disk = "quick"
         self.busy: set[str] = set()
+        self.open_gates: set[str] = set()
         self._next_id = 0
         self._ids: dict[str, int] = {}
         self.begun: list[Begun] = []
@@ -231,6 +233,8 @@ class World:
         while decisions := self.agenda.advance(self.now):
             for decision in decisions:
                 self._carry_out(decision)
+                if isinstance(decision, AskGate) and decision.gate in self.open_gates:
+                    self.agenda.observe({decision.gate: True}, self.now)
             while self.unsaved and self.disk == "quick":
                 self._write()
 

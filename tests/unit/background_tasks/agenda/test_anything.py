@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.decision import Cancelled, Failed, Succeeded
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Lane, Status, Task
@@ -30,6 +31,9 @@ def nothing():
     pass
 
 
+KEYS = [Concurrency("one"), Concurrency("two", 2, rate="4/m"), Concurrency("paced", rate="2/m")]
+TOO_LONG = "waited longer than its catch_up_window"
+
 policies = st.fixed_dictionaries(
     {
         "overlap": st.sampled_from(["skip", "queue", "cancel_running", "allow"]),
@@ -39,6 +43,9 @@ policies = st.fixed_dictionaries(
         "max_retries": st.integers(0, 2),
         "timeout": st.sampled_from([None, "5m"]),
         "heartbeat_timeout": st.sampled_from([None, "3m"]),
+        "concurrency": st.sampled_from([None, None, *KEYS]),
+        "hold_until": st.sampled_from([(), (), ("network",)]),
+        "catch_up_window": st.sampled_from([None, None, "20m"]),
     }
 )
 outcomes = st.sampled_from([Succeeded("done"), Failed("no"), Cancelled()])
@@ -185,6 +192,12 @@ class Anything(RuleBasedStateMachine):
     def resume(self, data):
         self.world.resume(data.draw(st.sampled_from([None, *sorted(self.tasks)])))
 
+    @rule(is_open=st.booleans())
+    def tell_of_gate(self, is_open):
+        self.world.open_gates = {"network"} if is_open else set()
+        self.world.agenda.observe({"network": is_open}, self.world.now)
+        self.world.turn()
+
     @rule(speed=st.sampled_from(["slow", "quick"]))
     @precondition(lambda self: not self.world.unsaved)
     def change_disk(self, speed):
@@ -261,10 +274,14 @@ class Anything(RuleBasedStateMachine):
             self._forget(name)
 
     def _accounted(self, name):
-        """The fires of a task by time that were started, wait, or are counted as skipped."""
+        """The fires of a task by time that were started, wait, or are counted as skipped; one that waited for too long
+        was taken on, and then skipped."""
         world = self.world
         entry = world.agenda.entries.get(world.id_of(name))
         fired = {e.id for e in world.store._executions.values() if e.task == name and e.cause in FIRED_BY_TIME}
+        late = {e.id for e in world.store._executions.values() if e.error == TOO_LONG}
+        late |= {e.id for e in world.ended if e.error == TOO_LONG}
+        late |= {e.id for batch in self._batches() for e in batch.executions.values() if e.error == TOO_LONG}
         fired |= {a.id for a in world.agenda.attempts.live.values() if a.task.name == name and a.cause in FIRED_BY_TIME}
         fired |= {e.id for e in world.ended if e.task == name and e.cause in FIRED_BY_TIME}
         fired |= {
@@ -273,7 +290,7 @@ class Anything(RuleBasedStateMachine):
             for e in batch.executions.values()
             if e.task == name and e.cause in FIRED_BY_TIME
         }
-        return len(fired) + sum(entry.skipped.values()) if entry else len(fired)
+        return len(fired - late) + sum(entry.skipped.values()) if entry else len(fired)
 
     def _batches(self):
         ledger = self.world.agenda._ledger
@@ -294,6 +311,21 @@ class Anything(RuleBasedStateMachine):
         if not agenda._ledger.failing:
             assert not (agenda.attempts.running_count() < self.slots and agenda.attempts.waiting())
         assert {a.id for a in taken if a.status is Status.RUNNING} <= set(self.world.running)
+
+    @invariant()
+    def keys_are_kept_and_used(self):
+        """Of a key no more run than its limit, and who was called waits for a slot."""
+        attempts = [a for a in self.world.agenda.attempts.live.values() if a.task.concurrency is not None]
+        for key in KEYS:
+            runs = [a for a in attempts if a.task.concurrency == key and a.status is not Status.WAITING]
+            assert key.limit is None or len(runs) <= key.limit
+        turnstiles = self.world.agenda.attempts.turnstiles._by_key.values()
+        assert all(turnstile.called <= set(attempts) for turnstile in turnstiles)
+
+    @invariant()
+    def nothing_waits_at_an_open_gate(self):
+        for attempt in self.world.agenda.attempts.live.values():
+            assert not (self.world.open_gates and self.world.agenda.attempts.holding.holds(attempt))
 
     @invariant()
     def every_attempt_is_somewhere(self):
@@ -364,6 +396,7 @@ class Anything(RuleBasedStateMachine):
         for name in (None, *self.tasks):
             world.resume(name)
         world.busy.clear()
+        self.tell_of_gate(is_open=True)
         for attempt in list(world.running.values()):
             world._finish(attempt, Succeeded())
         world.turn()
