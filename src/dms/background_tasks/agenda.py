@@ -33,7 +33,7 @@ from dms.background_tasks.ledger import Ledger
 from dms.background_tasks.listeners import Listeners
 from dms.background_tasks.missed import has_waited_too_long, held, outlived, why_not_all, why_too_late
 from dms.background_tasks.orders import Orders
-from dms.background_tasks.overlap import may_queue, overtakes, why_busy
+from dms.background_tasks.overlap import may_queue, overtaken_by, why_busy
 from dms.background_tasks.planning import Planning
 from dms.background_tasks.ready import Slots
 from dms.background_tasks.recovery import Memory
@@ -369,7 +369,7 @@ class Agenda:
             last = labels[0] - 1 if labels else came[-1]
             left_out = Skipped("", min(first, last), last, count - len(labels), now.wall)
             self._books.skip(entry, self._left_out(entry, pauses, came[-1], left_out, now))
-        if labels and self.orders.skips(entry, labels[0], now):
+        if labels and entry.skip_next is not None and self.orders.skips(entry, labels[0], now):
             labels = labels[1:]
         for label in labels:
             cause = "schedule" if self._on_time(label, now) else "catch_up"
@@ -502,21 +502,13 @@ class Agenda:
         """A run is wanted: let it wait for a slot, or do what the overlap policy says where the task is busy. Whether
         it was taken on."""
         task = entry.task
-        taken_on = queue_anyway or (may_queue(entry) if overlap is None else overlap is not Overlap.SKIP)
-        if entry.active >= task.max_instances and not taken_on:
-            why = why_busy(task, self.attempts.waits_for(entry))
-            self._books.skip(entry, Skipped("overlap", due, due, 1, now.wall, why))
-            if ticket is not None:
-                self._decisions.append(Refuse(ticket, why))
+        is_busy = entry.active >= task.max_instances and not queue_anyway
+        if is_busy and self._leaves_out(entry, due, overlap, ticket, now):
             return False
         if entry.skips is not None:
             entry.skips.end_stretch()
         superseded = tuple(entry.retries) if entry.retries and task.retry_policy.supersede else ()
-        overtaken = (
-            (*(entry.attempts or ()), *entry.queued())
-            if entry.active and overtakes(entry, queue_anyway, overlap)
-            else ()
-        )
+        overtaken = overtaken_by(entry, overlap) if entry.active and not queue_anyway else ()
         attempt = Attempt(entry, self.attempts.next_id(), due, cause, event, ticket)
         self.attempts.admit(entry, attempt, now, beside=overlap is Overlap.ALLOW)
         for retry in superseded:
@@ -525,6 +517,17 @@ class Agenda:
             self.attempts.cancel(other, Status.CANCELLED, "overtaken by the next fire", now)
         if ticket is not None:
             self.attempts.accept(Accept(ticket, attempt.execution()), entry)
+        return True
+
+    def _leaves_out(self, entry: Entry, due: int, overlap: Overlap | None, ticket: Any, now: Instant) -> bool:
+        """Whether the policy of a busy task, or the `overlap` that somebody wants for once, leaves the fire out; it is
+        counted then."""
+        if may_queue(entry) if overlap is None else overlap is not Overlap.SKIP:
+            return False
+        why = why_busy(entry.task, self.attempts.waits_for(entry))
+        self._books.skip(entry, Skipped("overlap", due, due, 1, now.wall, why))
+        if ticket is not None:
+            self._decisions.append(Refuse(ticket, why))
         return True
 
     def save_state(self, execution_id: str, packed: bytes | None, ticket: Any, now: Instant) -> None:

@@ -1,5 +1,6 @@
 """A fire while the task still runs: what its overlap policy says. Pure."""
 
+from dms.background_tasks.decision import Attempt
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.task import Overlap, Task
 from dms.errors import InvalidInput
@@ -12,9 +13,11 @@ def may_queue(entry: Entry) -> bool:
     return entry.task.overlap is Overlap.CANCEL_RUNNING
 
 
-def overtakes(entry: Entry, queue_anyway: bool, told: Overlap | None) -> bool:
-    """Whether another fire of it ends what runs and waits; `told` is what somebody wants instead of its policy."""
-    return (told or entry.task.overlap) is Overlap.CANCEL_RUNNING and not queue_anyway and entry.active > 0
+def overtaken_by(entry: Entry, told: Overlap | None) -> tuple[Attempt, ...]:
+    """What runs and waits of a task that another fire ends; `told` is what somebody wants instead of its policy."""
+    if (told or entry.task.overlap) is not Overlap.CANCEL_RUNNING:
+        return ()
+    return (*(entry.attempts or ()), *entry.queued())
 
 
 def told_overlap(given: Overlap | str | None) -> Overlap | None:
