@@ -159,3 +159,7 @@ def until_there(path: str) -> None:
 def print_for_ever() -> None:
     while True:
         print("more and more")
+
+
+async def hold_the_loop(sign: str) -> None:
+    sleep_with_nobody_to_ask(sign)

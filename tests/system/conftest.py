@@ -94,6 +94,13 @@ def stay(run):
     ignore(run)
 
 
+def leave_a_daemon():
+    """Start what makes a session of its own, and outlives the node."""
+    import subprocess
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(["sleep", "60"], stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True).pid
+
+
 def leave_a_thread(run):
     """Start a thread that holds the interpreter at its end."""
     threading.Thread(target=ignore, args=(run,), name="theirs", daemon=False).start()

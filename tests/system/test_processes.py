@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 from typing import Any
 
 import pytest
@@ -33,3 +34,30 @@ def test_none_outlives_its_node(nodes: Any, how: str) -> None:
     getattr(node, how)()
     assert [process] == select.select([process], [], [], PATIENCE)[0]
     os.close(process)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"run": ["sh", "-c", "setsid sleep 60 > /dev/null 2>&1 & echo $!"]},
+        {"call": "functions:leave_a_daemon"},
+        {"call": "functions:leave_a_daemon", "executor": "process"},
+    ],
+)
+def test_what_outlives_the_node_holds_neither_its_port_nor_its_files(nodes: Any, task: Any) -> None:
+    """tsl0922/ttyd#162: a child kept the server's socket, and the next server could not have its port."""
+    nodes.configure(tasks={"leave": task})
+    node = nodes.start()
+    port = node.ask("config.get", key="rest.port")["value"] or door_of(node).rpartition(":")[2].rstrip("/")
+    results = node.run("leave")["results"]
+    daemon = int(results["output"] if isinstance(results, dict) else results)
+    try:
+        assert {"0", "1", "2"} == set(os.listdir(f"/proc/{daemon}/fd"))
+        node.stop()
+        assert door_of(nodes.start("--set", f"rest.port={port}")).rstrip("/").endswith(f":{port}")
+    finally:
+        os.kill(daemon, signal.SIGKILL)
+
+
+def door_of(node: Any) -> str:
+    return str(next(door for door in node.ask("node.status")["doors"] if door.startswith("http")))

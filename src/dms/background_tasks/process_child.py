@@ -17,6 +17,8 @@ import os
 import pickle
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from threading import Lock, Timer, main_thread
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, ModuleType
@@ -88,12 +90,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 class Conduct:
-    """One call, from its beginning to its end. TERM asks it to end: a function that has its run sees `run.cancelled`
-    and gets `patience` seconds, any other is interrupted at once, by an exception; a coroutine is cancelled."""
+    """One call, from its beginning to its end. TERM asks it to end: a function that has its run sees `run.cancelled`, a
+    coroutine is cancelled, and either gets `patience` seconds; then, and any other at once, it is interrupted by an
+    exception."""
 
     def __init__(self, channel: Channel, run: Any, patience: float) -> None:
         self._channel, self._run, self._patience = channel, run, patience
         self._told = False
+        self._cancel: Callable[[], Any] | None = None
 
     def call(self, written: bytes, coroutine: bool) -> tuple[Any, ...]:
         """Call it, and what is to be told of its end."""
@@ -110,10 +114,13 @@ class Conduct:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _end(self, number: int, frame: Any) -> None:
-        if self._told or self._run is None:
+        if self._told or not (self._run or self._cancel):
             raise Cancelled(128 + number)
         self._told = True
-        self._run.cancel()
+        if self._run is not None:
+            self._run.cancel()
+        if self._cancel is not None:
+            self._cancel()
         main = main_thread().ident or 0
         again = Timer(self._patience, signal.pthread_kill, (main, signal.SIGTERM))
         again.daemon = True
@@ -125,16 +132,10 @@ class Conduct:
         async def steps() -> Any:
             task = asyncio.current_task()
             assert task is not None
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._cancel, task)
+            self._cancel = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
             return await function(*args, **kwargs)
 
         return asyncio.run(steps())
-
-    def _cancel(self, task: Any) -> None:
-        self._told = True
-        if self._run is not None:
-            self._run.cancel()
-        task.cancel()
 
     def _gave(self, results: Any) -> tuple[Any, ...]:
         if isinstance(results, CoroutineType):

@@ -185,7 +185,13 @@ def test_a_function_that_looks_at_its_run_ends_in_order(scheduler: Scheduler, tm
 
 
 @pytest.mark.parametrize(
-    "function", [in_processes.sleep_with_nobody_to_ask, in_processes.wait_for_ever, in_processes.ignores_its_run]
+    "function",
+    [
+        in_processes.sleep_with_nobody_to_ask,
+        in_processes.wait_for_ever,
+        in_processes.ignores_its_run,
+        in_processes.hold_the_loop,
+    ],
 )
 def test_any_other_is_interrupted_by_an_exception_and_tidies_up(
     scheduler: Scheduler, tmp_path: Path, function: Any
