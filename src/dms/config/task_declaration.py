@@ -442,7 +442,10 @@ class TaskDeclaration(Section, frozen=True):
     catch_up_window: Annotated[
         timedelta | None,
         Setting(
-            "How late a missed fire is still worth running.", why="Unset: never too late.", example="1h", applies=_NEXT
+            "How late a fire is still worth starting, be it missed or kept waiting.",
+            why="Unset: never too late.",
+            example="1h",
+            applies=_NEXT,
         ),
     ]
     durability: Annotated[
