@@ -163,3 +163,13 @@ def print_for_ever() -> None:
 
 async def hold_the_loop(sign: str) -> None:
     sleep_with_nobody_to_ask(sign)
+
+
+def hold_memory(run: Run) -> None:
+    """Take what there is, so that no thread can begin."""
+    held = []
+    while True:
+        try:
+            held.append(bytearray(500_000))
+        except MemoryError:
+            time.sleep(60)

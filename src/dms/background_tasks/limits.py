@@ -18,7 +18,15 @@ _LAUNCHER = 16_000_000
 _SIGXCPU, _SIGKILL = 24, 9
 _OF_A_SHELL = 128
 
-_WORDS = ("memoryerror", "cannot allocate memory", "out of memory", "bad_alloc", "failed to allocate")
+_WORDS = (
+    "memoryerror",
+    "cannot allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "failed to allocate",
+    "cannot map",
+    "failed to map",
+)
 """What programs say that get no more memory."""
 
 

@@ -124,7 +124,10 @@ class Conduct:
         main = main_thread().ident or 0
         again = Timer(self._patience, signal.pthread_kill, (main, signal.SIGTERM))
         again.daemon = True
-        again.start()
+        try:
+            again.start()
+        except RuntimeError:  # no memory for a thread: nobody could interrupt it later
+            raise Cancelled(128 + number) from None
 
     def _await(self, function: Any, args: Any, kwargs: Any) -> Any:
         import asyncio

@@ -119,6 +119,17 @@ def test_a_limit_of_memory_holds_for_what_a_program_starts_too(scheduler: Schedu
     assert "it met its memory limit of 100MB; exit status 1: MemoryError" == end.error
 
 
+@pytest.mark.parametrize("memory", ["1MB", "3MB"])
+def test_with_too_little_memory_to_start_it_says_so(scheduler: Scheduler, memory: str) -> None:
+    end = ended(scheduler, Limits(memory=memory), in_processes.add, 1)
+    assert f"it met its memory limit of {memory}; " in str(end.error)
+
+
+def test_with_too_little_memory_for_a_second_thread_it_is_interrupted_at_once(scheduler: Scheduler) -> None:
+    end = ended(scheduler, Limits(memory="64MB"), in_processes.hold_memory, timeout="2s", kill_after="1m")
+    assert ("timed_out", True) == (end.status, (end.took or 0) < 20_000_000)
+
+
 def test_a_failure_that_has_nothing_to_do_with_memory_does_not_name_it(scheduler: Scheduler) -> None:
     end = ended(scheduler, Limits("100MB", "9s", "1MB"), shell("echo the door is shut; exit 3"))
     assert "exit status 3: the door is shut" == end.error
