@@ -37,8 +37,11 @@ triggers = st.one_of(
     st.builds(OneTimeTrigger, durations),
     st.builds(OneTimeTrigger, at=st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))),
 )  # fmt: skip
+processes = st.fixed_dictionaries(
+    {"executor": st.just("process"), "limits": st.sampled_from([Limits("64MB", "30s", "1kB"), Limits(cpu_time=1)])}
+)
 tasks = st.builds(
-    Task,
+    lambda *given, how, **fields: Task(*given, **fields, **how),
     st.just("job"),
     st.just(nothing),
     st.lists(st.one_of(st.integers(-(2**53), 2**53), st.text(), st.none(), st.booleans()), max_size=3),
@@ -50,13 +53,13 @@ tasks = st.builds(
     priority=st.integers(-1000, 1000),
     timeout=st.none() | durations,
     heartbeat_timeout=st.sampled_from([None, timedelta(microseconds=500)]),  # shorter than any timeout
-    executor=st.sampled_from([None, "process", "thread"]),
-    limits=st.sampled_from([None, Limits("64MB", "30s", "1kB"), Limits(cpu_time=1)]),
+    how=st.sampled_from([{}, {"executor": "process"}, {"executor": "thread"}]) | processes,
     kill_after=durations,
     overlap=st.sampled_from(["skip", "queue", "cancel_running", "allow"]),
     catch_up=st.sampled_from(["one", "all", "none"]),
     catch_up_window=st.none() | durations,
     durability=st.sampled_from([None, "none", "at_most_once", "at_least_once"]),
+    hold_until=st.lists(st.sampled_from(["network", "paper"]), max_size=2),
     concurrency=st.none() | st.builds(Concurrency, st.just("disk"), st.integers(1, 9), st.sampled_from([None, "5/m"])),
     lane=st.sampled_from(["user", "node"]),
     origin=st.sampled_from(["code", "declared"]),
@@ -72,14 +75,10 @@ def test_a_task_comes_back_from_its_definition_as_it_was(task):
     assert list(task.triggers) == list(again.triggers)
     assert (task.timeout, task.kill_after, task.retry_policy) == (again.timeout, again.kill_after, again.retry_policy)
     assert (list(task.args), dict(task.kwargs)) == (list(again.args), dict(again.kwargs))
-    assert task.concurrency == again.concurrency
+    assert (task.concurrency, task.hold_until) == (again.concurrency, again.hold_until)
 
 
-def test_a_task_without_what_came_later_is_kept_as_it_was_before_that():
-    assert "concurrency" not in definition(Task("job", nothing))
-
-
-@pytest.mark.parametrize("field", ["concurrency", "heartbeat_timeout", "executor", "limits"])
+@pytest.mark.parametrize("field", ["concurrency", "hold_until", "heartbeat_timeout", "executor", "limits"])
 def test_what_came_later_is_kept_only_where_it_says_something_so_that_no_kept_definition_is_another(field):
     assert field not in definition(Task("job", nothing))
 
