@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dms.background_tasks.exclusion import Calendar as Calendar
     from dms.background_tasks.handle import Handle as Handle
     from dms.background_tasks.limits import Limits as Limits
+    from dms.background_tasks.recording import Recording as Recording
+    from dms.background_tasks.replaying import replay as replay
     from dms.background_tasks.retry import Backoff as Backoff
     from dms.background_tasks.retry import GiveUp as GiveUp
     from dms.background_tasks.retry import RetryLater as RetryLater
@@ -76,6 +78,8 @@ _ROOMS = {
     "dms.background_tasks.limits": ("Limits",),
     "dms.background_tasks.exclusion": ("Calendar",),
     "dms.background_tasks.handle": ("Handle",),
+    "dms.background_tasks.recording": ("Recording",),
+    "dms.background_tasks.replaying": ("replay",),
     "dms.background_tasks.retry": ("Backoff", "GiveUp", "RetryLater", "RetryPolicy"),
     "dms.background_tasks.run": ("Progress", "Run"),
     "dms.background_tasks.scheduler": ("Scheduler",),

@@ -70,3 +70,14 @@ def test_what_is_to_come_is_drawn_and_told_to_programs(nodes: Any) -> None:
     assert "tick is left out: it comes " in "\n".join(drawn)
     told = json.loads(said(node, "task", "preview", "report", "--days", "7", "--json"))
     assert [("report", 7)] == [(each["task"], each["runs"]) for each in told["tasks"]]
+
+
+def test_a_killed_nodes_decisions_are_decided_once_more(nodes: Any) -> None:
+    nodes.configure(tasks=TASKS, scheduler={"record_size": 1})
+    node = nodes.start()
+    node.run("work")
+    node.kill()
+    nodes.start().run("work")
+    for file in ("decisions.jsonl.1", "decisions.jsonl"):
+        told = json.loads(said(nodes.last, "task", "replay", str(nodes.data_dir / file), "--json"))
+        assert (None, True) == (told["difference"], told["decisions"] > 5)

@@ -164,7 +164,8 @@ class Agenda:
     def follow(self, other: "Agenda", now: Instant) -> None:
         """Be as another agenda is, but for its tasks: begun when it was, with the same calendars, and held back as a
         whole where it is."""
-        self._began, self.planning.exclusion = other._began, other.planning.exclusion
+        self._began, self._spread = other._began, other._spread
+        self.planning.exclusion = other.planning.exclusion
         of_all = other.orders.of_all
         if of_all is not None:
             self.pause(None, of_all.until, of_all.reason, now)

@@ -1,5 +1,6 @@
 """How far a calendar has come, in wall time: its mark, and what a clock that is set does to it. Pure."""
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dms.background_tasks.asked_calendar import AskedCalendar
@@ -104,7 +105,7 @@ class CalendarTimetable(Timetable):
         """A third party's fault is told where it happens only."""
         twin = super().copied(owner)
         if isinstance(self.fires, AskedCalendar):
-            twin.fires = AskedCalendar(self.fires.next_time, self.fires.zone)  # type: ignore[attr-defined]
+            twin.fires = copy(self.fires)  # type: ignore[attr-defined]
         return twin
 
     @property

@@ -38,6 +38,7 @@ from dms.background_tasks.inbox import Inbox
 from dms.background_tasks.loop_thread import LoopThread, in_thread
 from dms.background_tasks.overlap import told_overlap
 from dms.background_tasks.preview import Preview, leave_out, preview_of
+from dms.background_tasks.recording import Recording
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.rehearsal import Rehearsal
@@ -45,7 +46,7 @@ from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Duration, changed_settings, check_quarantine, usual_settings
-from dms.background_tasks.store import ExecutionStore
+from dms.background_tasks.store import ExecutionStore, Stored
 from dms.background_tasks.task import Execution, Overlap, Status, Task, check_gate_name
 from dms.background_tasks.third_party import ThirdParty
 from dms.background_tasks.transcript import Transcripts
@@ -77,8 +78,8 @@ class Scheduler:
     by name: functions that say whether they are open, or objects that tell it by themselves (`connect`, `disconnect`).
     A task that was running in each of the last `quarantine_after` crashes (0: any number) is held back until somebody
     resumes or runs it. What was missed before the start is spread over `catch_up_spread`. `calendars` are those that
-    triggers may name in their `exclude`. `transcripts` (`dms.FileTranscripts`) keeps what runs log and print. `host` is
-    what a node adds.
+    triggers may name in their `exclude`. `transcripts` (`dms.FileTranscripts`) keeps what runs log and print, `record`
+    (`dms.Recording`) what is decided. `host` is what a node adds.
     Methods may be called from any thread and never block, unless they say so; an answer to another thread waits, a
     second at most, until what was asked for before it is done.
     """
@@ -99,12 +100,13 @@ class Scheduler:
         gates: Mapping[str, Gate] | None = None,
         transcripts: Transcripts | None = None,
         calendars: Mapping[str, Calendar] | None = None,
+        record: Recording | None = None,
         host: Host | None = None,
     ) -> None:
         given = max_running_tasks, timezone, aging_quantum, poll_interval, history_limit, calendars
         self._settings = changed_settings(usual_settings(store is not None), *given)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
-        self._transcripts, self._host = transcripts, host or Host()
+        self._transcripts, self._recording, self._host = transcripts, record, host or Host()
         self._quarantine_after = check_quarantine(quarantine_after)
         self._catch_up_spread = microseconds(catch_up_spread, "catch_up_spread")
         self._gates = self._built_in_gates()
@@ -490,7 +492,7 @@ class Scheduler:
 
     async def _start_up(self) -> None:
         try:
-            memory = await self._remember()
+            stored = await self._remember()
         except BaseException:
             self._stopped = True
             self._tell_pending()
@@ -498,7 +500,7 @@ class Scheduler:
         if self._transcripts is not None:
             self._transcripts.listen()
         self._executors = make_executors(self._host.own_coroutine_loop)
-        engine = self._engine = self._make_engine(memory)
+        engine = self._engine = self._make_engine(stored)
         changes = ClockChanges.hear() if isinstance(self._clock, SystemClock) else None
         if changes is not None:
             engine.watch(changes)
@@ -511,30 +513,20 @@ class Scheduler:
             self._close(engine)
             raise
 
-    async def _remember(self) -> Memory:
+    async def _remember(self) -> Stored | None:
         """What the store still knows, with the tasks that only it knows taken in."""
-        stored = None if self._store is None else await in_thread(self._store.load)
-        memory = Memory(stored)
-        if stored is not None:
-            self._registry.number({task.name: task.id for task in stored.tasks}, stored.highest_task_id)
-            await in_thread(lambda: self._restore(memory))
-        return memory
+        if self._store is None:
+            return None
+        stored = await in_thread(self._store.load)
+        self._registry.number({task.name: task.id for task in stored.tasks}, stored.highest_task_id)
+        await in_thread(lambda: self._restore(stored))
+        return stored
 
-    def _make_engine(self, memory: Memory) -> Engine:
-        agenda = Agenda(
-            self._clock.now(),
-            slots=self._settings.slots,
-            zone=self._settings.zone,
-            calendars=self._settings.calendars,
-            seed=self._host.name,
-            boot_id=boot_id(),
-            stored=self._store is not None,
-            aging_quantum=self._settings.aging_quantum,
-            quarantine_after=self._quarantine_after,
-            catch_up_spread=self._catch_up_spread,
-            memory=memory,
-            ask=self._third_party.ask,
-        )
+    def _make_engine(self, stored: Stored | None) -> Engine:
+        now, options = self._clock.now(), self._agenda_options()
+        agenda = Agenda(now, memory=Memory(stored), ask=self._third_party.ask, **options)
+        if self._recording is not None:
+            self._recording.begin(agenda, now, options, stored, self._host.alert)
         interval, post = self._settings.poll_interval, self._inbox.post
         gates = GateKeeper(self._gates, interval, partial(post, Engine.observe), partial(post, Engine.gate_failed))
         dispatcher = Dispatcher(
@@ -558,6 +550,19 @@ class Scheduler:
         if lasting and not self._host.bounds_history:
             bound = HistoryBound(history_of(self._store, self._transcripts), self._settings.history_limit)
         return Engine(agenda, dispatcher, self._inbox, self._events, self._clock, interval, gates, bound)
+
+    def _agenda_options(self) -> dict[str, Any]:
+        return {
+            "slots": self._settings.slots,
+            "zone": self._settings.zone,
+            "calendars": self._settings.calendars,
+            "seed": self._host.name,
+            "boot_id": boot_id(),
+            "stored": self._store is not None,
+            "aging_quantum": self._settings.aging_quantum,
+            "quarantine_after": self._quarantine_after,
+            "catch_up_spread": self._catch_up_spread,
+        }
 
     def _built_in_gates(self) -> dict[str, Gate]:
         return {
@@ -611,6 +616,8 @@ class Scheduler:
         self._third_party.close()
         if self._transcripts is not None:
             self._transcripts.close()
+        if self._recording is not None:
+            self._recording.close()
 
     def _tell_pending(self) -> None:
         """Close the inbox; who asked for what was not even looked at is told."""
@@ -647,10 +654,10 @@ class Scheduler:
         if self._stopped:
             raise ShuttingDown("the scheduler has stopped; it takes nothing new")
 
-    def _restore(self, memory: Memory) -> None:
+    def _restore(self, known: Stored) -> None:
         """Take in the tasks of programs that only the store remembers."""
         ours = {task.name for task in self._registry.all()}
-        for stored in memory.tasks.values():
+        for stored in known.tasks:
             if stored.name in ours or not lives_by_itself(stored):
                 continue
             task = restore(stored, self._gates)

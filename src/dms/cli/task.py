@@ -334,6 +334,16 @@ def preview(node: Asking, names: tuple[str | int, ...], days: float) -> None:
 
 
 @task.command()
+@click.argument("file", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def replay(file: str, as_json: bool) -> int:
+    """Decide once more what a recording holds, and compare; no node is asked."""
+    from dms.cli.replay import print_replay
+
+    return print_replay(file, as_json)
+
+
+@task.command()
 @task_name(required=False)
 @asking
 def watch(node: Asking, name: str | int | None) -> int:

@@ -11,6 +11,7 @@ from dms.adapters.sqlite import SqliteStore
 from dms.adapters.transcripts import Bounds, FileTranscripts
 from dms.background_tasks.host import Host
 from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.recording import Recording
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Task
 from dms.clock import SystemClock
@@ -132,8 +133,12 @@ class Node:
             catch_up_spread=it.catch_up_spread,
             transcripts=self._transcripts,
             calendars=self._declared.calendars,
+            record=self._make_recording(it.record_size),
             host=Host(tell.run_said, tell.alert, self.name, own_coroutine_loop=True, bounds_history=True, traces=True),
         )
+
+    def _make_recording(self, megabytes: int) -> Recording | None:
+        return Recording(self._folder.path / "decisions.jsonl", megabytes * 1_000_000) if megabytes else None
 
     def _describe(self, node_id: str) -> Description:
         return Description(

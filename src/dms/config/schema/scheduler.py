@@ -167,6 +167,19 @@ class SchedulerSection(Section, frozen=True):
             applies=Applies.RESTART,
         ),
     ]
+    record_size: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000),
+        Setting(
+            "How much is recorded, from each start on, of what the scheduler is told and decides, so that an incident "
+            "can be replayed (`dms task replay`); 0 records nothing.",
+            default=0,
+            why="It is for those who look for a fault; 64 MB are more than a hundred thousand runs.",
+            unit="MB",
+            example="64",
+            applies=Applies.RESTART,
+        ),
+    ]
     poll_interval: Annotated[
         timedelta,
         Setting(

@@ -29,6 +29,7 @@ from dms.background_tasks.decision import (
     Succeeded,
 )
 from dms.background_tasks.exclusion import Calendar
+from dms.background_tasks.recording import Recording
 from dms.background_tasks.recovery import Memory
 from dms.background_tasks.task import Event, Execution, Overlap, Task
 from dms.instant import Instant, from_datetime, microseconds, to_datetime
@@ -67,11 +68,12 @@ class World:
         stored: bool = True,
         boot_id: str = "boot-1",
         trusted: bool = True,
+        record: Callable[[], Recording] | None = None,
         **agenda: Any,
     ) -> None:
         self.now = Instant(moment(at), microseconds("1h"), trusted)
         self.store = MemoryStore()
-        self.stored, self.boot_id, self._options = stored, boot_id, agenda
+        self.stored, self.boot_id, self._options, self._record = stored, boot_id, agenda, record
         self.disk = "quick"
         self.busy: set[str] = set()
         self.open_gates: set[str] = set()
@@ -88,9 +90,13 @@ class World:
         self._begin()
 
     def _begin(self) -> None:
-        memory = Memory(self.store.load()) if self.stored else None
+        kept = self.store.load() if self.stored else None
+        memory = Memory(kept) if self.stored else None
         self._ids |= {task.name: task.id for task in memory.tasks.values()} if memory else {}
-        self.agenda = Agenda(self.now, stored=self.stored, boot_id=self.boot_id, memory=memory, **self._options)
+        options = {"stored": self.stored, "boot_id": self.boot_id, **self._options}
+        self.agenda = Agenda(self.now, memory=memory, **options)
+        if self._record is not None:
+            self._record().begin(self.agenda, self.now, options, kept, self.alerts.append)
         self.running: dict[str, Attempt] = {}
         self.unsaved: list[Save] = []
 

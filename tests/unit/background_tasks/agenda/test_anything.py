@@ -17,6 +17,8 @@ from hypothesis.stateful import (
 
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.decision import Cancelled, Failed, Succeeded
+from dms.background_tasks.recording import Recording
+from dms.background_tasks.replaying import replay
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Lane, Status, Task
 from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
@@ -426,3 +428,24 @@ def test_whatever_happens_nothing_is_lost_nothing_runs_twice_and_the_disk_knows(
 @pytest.mark.nightly
 def test_the_same_holds_for_long_lives(make_world):
     run(make_world, settings(max_examples=100, stateful_step_count=400))
+
+
+class Recorded(Anything):
+    """Anything happens, recorded; at the end all of it is replayed."""
+
+    folder = None
+
+    def teardown(self):
+        super().teardown()
+        for path in self.folder.iterdir():
+            assert replay(path).difference is None
+            path.unlink()
+
+
+def test_whatever_happened_is_decided_once_more_from_its_recording(make_world, tmp_path):
+    def recorded(**options):
+        numbers = iter(range(1000))
+        return make_world(record=lambda: Recording(tmp_path / f"{next(numbers)}.jsonl"), **options)
+
+    machine = type("Machine", (Recorded,), {"make_world": staticmethod(recorded), "folder": tmp_path})
+    run_state_machine_as_test(machine, settings=settings(max_examples=25))

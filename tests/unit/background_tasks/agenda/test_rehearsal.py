@@ -186,6 +186,17 @@ def test_runs_that_are_used_up_in_a_rehearsal_are_left_to_the_task(world):
     assert 3 == len(world.runs("job"))
 
 
+def test_what_was_missed_before_the_start_comes_at_its_share_of_the_spread(make_world):
+    world = make_world(catch_up_spread=microseconds("1h"), seed="node-7")
+    task = at("job", "03:00")
+    world.add(task)
+    world.crash(down="4h")
+    world.add(task)
+    foreseen = [run.start for run in rehearse(world, "2h").runs]
+    world.go("2h")
+    assert (foreseen, True) == ([run.at.wall for run in world.begun], foreseen[0] > moment("2026-01-05T04:00"))
+
+
 def test_a_one_time_task_comes_once(world):
     world.add(Task("job", nothing, triggers=[OneTimeTrigger("2h")]))
     world.go("1h")
