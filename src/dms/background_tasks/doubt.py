@@ -60,11 +60,10 @@ def _go_on_rightly(timetable: Timetable, mark: Mark, doubt: Doubt, now: Instant,
 
 
 def fired(timetable: Timetable) -> None:
-    """Something has come of it while the clock was not trusted."""
+    """Something has come of it while the clock was not trusted: that stands for what was missed until then."""
     doubt = timetable.doubt
-    if doubt is not None and not doubt.fired:
-        before = doubt.before
-        timetable.doubt = _shared(doubt.offset, True) if before is None else Doubt(doubt.offset, before, True)
+    if doubt is not None and doubt.before is not None:
+        timetable.doubt = Doubt(doubt.offset, doubt.before, True)
 
 
 def set_right(timetable: Timetable, now: Instant, boot_id: str) -> bool:
@@ -82,9 +81,7 @@ def _doubt(now: Instant, before: Mark | None = None, fired: bool = False) -> Dou
     if now.trusted:
         return None
     offset = (now.wall - now.boot) // SECOND * SECOND
-    return _shared(offset, fired) if before is None else Doubt(offset, before, fired)
+    return _shared(offset) if before is None else Doubt(offset, before, fired)
 
 
-@lru_cache(maxsize=16)
-def _shared(offset: int, fired: bool) -> Doubt:
-    return Doubt(offset, None, fired)
+_shared = lru_cache(maxsize=16)(Doubt)

@@ -30,7 +30,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Doubt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """That the wall clock was not trusted: its distance from boot time then, the mark that was taken `before`, by a
-    clock that was, and whether anything has `fired` since."""
+    clock that was, and whether anything has `fired` since that."""
 
     offset: int
     before: Mark | None = None

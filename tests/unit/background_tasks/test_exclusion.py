@@ -56,6 +56,14 @@ def test_a_window_goes_from_its_first_time_to_before_its_second_and_over_midnigh
     assert hours == [hour for hour in range(24) if calendar.excludes(MONDAY + timedelta(hours=hour, minutes=59))]
 
 
+def test_a_window_may_begin_and_end_within_an_hour():
+    calendar = Calendar(windows=["08:30-10:15"])
+    moments = [MONDAY + timedelta(minutes=minute) for minute in range(24 * 60) if minute % 5 == 0]
+    found = [moment for moment in moments if calendar.excludes(moment)]
+
+    assert [MONDAY + timedelta(hours=8, minutes=30), MONDAY + timedelta(hours=10, minutes=10)] == [found[0], found[-1]]
+
+
 def test_days_and_times_are_those_of_the_calendars_own_zone():
     calendar = Calendar(windows=["22:00-06:00"], timezone="Asia/Tokyo")
 

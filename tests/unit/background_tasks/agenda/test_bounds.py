@@ -135,6 +135,15 @@ def test_more_is_not_caught_up_with_than_is_left(world):
     assert 4 == world.skipped["tick", "missed"]
 
 
+def test_what_has_run_already_is_no_longer_left_to_be_caught_up_with(world):
+    world.add(every(max_runs=3, catch_up="all", catch_up_limit=5))
+    world.go("20m")
+    world.sleep("1h")
+    world.turn()
+
+    assert ["2026-01-05T00:10", "2026-01-05T00:20", "2026-01-05T01:20"] == world.labels("tick")
+
+
 def test_a_fixed_delay_is_used_up_too(world):
     world.add(every(max_runs=2, mode="fixed_delay"))
     world.go("2h")

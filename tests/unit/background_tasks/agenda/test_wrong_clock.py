@@ -9,12 +9,17 @@ from hypothesis import given
 
 from dms.background_tasks.task import Task
 from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.instant import from_datetime, to_datetime
 
 WRONG = ["1970-01-01T00:00:20", "2098-02-03T04:05:06"]
 
 
 def nothing():
     pass
+
+
+def told(wall):
+    return to_datetime(wall).strftime("%Y-%m-%dT%H:%M")
 
 
 def every(interval, **fields):
@@ -205,6 +210,135 @@ def test_a_machine_whose_clock_was_right_all_along_changes_nothing_when_it_is_tr
     assert ["2026-01-05T02:00", "2026-01-05T03:00"] == [label[:16] for label in world.labels("tick")]
     assert {("job", "missed"): 1, ("tick", "missed"): 1} == world.skipped
     assert now.boot > world.now.boot
+
+
+@pytest.mark.parametrize("woke", WRONG)
+def test_a_trigger_that_was_changed_while_the_clock_was_wrong_is_set_right_too(make_world, woke):
+    world = make_world(woke, trusted=False)
+    world.add(cron("0 3 * * *"))
+    world.replace(cron("0 4 * * *"))
+    world.set_wall("2026-05-05T12:00", trusted=True)
+    world.go("24h")
+
+    assert ["2026-05-06T04:00"] == world.runs("job")
+    assert 0 == world.skipped.total()
+
+
+def test_what_a_trusted_clock_had_counted_outlives_several_boots_in_1970(world):
+    tasks = [cron("0 3 * * *"), every("4h")]
+    world.add(*tasks)
+    world.go("3h30m")
+    for _ in range(3):
+        world.crash(wakes_in="1970-01-01T00:00:20")
+        world.add(*tasks)
+        world.pause()
+        world.run("job")  # what there is to be kept of it is kept
+        world.run("tick")
+        world.resume()
+    operators = len(world.begun)
+    world.set_wall("2026-01-06T02:00", trusted=True)
+    world.go("3h")
+
+    assert [("tick", "2026-01-06T00:00"), ("job", "2026-01-06T03:00"), ("tick", "2026-01-06T04:00")] == [
+        (begun.task, told(begun.due)) for begun in world.begun[operators:]
+    ]
+
+
+@pytest.mark.parametrize("mode", ["fixed_rate", "fixed_delay"])
+def test_a_process_that_comes_back_when_the_clock_is_right_sets_right_what_was_counted_in_1970(make_world, mode):
+    world = make_world("1970-01-01T00:00:20", trusted=False)
+    tasks = [every("1h", mode=mode), cron("0 * * * *"), once("2h")]
+    world.add(*tasks)
+    world.go("10m")
+    world.set_wall("1970-01-01T00:10:20")
+    world.store.close()
+    world.now = type(world.now)(from_datetime(datetime(2026, 5, 5, 12, 10, tzinfo=UTC)), world.now.boot)
+    world._begin()
+    world.add(*tasks)
+    world.go("2h")
+
+    assert ["2026-05-05T13:00", "2026-05-05T14:00"] == world.runs("tick") == world.runs("job")
+    assert ["2026-05-05T14:00"] == world.runs("once")
+    assert 0 == world.skipped.total()
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("fixed_rate", "2026-01-07T05:30"), ("fixed_delay", "2026-01-07T06:10")]
+)
+def test_what_fired_in_1970_stands_for_what_was_missed_over_a_boot_in_which_the_clock_is_right(world, mode, expected):
+    tasks = [every("1h", mode=mode, start=None), cron("30 * * * *")]
+    world.go("30m")
+    world.add(*tasks)
+    world.crash(wakes_in="1970-01-01T00:00:20")
+    world.add(*tasks)
+    world.go("70m")
+    before = len(world.begun)
+    world.now = type(world.now)(from_datetime(datetime(2026, 1, 7, 5, 10, tzinfo=UTC)), world.now.boot)
+    world.crash(reboot=True)
+    world.add(*tasks)
+    world.go("1h")
+
+    lately = {(begun.task, told(begun.due)) for begun in world.begun[before:]}
+    assert {("tick", expected), ("job", "2026-01-07T05:30")} == lately
+    assert 0 == world.skipped.total()
+
+
+def test_a_clock_that_was_right_all_along_and_is_trusted_a_boot_later_has_kept_the_phase(make_world):
+    world = make_world("2026-01-05T00:00", trusted=False)
+    tasks = [every("1h"), cron("0 * * * *"), once("90m")]
+    world.add(*tasks)
+    world.go("30m")
+    world.now = type(world.now)(world.now.wall, world.now.boot)
+    world.crash(down="10m", reboot=True)
+    world.add(*tasks)
+    world.go("1h")
+
+    assert ["2026-01-05T01:00"] == world.runs("tick") == world.runs("job")
+    assert ["2026-01-05T01:30"] == world.runs("once")
+
+
+@pytest.mark.parametrize("woke", WRONG)
+def test_what_was_counted_in_a_wrong_year_only_begins_anew_over_a_boot_in_which_the_clock_is_right(make_world, woke):
+    world = make_world(woke, trusted=False)
+    tasks = [every("1h"), cron("0 * * * *"), once("2h")]
+    world.add(*tasks)
+    world.go("20m")
+    world.now = type(world.now)(from_datetime(datetime(2026, 1, 5, 0, 10, tzinfo=UTC)), world.now.boot)
+    world.crash(reboot=True)
+    world.add(*tasks)
+    world.go("2h")
+
+    assert ["2026-01-05T01:10", "2026-01-05T02:10"] == world.runs("tick")[-2:]
+    assert ["2026-01-05T01:00", "2026-01-05T02:00"] == world.runs("job")[-2:]
+    assert ["2026-01-05T02:10"] == world.runs("once")
+    assert 0 == world.skipped.total()
+
+
+def test_a_one_time_task_that_had_its_delay_in_1970_does_not_have_it_again(make_world):
+    world = make_world("1970-01-01T00:00:20", trusted=False)
+    task = Task("job", nothing, triggers=[OneTimeTrigger("10m"), PeriodicTrigger("1h")])
+    world.add(task)
+    world.go("20m")
+    world.now = type(world.now)(from_datetime(datetime(2026, 1, 5, tzinfo=UTC)), world.now.boot)
+    world.crash(reboot=True)
+    world.add(task)
+    world.go("30m")
+
+    assert 1 == len(world.begun)
+
+
+def test_a_clock_that_is_set_to_another_wrong_year_is_still_not_trusted(make_world):
+    world = make_world("1970-01-01T00:00:20", trusted=False)
+    task = every("1h")
+    world.add(task)
+    world.go("10m")
+    world.set_wall("2030-01-01T00:00")
+    world.set_wall("2026-05-05T12:10", trusted=True)
+    world.crash(down="30m", reboot=True)
+    world.add(task)
+    world.go("1h")
+
+    assert ["2026-05-05T13:00"] == world.runs("tick")
 
 
 # ── delays ──
