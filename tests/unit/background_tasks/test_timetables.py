@@ -36,18 +36,17 @@ def walk(made, naps, wanted):
 
 
 naps = st.lists(st.integers(1, 5_000), min_size=1, max_size=15)
-triggers = st.sampled_from(
-    [
-        PeriodicTrigger(7),
-        PeriodicTrigger("1m"),
-        PeriodicTrigger("1m", end=MONDAY + timedelta(minutes=100)),
-        PeriodicTrigger("10m", start=MONDAY + timedelta(minutes=33)),
-        PeriodicTrigger("10m", start=MONDAY - timedelta(minutes=33)),
-        PeriodicTrigger(cron="*/7 * * * *", timezone="UTC"),
-        PeriodicTrigger(cron="* * * * *", timezone="UTC", end=MONDAY + timedelta(minutes=100)),
-        PeriodicTrigger(cron="* * * * *", timezone="UTC", start=MONDAY + timedelta(minutes=33)),
-    ]
-)
+TRIGGERS = [
+    PeriodicTrigger(7),
+    PeriodicTrigger("1m"),
+    PeriodicTrigger("1m", end=MONDAY + timedelta(minutes=100)),
+    PeriodicTrigger("10m", start=MONDAY + timedelta(minutes=33)),
+    PeriodicTrigger("10m", start=MONDAY - timedelta(minutes=33)),
+    PeriodicTrigger(cron="*/7 * * * *", timezone="UTC"),
+    PeriodicTrigger(cron="* * * * *", timezone="UTC", end=MONDAY + timedelta(minutes=100)),
+    PeriodicTrigger(cron="* * * * *", timezone="UTC", start=MONDAY + timedelta(minutes=33)),
+]
+triggers = st.sampled_from(TRIGGERS)
 
 
 def expected_times(trigger, until):
@@ -79,6 +78,21 @@ def test_what_is_not_wanted_is_counted_all_the_same(trigger, naps, wanted):
     expected = expected_times(trigger, now.wall)
     assert len(expected) == total
     assert labels == [label for label in expected if label in set(labels)]
+
+
+unbounded = st.sampled_from([each for each in TRIGGERS if each.end is None and (each.start or 0) <= START.wall])
+
+
+@given(unbounded, st.integers(0, 20_000), st.integers(0, 20_000))
+def test_how_many_there_are_the_last_and_the_first_of_a_span_are_told_as_one_by_one(trigger, first, second):
+    after, until = sorted(START.wall + seconds * SECOND for seconds in (first, second))
+    made = timetable(trigger)
+    expected = [each for each in expected_times(trigger, until) if each > after]
+
+    assert len(expected) == made.count(after, until, START)
+    assert (expected[-1] if expected else None) == made.latest(after, until, START)
+    assert expected[:1] == made.between(after + 1, until + 1, 1, START)
+    assert [] == made.between(until, until, 1, START)
 
 
 @given(triggers, naps, st.booleans())

@@ -116,6 +116,23 @@ def test_an_interval_with_a_start_goes_on_after_a_reboot_in_1970_that_was_taken_
     assert [f"2026-01-05T0{hour}:30" for hour in (0, 1, 3, 4)] == world.labels("tick")
 
 
+def test_an_interval_with_a_start_keeps_its_phase_though_its_mark_lies_in_a_wrong_future(world):
+    task = every("1h", start=at("2026-01-01T00:30"))
+    world.add(task)
+    world.set_wall("2026-03-01T00:00")
+    world.go("10h")
+    world.crash(reboot=True)
+    world.add(task)
+    world.go("10h")
+    before = len(world.begun)
+    world.set_wall("2026-01-05T04:00")
+    world.crash(reboot=True)
+    world.add(task)
+    world.go("2h")
+
+    assert ["2026-01-05T04:30", "2026-01-05T05:30"] == world.runs("tick")[before:]
+
+
 def test_an_end_follows_a_clock_that_is_set(world):
     world.add(every("1h", end=at("2026-01-05T03:00")))
     world.go("30m")
@@ -517,6 +534,23 @@ def test_a_calendar_that_has_not_fired_yet_follows_a_clock_that_is_set_back_by_h
     world.go("50s")
 
     assert ["2026-01-04T12:01"] == world.runs("job")
+
+
+def test_a_daily_line_that_has_not_fired_yet_follows_a_clock_that_is_set_back_by_half_a_day(world):
+    world.add(cron("0 18 * * *"))
+    world.set_wall("2026-01-04T12:00")
+    world.go("8h")
+
+    assert ["2026-01-04T18:00"] == world.runs("job")
+
+
+def test_of_several_that_have_come_at_the_very_moment_of_the_last_only_that_runs(world):
+    world.add(cron("* * * * *"))
+    world.sleep("2m")
+    world.turn()
+
+    assert ["2026-01-05T00:02"] == world.labels("job")
+    assert 1 == world.skipped["job", "missed"]
 
 
 def test_a_mark_in_a_future_that_turned_out_wrong_does_not_block_a_calendar(make_world):
