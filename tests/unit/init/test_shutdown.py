@@ -152,7 +152,8 @@ async def test_a_stage_that_overruns_its_share_is_cut_off_and_named_and_the_next
 async def test_where_every_stage_hangs_each_is_cut_off_and_named() -> None:
     process = Process(timeout=0.3)
     assert 70 == await asyncio.wait_for(process.shutdown.run([Stage(share, hang) for share in SHARES]), 5)
-    assert {"left_behind": [share.name for share in SHARES]} == process.log.lines[-1][2]
+    stopped_late = ("error", "stopped late", {"left_behind": [share.name for share in SHARES]})
+    assert stopped_late in process.log.lines  # a slow machine may have run out of the time as a whole besides
 
 
 async def test_the_end_of_the_time_for_a_stage_that_only_waits_is_no_failure() -> None:
