@@ -91,7 +91,6 @@ class Rehearsal:
             return
         due = attempt.due if attempt.started is None else self.now.wall  # what has begun can't be too late any more
         twin = Attempt(entry, self.agenda.attempts.next_id(), due, attempt.cause, attempt.event)
-        twin.attempt, twin.failures, twin.occurrence = attempt.attempt, attempt.failures, attempt.occurrence
         if attempt.started is not None:
             self._under_way[twin.id] = attempt.started
         if attempt in (attempt.entry.retries or ()):

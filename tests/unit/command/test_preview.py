@@ -65,6 +65,11 @@ def test_who_starts_together_is_told_with_how_often_the_most_first():
     ]
 
 
+def test_who_has_to_wait_for_a_slot_comes_together_with_the_others_all_the_same():
+    late = ComingRun("b", NOON, NOON + HOUR, HOUR, None, "schedule")
+    assert [["a", "b"]] == [each.tasks for each in preview_document(preview(run("a", 0), late), UTC).collisions]
+
+
 def test_what_follows_from_another_run_is_no_collision():
     assert [] == preview_document(preview(run("a", 1), run("b", 1, cause="event")), UTC).collisions
 

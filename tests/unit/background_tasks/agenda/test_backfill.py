@@ -64,6 +64,16 @@ def test_a_queue_that_they_fill_is_free_for_what_comes_due(world):
     assert {("job", "overlap"): 1} == world.skipped
 
 
+def test_they_move_nothing_that_is_to_come(world):
+    """apache/airflow#47886: the next run came before the start of all after a backfill."""
+    world.add(hourly())
+    world.go("90m")
+    before = world.next_fire("job")
+    world.backfill("job", *PAST)
+
+    assert (before, PAST) == (world.next_fire("job"), world.labels("job")[1:])
+
+
 def test_those_that_wait_outlive_a_crash(world):
     task = hourly()
     world.busy.add("job")

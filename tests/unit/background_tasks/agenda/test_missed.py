@@ -167,6 +167,20 @@ def test_fires_in_a_pause_are_counted_as_paused_and_stay_skipped(world):
     assert {("job", "paused"): 3} == world.skipped
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_run_by_hand_takes_the_place_of_no_fire(world, restart):
+    """NousResearch/hermes-agent#105690: it was filed under the next occurrence, which did not run then."""
+    task = Task("job", nothing, triggers=[PeriodicTrigger(cron="0 3 * * *", timezone="UTC")])
+    world.add(task)
+    world.run("job")
+    if restart:
+        world.crash(down="1h")
+        world.add(task)
+    world.go("1d")
+
+    assert ["2026-01-05T00:00", "2026-01-05T03:00"] == world.runs("job")
+
+
 def test_a_pause_ends_by_itself_at_its_time(world):
     world.add(every("1h"))
     world.pause("job", until="2026-01-05T02:30")

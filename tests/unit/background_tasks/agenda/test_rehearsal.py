@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from dms.background_tasks import rehearsal as module
-from dms.background_tasks.decision import Failed
+from dms.background_tasks.decision import Failed, Succeeded
 from dms.background_tasks.preview import leave_out, preview_of
 from dms.background_tasks.rehearsal import Full, Rehearsal
 from dms.background_tasks.retry import RetryPolicy
@@ -73,11 +73,11 @@ def test_a_delay_counts_from_the_expected_end(world):
 
 
 def test_who_finds_all_slots_taken_waits_and_that_is_told(world):
-    world.add(*(at(name, "03:00") for name in ("a", "b", "c")))
+    world.add(*(at(name, "03:00") for name in ("a", "b", "c")), at("d", "04:00"))
     played = rehearse(world, "1d", dict.fromkeys("abc", "10m"), slots=2)
     assert ["2026-01-05T03:10"] == starts(played, "c")
     assert [Full(moment("2026-01-05T03:00"), moment("2026-01-05T03:10"), 1)] == played.full
-    assert [0, 0, microseconds("10m")] == [run.waits for run in played.runs]
+    assert [0, 0, microseconds("10m"), 0] == [run.waits for run in played.runs]
 
 
 def test_slots_that_are_taken_to_the_end_are_so_until_then(world):
@@ -121,14 +121,14 @@ def test_a_retry_that_waits_comes_at_its_time(world):
     assert ["2026-01-06T00:20"] == starts(rehearse(world, "1h"))
 
 
-@pytest.mark.parametrize("fields", [{"catch_up_window": "1m"}, {"heartbeat_timeout": "1m"}, {"timeout": "1h"}])
+@pytest.mark.parametrize("fields", [{"catch_up_window": "10m"}, {"heartbeat_timeout": "20m"}, {"timeout": "40m"}])
 def test_what_has_begun_is_cut_off_by_none_of_its_limits(world, fields):
     """It is not too late, and gives signs of life."""
     world.busy.add("job")
     world.add(Task("job", Program(["true"]), triggers=[PeriodicTrigger("1h")], **fields))
-    world.go("61m")
-    played = rehearse(world, "40m", {"job": "30m"}, slots=1)
-    assert moment("2026-01-05T01:30") == played.full[0].until
+    world.go("75m")
+    played = rehearse(world, "40m", {"job": "35m"}, slots=1)
+    assert moment("2026-01-05T01:35") == played.full[0].until
 
 
 def test_fires_that_will_find_their_task_busy_are_counted(world):
@@ -313,6 +313,48 @@ def test_what_is_foreseen_is_what_then_comes(make_world, given_tasks, happenings
     end = world.now.boot + microseconds("2h")
     world.go_to_boot(end - 1)
     assert foreseen == [(run.task, run.due, run.at.wall, run.cause) for run in world.begun[before:]]
+
+
+def go_with_lengths(world, length, lengths):
+    """Time goes by, and each run takes as long as is said of its task; what runs ends before anything else happens."""
+    ends, end = {}, world.now.boot + microseconds(length)
+    while True:
+        for attempt in world.running.values():
+            ends.setdefault(attempt.id, world.now.boot + lengths[attempt.task.name])
+        wakeup = world.agenda.next_wakeup()
+        due = min([*ends.values(), *([] if wakeup is None else [wakeup.boot])], default=end)
+        if due >= end:
+            return
+        world.now = world.now.ahead(max(0, due - world.now.boot))
+        for number in [number for number, at in sorted(ends.items(), key=lambda each: each[1]) if at <= due]:
+            del ends[number]
+            if number in world.running:
+                world._finish(world.running[number], Succeeded())
+        world.turn()
+
+
+@settings(max_examples=60)
+@given(
+    st.fixed_dictionaries({"a": fields(triggers), "b": fields(chained), "c": fields(chained)}),
+    st.fixed_dictionaries({name: st.integers(1, 25) for name in "abc"}),
+    st.sampled_from(["skip", "queue"]),
+    st.integers(1, 3),
+)
+def test_it_is_so_too_where_runs_take_their_time_and_wait_for_each_other(
+    make_world, given_tasks, minutes, overlap, slots
+):
+    world = make_world(slots=slots, stored=False)
+    world.busy |= given_tasks.keys()
+    world.add(*(Task(name, nothing, overlap=overlap, **each) for name, each in given_tasks.items()))
+    lengths = {name: length * 60 * SECOND for name, length in minutes.items()}
+    made = Rehearsal(world.agenda, slots, 60 * SECOND, world.now, world.now.wall + microseconds("3h"))
+    made.play(lengths)
+    begun = len(world.begun)
+    skipped = world.skipped.copy()
+    go_with_lengths(world, "3h", lengths)
+    foreseen = [(run.task, run.due, run.start, run.cause) for run in made.runs]
+    assert foreseen == [(run.task, run.due, run.at.wall, run.cause) for run in world.begun[begun:]]
+    assert made.skipped == world.skipped - skipped
 
 
 def test_it_starts_from_the_clock_as_it_is(world):
