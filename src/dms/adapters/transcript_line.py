@@ -42,9 +42,9 @@ def decode_line(line: bytes, execution: str, dropped: int = 0) -> TranscriptLine
 
 
 def number_of_line(line: bytes) -> int:
-    """Its number, without reading the rest of it; 0 where it is no whole line."""
+    """Its number, without reading the rest of it; 0 where it has none."""
     digits = line[len(_HEAD) : line.find(b",", 0, 40)]
-    return int(digits) if line.startswith(_HEAD) and digits.isdigit() and line.endswith(b"}") else 0
+    return int(digits) if line.startswith(_HEAD) and digits.isdigit() else 0
 
 
 _HEAD = b'{"n":'

@@ -23,7 +23,6 @@ def pack(state: Any) -> bytes | None:
         return None
     try:
         packed = _encode(state)
-        _decode(packed)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidInput(f"state: it can't be saved as JSON: {error}") from None
     if len(packed) > MOST:

@@ -138,7 +138,8 @@ def test_a_full_transcript_keeps_its_first_half_and_its_latest_lines_and_tells_w
     assert list(range(numbers[gap], 5001)) == numbers[gap:]
     assert numbers[gap] - gap - 1 == lines[gap].dropped
     assert 5000 == len(lines) + sum(line.dropped for line in lines)
-    assert 10_000 < kept.size() <= 20_000
+    assert 15_000 - 200 < kept.size() <= 20_000
+    assert 10_000 - 100 < (kept.folder / "backup" / "1-1_1-1.log").stat().st_size <= 10_000
 
 
 def test_the_bound_holds_however_much_comes_at_once(kept: Kept) -> None:
@@ -187,6 +188,13 @@ def test_beyond_what_a_task_may_take_its_oldest_runs_go(kept: Kept) -> None:
     assert ["x" * 3000] == kept.texts("1-10")
     assert kept.size() < 20_000
     assert 1 == len(kept.all.read(Wanted("other")).lines)
+
+
+def test_the_newest_run_stays_however_little_its_task_may_take(kept: Kept) -> None:
+    kept.bounds = Bounds(task=1_000, all=1_000)
+    kept.said("1-1", "x" * 3000)
+    kept.said("1-2", "y" * 3000)
+    assert ["y" * 3000] == kept.texts(cursor="0-0:0")
 
 
 def test_beyond_what_all_may_take_the_oldest_of_all_go(kept: Kept) -> None:
@@ -252,6 +260,40 @@ def test_a_reader_goes_on_where_it_was_and_gets_the_runs_that_come_after(kept: K
     page = kept.all.read(Wanted("backup", cursor=page.cursor, live=["1-1", "1-2"]))
     assert ["four"] == [line.text for line in page.lines]
     assert [] == kept.all.read(Wanted("backup", cursor=page.cursor)).lines
+
+
+def test_whoever_begins_to_read_gets_the_newest_run_and_what_still_runs(kept: Kept) -> None:
+    for number in (1, 2, 3):
+        kept.said(f"1-{number}", str(number))
+    assert ["1", "3"] == kept.texts(live=["1-1"])
+
+
+def test_a_page_that_ends_within_an_execution_leaves_out_nothing_of_those_after_it(kept: Kept) -> None:
+    growing = [kept.said(f"1-{number}", "first") for number in (1, 2, 3)]
+    page = kept.all.read(Wanted("backup", cursor="0-0:0", live=["1-1", "1-2", "1-3"]))
+    for transcript in growing:
+        transcript.add("stdout", ["second", "third"], {})
+    read: list[tuple[str, str]] = []
+    while not read or page.more:  # by now all have ended
+        page = kept.all.read(Wanted("backup", cursor=page.cursor, limit=1))
+        read += [(line.execution, line.text) for line in page.lines]
+    assert [(f"1-{number}", word) for number in (1, 2, 3) for word in ("second", "third")] == read
+
+
+def test_what_has_begun_after_a_page_that_is_full_hides_nothing_that_came_before_it(kept: Kept) -> None:
+    for number in (1, 2):
+        kept.said(f"1-{number}", "one")
+    page = kept.all.read(Wanted("backup", cursor="0-0:0", limit=1, live=["1-3"]))
+    assert ["1-2"] == [line.execution for line in kept.lines(cursor=page.cursor, live=["1-3"])]
+
+
+def test_what_was_read_to_its_end_does_not_come_again_though_an_older_one_goes_on(kept: Kept) -> None:
+    older, _ = kept.said("1-1", "one"), kept.said("1-2", "two")
+    page = kept.all.read(Wanted("backup", cursor="0-0:0", live=["1-1"]))
+    older.add("stdout", ["more"], {})
+    page = kept.all.read(Wanted("backup", cursor=page.cursor, live=["1-1"]))
+    older.add("stdout", ["and more"], {})
+    assert ["and more"] == kept.texts(cursor=page.cursor, live=["1-1"])
 
 
 def test_who_reads_too_slowly_is_told_how_many_lines_went_meanwhile(kept: Kept) -> None:

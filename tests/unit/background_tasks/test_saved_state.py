@@ -113,6 +113,16 @@ def test_of_what_earlier_runs_left_the_latest_is_taken_over_and_the_rest_goes() 
     assert None is with_state({"1-1": b"1"}, "1-1", None)
 
 
+def test_nothing_of_it_is_kept_of_a_one_time_task_that_is_over() -> None:
+    work, store, over = Worker(2), MemoryStore(), threading.Event()
+    with Scheduler(store=store) as scheduler:
+        scheduler.subscribe(lambda event: over.set() if event.kind == "ended" else None)
+        scheduler.add_task(dms.Task("job", work, triggers=[dms.OneTimeTrigger(delay=0)]))
+        assert over.wait(PATIENCE)
+    store.close()
+    assert [({}, 1)] == [(task.state.saved, task.state.finished) for task in store.load().tasks]
+
+
 # ── when it is on disk ──
 
 

@@ -60,6 +60,8 @@ async def test_the_lines_of_the_newest_run_are_told_with_all_that_is_known_of_th
         page["more"],
         page["over"],
     )
+    cut = await ask(place.operations, "task.logs", name="broken", limit=1)
+    assert (["attempt 1"], True, False) == (said(cut), cut["more"], cut["over"])
     line = page["lines"][1]
     assert {"execution": "1-2", "number": 1, "kind": "warning", "fields": {"n": 1}, "dropped": 0} == {
         name: line[name] for name in ("execution", "number", "kind", "fields", "dropped")
