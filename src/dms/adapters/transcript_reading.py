@@ -100,5 +100,5 @@ def _cursor(chosen: Sequence[Book], lines: Sequence[TranscriptLine], wanted: Wan
     known = {book.execution_id for book in chosen}
     live = {name for name in wanted.live if wanted.run is None or name in known}
     open_ = {name for name in {*positions, *live} if name in live or number_of(name) > number_of(at)}
-    going_on = {name for name in open_ if number_of(name) <= number_of(newest)} | {at, newest}
+    going_on = {name for name in open_ if number_of(name) <= number_of(newest)} | {at}
     return ",".join(f"{name}:{read.get(name, 0)}" for name in sorted(going_on, key=number_of))

@@ -90,6 +90,23 @@ def test_an_event_while_the_task_is_paused_is_left_out_and_what_was_gathered_bef
     assert [] == world.begun
 
 
+def test_an_event_while_the_task_is_disabled_does_not_count_once_it_is_enabled(world):
+    bell = [EventTrigger("bell", debounce="10s")]
+    world.add(Task("job", nothing, triggers=bell, enabled=False))
+    world.emit("bell")
+    world.replace(Task("job", nothing, triggers=bell))
+    world.go("1m")
+    assert [] == world.begun
+
+
+def test_many_events_are_one_alarm(world):
+    world.add(on(debounce="10s"))
+    before = world.agenda._alarms._size
+    for _ in range(100):
+        world.emit("bell")
+    assert 1 == world.agenda._alarms._size - before
+
+
 def test_a_clock_that_is_set_changes_nothing(world):
     world.add(on(debounce="10s"))
     world.emit("bell")
