@@ -21,6 +21,10 @@ test NAME:
 nightly:
     scripts/test --nightly
 
+# mutants of the pure scheduling modules (none named: all of them, for hours)
+mutants *MODULES:
+    scripts/mutants {{ MODULES }}
+
 # one arena of bench/ (none: lists them)
 bench *ARGUMENTS:
     bench/bench.py {{ ARGUMENTS }}

@@ -15,7 +15,7 @@ ExecutionStore MemoryStore SqliteStore FileTranscripts Usage
 DmsError ConfigError Conflict InvalidInput InvalidCron InvalidTask InvalidTrigger Misuse NotFound ShuttingDown
 StoreError WaitTimeout
 Config load_config find_config get_config default_config remove_comments search_paths set_config
-NodeContext Operation Effect Command""".split()
+NodeContext Operation Effect Command Recording replay""".split()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -60,9 +60,9 @@ class Watching:
             return self.freed(entry, now)
         watch.open = True
         self._alert(BREAKER, entry, _why_open(entry, watch.failures))
-        if pause.until is not None:
-            probe = _length(entry.task.breaker.probe) or 0
-            self._alarms.at_boot(now.boot + min(max(0, pause.until - now.wall), probe), self._probe, (entry, pause))
+        probe = _length(entry.task.breaker.probe)
+        if probe is not None:  # its time by the wall clock has an alarm as well; this one comes whatever that is set to
+            self._alarms.at_boot(now.boot + probe, self._probe, (entry, pause))
 
     def ended(self, entry: Entry, execution: Execution, now: Instant, stopping: bool) -> None:
         """An attempt of a watched task has ended."""

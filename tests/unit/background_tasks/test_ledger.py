@@ -172,6 +172,29 @@ def test_a_stop_that_could_not_be_saved_is_tried_again(ledger):
     assert [Life(3, 1000, 2000, True)] == lives(ledger.flush(again=True))
 
 
+def test_a_state_that_a_failed_batch_held_is_written_as_a_state_again(ledger, entry):
+    ledger.state(entry)
+    first = ledger.flush()
+    ledger.failed(first.batch)
+    assert [PutState] == kinds(ledger.flush(again=True))
+
+
+def test_a_task_that_a_failed_batch_held_whole_is_written_whole_again(ledger, entry):
+    ledger.task(entry)
+    first = ledger.flush()
+    ledger.state(entry)
+    ledger.failed(first.batch)
+    assert [PutTask] == kinds(ledger.flush(again=True))
+
+
+def test_a_task_that_is_new_since_a_failed_batch_held_its_state_is_written_whole(ledger, entry):
+    ledger.state(entry)
+    first = ledger.flush()
+    ledger.task(entry)
+    ledger.failed(first.batch)
+    assert [PutTask] == kinds(ledger.flush(again=True))
+
+
 def test_a_task_that_is_dropped_is_not_written_again_though_an_older_batch_held_it(ledger, entry):
     over = entry.stored("boot-1", finished=3)
     ledger.keep(over)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.retry import RetryPolicy, kinds_of
+from dms.background_tasks.retry import GiveUp, RetryLater, RetryPolicy, kinds_of
 from dms.errors import InvalidDuration, InvalidInput, InvalidTask
 
 SECOND = 1_000_000
@@ -119,3 +119,63 @@ def test_jitter_is_a_share_that_stays_the_same_for_a_run_and_differs_between_run
     assert waits == [policy.wait_before_retry(1, (), f"1-{number}") for number in range(200)]
     assert 1_000_000 <= min(waits) < 3_000_000
     assert 9_000_000 < max(waits) <= 11_000_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"max_retries": -1}, "retry.max_retries: -1 is not a whole number of 0 or more"),
+        ({"factor": 1001, "backoff": "exponential"}, "retry.factor: 1001 is not a number from 1 to 1000"),
+        ({"factor": 0.5}, "retry.factor: 0.5 is not a number from 1 to 1000"),
+        ({"factor": 3}, "retry.factor: a fixed wait does not grow; it needs backoff: exponential"),
+        ({"backoff": "linear"}, "retry.backoff: 'linear' is neither fixed nor exponential"),
+        ({"supersede": 1}, "retry.supersede: 1 is neither true nor false"),
+        (
+            {"retry_on": [OSError, "exit 7"], "give_up_on": ["exit 7", OSError]},
+            "retry.give_up_on: builtins.OSError is in retry_on too; say one of the two",
+        ),
+        (
+            {"retry_on": ["two words"]},
+            "retry.retry_on: 'two words' names no failure; give an exception's class or name, such as ConnectionError,"
+            " or for a program 'exit 75' or 'signal 9'",
+        ),
+    ],
+)
+def test_what_is_refused_is_told_with_what_would_do(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidTask) as refused:
+        RetryPolicy(**fields)
+    assert message == str(refused.value)
+
+
+@pytest.mark.parametrize("field", ["delay", "max_delay", "jitter"])
+def test_a_length_that_can_not_be_is_told_by_its_field(field: str) -> None:
+    with pytest.raises(InvalidDuration) as refused:
+        RetryPolicy(**{field: "5 parsecs"})  # type: ignore[arg-type]
+    assert str(refused.value).startswith(f"retry.{field}: ")
+
+
+def test_the_greatest_and_the_least_factor_are_taken() -> None:
+    assert [1000, 1] == [RetryPolicy(factor=factor, backoff="exponential").factor for factor in (1000, 1)]
+
+
+def test_the_longest_wait_is_the_delay_and_all_of_the_jitter() -> None:
+    assert 15_000_000 == RetryPolicy(3, "5s", jitter="10s").longest_wait(1)
+    assert 30_000_000 == RetryPolicy(3, "5s", "exponential", jitter="10s").longest_wait(3)
+
+
+def test_a_function_that_asks_for_a_retry_says_when_and_why() -> None:
+    assert (300_000_000, "it asked to be tried again later") == (RetryLater("5m").delay, str(RetryLater("5m")))
+    assert "the printer is busy" == str(RetryLater(1, "the printer is busy"))
+    with pytest.raises(InvalidDuration) as refused:
+        RetryLater("soon")
+    assert str(refused.value).startswith("RetryLater.delay: ")
+
+
+def test_an_error_is_of_each_of_its_classes_by_their_full_names_but_not_of_object() -> None:
+    assert ("dms.background_tasks.retry.GiveUp", "builtins.Exception", "builtins.BaseException") == kinds_of(GiveUp())
+
+
+def test_a_name_is_that_of_a_class_by_its_last_part_only() -> None:
+    policy = named(retry_on=["Broken"])
+    assert policy.wait_before_retry(1, ("house.heating.Broken",)) is not None
+    assert policy.wait_before_retry(1, ("house.Broken.Other",)) is None

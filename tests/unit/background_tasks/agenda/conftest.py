@@ -85,6 +85,7 @@ class World:
         self.removed: list[str] = []
         self.alerts: list[Alert] = []
         self.notices: list[tuple[str, str]] = []
+        self.said: list[str] = []
         self.answers: dict[Any, Any] = {}
         self.told: list[tuple[str, str]] = []
         self._begin()
@@ -258,8 +259,9 @@ class World:
                 self.removed.append(name)
             case Alert():
                 self.alerts.append(decision)
-            case Notice(task, kind):
+            case Notice(task, kind, text):
                 self.notices.append((task, kind))
+                self.said.append(text)
             case Cancel(execution_id) | Kill(execution_id):
                 self.told.append((type(decision).__name__.lower(), execution_id))
             case Accept(ticket, answer) | Refuse(ticket, answer):

@@ -17,10 +17,12 @@ def minutely(breaker, **fields):
     return Task("job", nothing, triggers=[PeriodicTrigger("1m")], breaker=breaker, **fields)
 
 
-def fail(world, times, outcome=NO):
-    for _ in range(times):
+def fail(world, minutes, outcome=NO):
+    """In so many minutes whatever runs fails."""
+    for _ in range(minutes):
         world.go("1m")
-        world.finish("job", outcome)
+        if world.running:
+            world.finish("job", outcome)
 
 
 def tripped(world, breaker, failures, **fields):
@@ -223,3 +225,69 @@ def test_a_stop_that_gives_a_run_up_is_no_failure_of_it(world):
     world.agenda.attempts.abandon(world.now)
     world.turn()
     assert {} == world.findings()
+
+
+def test_what_is_told_of_a_breaker_says_what_it_did(world):
+    tripped(world, Breaker(2, probe="10m"), 2)
+    world.go("10m")
+    world.finish("job")
+    opened = "job failed 2 times in a row; it is tried again each 10m only"
+    assert [opened, "it succeeded: its breaker is closed"] == world.said
+
+
+def test_a_breaker_that_is_open_since_before_a_restart_is_not_told_as_new_when_its_probe_fails(world):
+    tripped(world, Breaker(2, probe="10m"), 2)
+    world.alerts.clear()
+    world.crash(down="1m")
+    world.add(minutely(Breaker(2, probe="10m")))
+    assert {("breaker", "job"): "job failed 2 times in a row; it is tried again each 10m only"} == world.findings()
+    fail(world, 12)
+    assert [("job", "tripped")] == world.notices
+
+
+def test_the_end_of_a_probes_time_does_not_end_another_pause(world):
+    tripped(world, Breaker(2, probe="10m"), 2)
+    world.resume("job")
+    world.pause("job")
+    world.go("1h")
+    assert 2 == len(world.runs("job"))
+
+
+def test_a_retry_that_waited_is_the_probe_though_the_clock_was_set_back(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, breaker=Breaker(1, probe="10m"), retry_policy=RetryPolicy(3, "1s")))
+    world.run("job")
+    world.finish("job", NO)
+    world.set_wall("2026-01-03T00:00")
+    world.go("9m59s")
+    assert [1] == [begun.attempt for begun in world.begun]
+    world.go("1s")
+    assert [1, 2] == [begun.attempt for begun in world.begun]
+
+
+def test_a_retry_that_waited_goes_on_when_its_task_loses_its_breaker(world):
+    world.busy.add("job")
+    world.add(Task("job", nothing, breaker=Breaker(1), retry_policy=RetryPolicy(3, "1s")))
+    world.run("job")
+    world.finish("job", NO)
+    world.go("1m")
+    world.replace(Task("job", nothing, retry_policy=RetryPolicy(3, "1s")))
+    assert [1, 2] == [begun.attempt for begun in world.begun]
+
+
+def test_a_retry_that_waited_goes_on_when_a_run_by_hand_succeeds(world):
+    world.busy.add("job")
+    policy = RetryPolicy(3, "1s", supersede=False)
+    world.add(Task("job", nothing, breaker=Breaker(1), retry_policy=policy))
+    world.run("job")
+    world.finish("job", NO)
+    world.go("1m")
+    world.run("job")
+    world.finish("job")
+    assert [1, 1, 2] == [begun.attempt for begun in world.begun]
+
+
+def test_a_probe_has_its_whole_time_again_after_each_failure(world):
+    tripped(world, Breaker(1, probe="10m"), 1)
+    fail(world, 21)
+    assert ["2026-01-05T00:11", "2026-01-05T00:21"] == world.runs("job")[1:]

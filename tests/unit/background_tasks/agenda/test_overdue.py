@@ -156,3 +156,35 @@ def test_a_longer_time_counts_at_once(world):
     assert {} == world.findings()
     world.go("3h")
     assert ["job has not succeeded for 5h, within which it was expected to"] == list(world.findings().values())
+
+
+def test_what_is_told_says_since_when_and_within_what_time_it_was_expected(world):
+    world.add(Task("call", nothing, triggers=[EventTrigger("task.job.overdue")]))
+    world.busy.add("job")
+    began = world.now.wall
+    world.add(hourly())
+    world.go("2h")
+    assert list(OVERDUE.values()) == world.said
+    assert {"since": began, "within": "2h"} == world.begun[-1].event.payload
+
+
+def test_a_success_counts_from_its_own_time_over_a_restart_too(world):
+    world.busy.add("job")
+    world.add(hourly())
+    world.go("1h30m")
+    world.finish("job")
+    world.crash()
+    world.add(hourly())
+    world.go("1h59m")
+    assert {} == world.findings()
+    world.go("1m")
+    assert OVERDUE == world.findings()
+
+
+def test_a_task_from_which_nothing_is_expected_any_more_is_not_waited_for(world):
+    world.busy.add("job")
+    world.add(hourly())
+    world.go("1h")
+    world.replace(Task("job", nothing, triggers=[PeriodicTrigger("1h")]))
+    world.go("5h")
+    assert ({}, []) == (world.findings(), world.notices)

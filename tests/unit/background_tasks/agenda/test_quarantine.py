@@ -194,3 +194,33 @@ def test_a_task_that_is_removed_takes_its_finding_with_it(world):
     crash(world, every(), times=3)
     world.remove("job")
     assert {} == world.findings()
+
+
+def test_what_is_told_says_how_many_crashes_there_were(world):
+    call = Task("call", nothing, triggers=[EventTrigger("task.job.quarantined")])
+    world.add(every(), call)
+    crash(world, every(), call, times=3)
+    assert [f"job: {REASON}; `dms task resume job`, or a run by hand, lets it go on"] == world.said
+    assert {"crashes": 3} == world.begun[-1].event.payload
+
+
+def test_one_crash_is_enough_where_that_is_wanted(make_world):
+    world = make_world(quarantine_after=1)
+    world.busy.add("job")
+    world.add(every())
+    crash(world, every())
+    assert ("parked", "it was running in a crash") == state(world)
+
+
+def test_a_run_of_just_an_hour_is_not_held_to_have_to_do_with_a_crash(world):
+    tick = every("1m", "tick")
+    for length, quarantined in (("60m", False), ("59m", True)):
+        world.add(every("1h", "job", enabled=False), tick)
+        world.resume("job")
+        for _ in range(3):
+            world.run("job")
+            world.go(length)
+            world.crash()
+            world.add(every("1h", "job", enabled=False), tick)
+        assert quarantined == bool(world.findings())
+        world.remove("job")
