@@ -80,6 +80,15 @@ class NodeInAThread:
         self.let_go.wait(10)
         return "let go"
 
+    def talk(self, *lines: list[str]) -> None:
+        """Have a task `talk`, added now, say these lines, each with its kind."""
+        self.scheduler.add_task(Task("talk", self._talk))
+        self.scheduler.run_task("talk", lines).wait(10)
+
+    def _talk(self, run: Run) -> None:
+        for kind, text in run.event.payload if run.event else ():
+            run.keep(kind, text)
+
     def _broken(self) -> None:
         raise Refused("connect to 127.0.0.1:8080 refused")
 

@@ -7,11 +7,15 @@ from typing import Any, NamedTuple
 from dms.background_tasks.decision import Alert
 from dms.background_tasks.run import LogSink, Run
 
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
 
 def log_to_logging(run: Run, level: str, event: str, fields: Mapping[str, Any]) -> None:
     """Where a run logs to: the standard library's logger `dms.task.NAME`."""
-    told = " ".join([event, *(f"{name}={value!r}" for name, value in fields.items())])
-    logging.getLogger(f"dms.task.{run.task}").log(logging.getLevelNamesMapping()[level.upper()], "%s", told)
+    logger, number = logging.getLogger(f"dms.task.{run.task}"), _LEVELS[level]
+    if logger.isEnabledFor(number):
+        told = " ".join([event, *(f"{name}={value!r}" for name, value in fields.items())])
+        logger.log(number, "%s", told)
 
 
 def alert_to_logging(alert: Alert) -> None:

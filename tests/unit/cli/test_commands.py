@@ -260,6 +260,26 @@ def test_the_log_is_printed(dms: Dms, node: Any) -> None:
     assert [3] == [each["free"] for each in dms("logs", "--json").document]
 
 
+def test_what_a_task_says_is_printed_with_its_marks_and_nothing_that_steers(dms: Dms, node: Any) -> None:
+    node.talk(["info", "begun"], ["warning", "slow\x1b[2J"], ["stderr", "\x1b[31mred\x1b[0m\ttab"])
+    told = dms("task", "logs", "talk")
+    head, *lines = told.out.splitlines()
+    assert re.fullmatch(r"── 1-\d+  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", head)
+    assert ["         begun", "warning  slow\\x1b[2J", "stderr   red\ttab"] == [line[9:] for line in lines]
+    assert ["stderr   red\ttab"] == [line[9:] for line in dms("task", "logs", "talk", "-n", "1").out.splitlines()[1:]]
+
+
+def test_what_a_task_says_comes_as_documents(dms: Dms, node: Any) -> None:
+    node.talk(["info", "begun"], ["stderr", "\x1b[2J"])
+    told = [json.loads(line) for line in dms("task", "logs", "talk", "--json").out.splitlines()]
+    assert [("info", "begun", 1), ("stderr", "\x1b[2J", 2)] == [(e["kind"], e["text"], e["number"]) for e in told]
+
+
+def test_a_task_that_has_said_nothing_is_told_so(dms: Dms) -> None:
+    told = dms("task", "logs", "answer")
+    assert (0, "", "answer has said nothing yet, or nothing that is still kept.\n") == (told.status, told.out, told.err)
+
+
 def test_a_traceback_in_the_log_is_printed_below_its_line(dms: Dms, node: Any) -> None:
     trace = "Traceback:\n  work()\nValueError: odd"
     node.logs.publish({"at": "2026-11-25T02:00:00+00:00", "level": "error", "event": "broken", "exception": trace})
