@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dms.background_tasks.breaker import Breaker as Breaker
     from dms.background_tasks.channel import Channel as Channel
     from dms.background_tasks.concurrency import Concurrency as Concurrency
+    from dms.background_tasks.event_trigger import EventTrigger as EventTrigger
     from dms.background_tasks.exclusion import Calendar as Calendar
     from dms.background_tasks.handle import Handle as Handle
     from dms.background_tasks.limits import Limits as Limits
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from dms.background_tasks.task import Status as Status
     from dms.background_tasks.task import Task as Task
     from dms.background_tasks.task import Usage as Usage
-    from dms.background_tasks.trigger import EventTrigger as EventTrigger
     from dms.background_tasks.trigger import OneTimeTrigger as OneTimeTrigger
     from dms.background_tasks.trigger import PeriodicTrigger as PeriodicTrigger
     from dms.background_tasks.trigger import Trigger as Trigger
@@ -76,6 +76,7 @@ _ROOMS = {
     "dms.background_tasks.channel": ("Channel",),
     "dms.background_tasks.concurrency": ("Concurrency",),
     "dms.background_tasks.limits": ("Limits",),
+    "dms.background_tasks.event_trigger": ("EventTrigger",),
     "dms.background_tasks.exclusion": ("Calendar",),
     "dms.background_tasks.handle": ("Handle",),
     "dms.background_tasks.recording": ("Recording",),
@@ -87,7 +88,7 @@ _ROOMS = {
     "dms.background_tasks.task": (
         "CatchUp", "Durability", "Event", "Execution", "Overlap", "Program", "Status", "Task", "Usage",
     ),
-    "dms.background_tasks.trigger": ("EventTrigger", "OneTimeTrigger", "PeriodicTrigger", "Trigger"),
+    "dms.background_tasks.trigger": ("OneTimeTrigger", "PeriodicTrigger", "Trigger"),
     "dms.background_tasks.view": ("RunEvent", "TaskView"),
     "dms.command.command": ("Command",),
     "dms.command.operation": ("Effect", "Operation"),

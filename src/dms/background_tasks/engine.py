@@ -12,6 +12,7 @@ from dms.background_tasks.bulk import without_collecting
 from dms.background_tasks.decision import Alert, Outcome, Remove
 from dms.background_tasks.dispatcher import Dispatcher
 from dms.background_tasks.event_inlet import EventInlet
+from dms.background_tasks.event_trigger import SubscribableChannel
 from dms.background_tasks.gate_keeper import GateKeeper
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.history_bound import HistoryBound
@@ -22,7 +23,7 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Settings
 from dms.background_tasks.task import Event, Overlap, Task
-from dms.background_tasks.trigger import SubscribableChannel, is_polled
+from dms.background_tasks.trigger import is_polled
 from dms.background_tasks.view import RunEvent
 from dms.clock import ClockChanges
 from dms.instant import SECOND, Clock, Instant

@@ -5,8 +5,8 @@ However many come, three things are kept: the first, the latest, and how many th
 
 from msgspec.structs import replace
 
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.task import Event
-from dms.background_tasks.trigger import EventTrigger
 
 
 class Gathering:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from dms.background_tasks import decision as decided
 from dms.background_tasks.definition import definition, program_from, task_from
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.store import (
     Change,
@@ -28,7 +29,7 @@ from dms.background_tasks.store import (
     TaskState,
 )
 from dms.background_tasks.task import Event, Execution, Overlap, Task
-from dms.background_tasks.trigger import OWN_TRIGGERS, EventTrigger, Trigger, trigger_from, zone_of
+from dms.background_tasks.trigger import OWN_TRIGGERS, Trigger, trigger_from, zone_of
 from dms.errors import InvalidInput
 from dms.instant import Instant
 

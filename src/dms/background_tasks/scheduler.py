@@ -23,6 +23,7 @@ from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
 from dms.background_tasks.engine import Engine
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.event_inlet import EventInlet
+from dms.background_tasks.event_trigger import check_topic
 from dms.background_tasks.evidence import evidence_of
 from dms.background_tasks.exclusion import Calendar, why_missing
 from dms.background_tasks.executor import Executor
@@ -50,7 +51,6 @@ from dms.background_tasks.store import ExecutionStore, Stored
 from dms.background_tasks.task import Execution, Overlap, Status, Task, check_gate_name
 from dms.background_tasks.third_party import ThirdParty
 from dms.background_tasks.transcript import Transcripts
-from dms.background_tasks.trigger import check_topic
 from dms.background_tasks.view import TaskView, view_of
 from dms.clock import ClockChanges, SystemClock, boot_id
 from dms.errors import Conflict, InvalidInput, InvalidTask, Misuse, ShuttingDown, WaitTimeout

@@ -12,9 +12,10 @@ from msgspec.structs import force_setattr
 
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.limits import Limits
 from dms.background_tasks.retry import NO_RETRY, RetryPolicy
-from dms.background_tasks.trigger import OWN_TRIGGERS, EventTrigger, Trigger, check_trigger
+from dms.background_tasks.trigger import OWN_TRIGGERS, Trigger, check_trigger
 from dms.errors import InvalidTask
 from dms.instant import duration_text, microseconds, parse_duration, to_datetime
 

@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 from dms.background_tasks.asked_calendar import Ask, AskedCalendar, ask_here
 from dms.background_tasks.bounds import Bounds
 from dms.background_tasks.calendar_timetable import CalendarTimetable
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.interval_timetable import DelayTimetable, IntervalTimetable
 from dms.background_tasks.single_timetable import MomentTimetable, OnceTimetable, RebootTimetable
 from dms.background_tasks.timetable import Timetable
-from dms.background_tasks.trigger import (
-    EventTrigger,
-    Mode,
-    OneTimeTrigger,
-    PeriodicTrigger,
-    Trigger,
-    cron_expression,
-    zone_of,
-)
+from dms.background_tasks.trigger import Mode, OneTimeTrigger, PeriodicTrigger, Trigger, cron_expression, zone_of
 
 if TYPE_CHECKING:
     from dms.background_tasks.entry import Entry

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from dms.background_tasks.breaker import Breaker
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.task import Program, Task
-from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import PeriodicTrigger
 from dms.errors import InvalidInput
 
 

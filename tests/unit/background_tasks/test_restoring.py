@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from dms.background_tasks.definition import definition
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.restoring import lives_by_itself, restore
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.store import StoredTask, TaskState
 from dms.background_tasks.task import Program, Task
-from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def stored(task: Task, **changes: Any) -> StoredTask:

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import CatchUp, Durability, Execution, Lane, Overlap, Program, Status, Task
-from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import PeriodicTrigger
 from dms.errors import InvalidInput, InvalidTask, InvalidTrigger
 
 

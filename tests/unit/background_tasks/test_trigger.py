@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dms.background_tasks.event_trigger import EventTrigger, check_topic
 from dms.background_tasks.trigger import (
-    EventTrigger,
     OneTimeTrigger,
     PeriodicTrigger,
-    check_topic,
     definition_of,
     is_polled,
     trigger_from,

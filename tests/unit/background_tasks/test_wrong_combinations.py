@@ -11,12 +11,13 @@ import pytest
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.calling import prepare
 from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.gate import BUILT_IN, check_gates
 from dms.background_tasks.limits import Limits
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Program, Task
-from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.config import TaskDeclaration, load
 from dms.config.setting import is_section, keys_of
 from dms.declared_tasks import check_tasks

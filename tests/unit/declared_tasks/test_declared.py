@@ -6,11 +6,12 @@ import pytest
 
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.limits import Limits
 from dms.background_tasks.retry import NO_RETRY, Backoff, RetryPolicy
 from dms.background_tasks.task import CatchUp, Durability, Overlap, Program, Task
-from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.config import TaskDeclaration, load, validate
 from dms.declared_tasks import Declared, Unloadable, check_tasks, tasks_from
 from dms.declared_tasks.declared import unusable

@@ -17,11 +17,12 @@ from hypothesis.stateful import (
 
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.decision import Cancelled, Failed, Succeeded
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.recording import Recording
 from dms.background_tasks.replaying import replay
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Lane, Status, Task
-from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.instant import Instant
 
 SLOTS = 2

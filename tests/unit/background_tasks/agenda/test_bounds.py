@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dms.background_tasks.decision import Failed
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import PeriodicTrigger
 
 NIGHTS = Calendar(windows=["22:00-06:00"])
 WEEKENDS = Calendar(weekdays=["sat", "sun"])

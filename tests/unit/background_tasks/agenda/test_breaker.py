@@ -2,9 +2,10 @@
 
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.decision import Cancelled, Failed
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import PeriodicTrigger
 
 NO = Failed("no")
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from dms.background_tasks.decision import Failed
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.evidence import evidence_of
 from dms.background_tasks.exclusion import Calendar
 from dms.background_tasks.explanation import explain
@@ -15,7 +16,7 @@ from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.skips import LATEST
 from dms.background_tasks.store import Life, Query
 from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import PeriodicTrigger
 from dms.background_tasks.view import view_of
 from dms.instant import from_datetime, microseconds
 

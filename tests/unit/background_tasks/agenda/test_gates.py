@@ -6,8 +6,9 @@ import pytest
 
 from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.decision import AskGate, LeaveGate
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import PeriodicTrigger
 
 
 def nothing():

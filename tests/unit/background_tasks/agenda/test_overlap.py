@@ -3,9 +3,10 @@
 import pytest
 
 from dms.background_tasks.decision import Cancelled, Failed
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.task import Overlap, Program, Task
-from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def nothing():

@@ -2,8 +2,9 @@
 
 import pytest
 
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import EventTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import PeriodicTrigger
 from dms.background_tasks.view import view_of
 
 REASON = "it was running in each of the last 3 crashes"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import EventTrigger, OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def nothing():
