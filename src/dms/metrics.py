@@ -115,6 +115,12 @@ ABANDONED = Instrument(
     _TASK,
 )
 COMMITS = Instrument("dms.store.commits", Kind.COUNTER, "{commit}", "Transactions that the store has committed.")
+WRITTEN = Instrument(
+    "dms.store.written",
+    Kind.COUNTER,
+    "By",
+    "What the store has written into its log; about as much wears the disk again.",
+)
 LOOP_LAG = Instrument(
     "dms.event_loop.lag",
     Kind.HISTOGRAM,
@@ -151,8 +157,8 @@ UPTIME = Instrument("process.uptime", Kind.GAUGE, "s", "How long this process ha
 
 INSTRUMENTS = (
     EXECUTIONS, DURATION, TASK_CPU, TASK_MEMORY, LATENESS, WAIT, RUNNING, WAITING, SLOTS, COMMANDS, SOCKETS, REVISION,
-    FINDINGS, OVERDUE, ABANDONED, COMMITS, LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY, THREADS,
-    DESCRIPTORS, UPTIME,
+    FINDINGS, OVERDUE, ABANDONED, COMMITS, WRITTEN, LOOP_LAG, LOG_SUPPRESSED, LOG_LOST, EXPORT_LOST, CPU_TIME, MEMORY,
+    THREADS, DESCRIPTORS, UPTIME,
 )  # fmt: skip
 """All of them."""
 

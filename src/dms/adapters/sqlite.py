@@ -112,6 +112,12 @@ class SqliteStore:
         """How many transactions were committed since `load`."""
         return 0 if self._writer is None else self._writer.commits
 
+    @property
+    def written(self) -> int:
+        """How many bytes were written into the write-ahead log since it was opened; each page that is in it goes once
+        more into the file, now and then."""
+        return 0 if self._writer is None else self._writer.written
+
     def save(self, changes: Sequence[Change]) -> Future[None]:
         """Write the changes in one transaction, in the order of the calls; on disk when the future is done.
         The future fails with a StoreError, and then nothing of it was written. Cancelling it changes nothing."""

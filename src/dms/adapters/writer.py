@@ -26,6 +26,9 @@ CHECKPOINT_PAGES = 2_000
 RESTART_PAGES = 8_000
 """Pages (32 MB) from which the copying also waits, a moment, for readers, so that the log starts over."""
 
+FRAME = 4_096 + 24
+"""Bytes that a page takes in the write-ahead log."""
+
 _RESTART_PATIENCE = 200
 _PUT_EXECUTION = """
 INSERT INTO execution VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET
@@ -76,7 +79,7 @@ class Writer:
         self._queue: SimpleQueue[_Save | Retention | None] = SimpleQueue()
         self._lock = Lock()
         self._closed = False
-        self.commits = self._logged_pages = 0
+        self.commits = self.written = self._logged_pages = 0
         self._restart_at = RESTART_PAGES
         connection.set_wal_hook(self._committed)
         self._thread = Thread(target=self._run, name="dms-store-writer", daemon=True)
@@ -203,7 +206,8 @@ class Writer:
         explained.__cause__ = error
         return explained
 
-    def _committed(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+    def _committed(self, connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.written = FRAME * connection.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
         self._logged_pages = pages
         return apsw.SQLITE_OK
 

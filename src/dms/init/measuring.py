@@ -32,6 +32,7 @@ from dms.metrics import (
     THREADS,
     UPTIME,
     WAITING,
+    WRITTEN,
     Metrics,
 )
 
@@ -96,6 +97,7 @@ def measure(scheduler: Scheduler, live: LiveConfig, store: SqliteStore, health: 
     metrics.observe(SLOTS, lambda: {(): scheduler.max_running_tasks})
     metrics.observe(REVISION, lambda: {(): live.revision})
     metrics.observe(COMMITS, lambda: {(): store.commits})
+    metrics.observe(WRITTEN, lambda: {(): store.written})
     metrics.observe(FINDINGS, lambda: Tally((finding.code,) for finding in health.findings()))
     metrics.observe(OVERDUE, lambda: {(each.subject,): 1 for each in health.findings() if each.code == "overdue"})
     metrics.observe(ABANDONED, lambda: {(task,): count for task, count in scheduler.abandoned().items()})

@@ -214,6 +214,14 @@ def test_a_refused_store_may_be_loaded_once_the_file_is_right(path: Path) -> Non
     store.close()
 
 
+def test_what_is_written_is_told_in_bytes(store: SqliteStore, path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    store.save([PutExecution(RUN)]).result(10)
+    before, size = store.written, log.stat().st_size
+    store.save([PutExecution(replace(RUN, id="1-2"))]).result(10)
+    assert store.written - before == log.stat().st_size - size > 0
+
+
 def test_a_full_disk_fails_the_saves_and_works_again_when_room_returns(store: SqliteStore) -> None:
     store.save([PutExecution(run(1))]).result(10)
     connection = store._writer._connection  # type: ignore[union-attr]
