@@ -86,11 +86,15 @@ def _together(told: dict[str, Any]) -> Sequence[str]:
 
 
 def _full(told: dict[str, Any]) -> Sequence[str]:
-    return [
-        f"All slots are taken from {local_time(each['since'])} to {local_time(each['until'])}"
-        + (f"; {each['waited']} runs wait." if each["waited"] > 1 else "; 1 run waits." if each["waited"] else ".")
-        for each in told["full"][:_FEW]
-    ]
+    """The longest of them; what is over in less than a second and lets nobody wait is not worth a line."""
+    lines = []
+    for each in told["full"][:_FEW]:
+        length = datetime.fromisoformat(each["until"]) - datetime.fromisoformat(each["since"])
+        if each["waited"] or length >= timedelta(seconds=1):
+            wait = "1 run waits" if each["waited"] == 1 else f"{each['waited']} runs wait"
+            wait = f"; {wait}" if each["waited"] else ""
+            lines.append(f"All slots are taken from {local_time(each['since'])} on for {span(length)}{wait}.")
+    return lines
 
 
 def _skipped(told: dict[str, Any]) -> Sequence[str]:
@@ -111,6 +115,8 @@ def _left_out(told: dict[str, Any]) -> Sequence[str]:
     lines = [f"{each['task']} is left out: it comes {each['fires']} times." for each in told["left_out"][:_FEW]]
     if len(told["left_out"]) > _FEW:
         lines.append(f"{len(told['left_out']) - _FEW} or more others come too often as well.")
+    if told["more"]:
+        lines.append(f"{told['more']} tasks more come.")
     if told["unseen"]:
         lines.append(f"{told['unseen']} tasks more are not looked at.")
     if not told["complete"]:

@@ -307,8 +307,22 @@ def explain(node: Asking, name: str | int, at: str | None) -> None:
 
 
 def _print_explanation(told: dict[str, Any]) -> None:
-    for line in (told["sentence"], *told["facts"]):
+    lines = [told["sentence"], *told["facts"]]
+    if _CLOCK(" ".join(lines)) and _is_elsewhere(told["zone"]):
+        lines.append(f"Times are those of {told['zone']}.")
+    for line in lines:
         click.echo(wrapped("", plain(line), 0))
+
+
+_CLOCK = re.compile(r"\b\d\d:\d\d").search
+
+
+def _is_elsewhere(zone: str) -> bool:
+    """Whether clocks there show another time than this machine's."""
+    from dms.background_tasks.trigger import zone_of
+
+    now = _now()
+    return now.astimezone().utcoffset() != now.astimezone(zone_of(zone)).utcoffset()
 
 
 @task.command()

@@ -12,9 +12,9 @@ from dms.instant import SECOND, rfc3339, to_datetime
 MOST_STEPS = 60
 """Steps of a timeline, at most."""
 
-MOST_RUNS = 1_000
+MOST_RUNS = MOST_TASKS = 1_000
 MOST_TOLD = 100
-"""Of how many runs, and of how many of all else, more than the number is told."""
+"""Of how many runs and tasks, and of how many of all else, more than the number is told."""
 
 _STEPS = [seconds * SECOND for seconds in (1, 5, 10, 30, 60, 300, 600, 900, 1_800)]
 _STEPS += [hours * 3_600 * SECOND for hours in (1, 2, 3, 4, 6, 12, 24, 48, 168)]
@@ -88,9 +88,9 @@ class Timeline(msgspec.Struct, frozen=True):
 
 class TaskPreview(msgspec.Struct, frozen=True):
     """What is to come of the users' tasks from `since` until `until`; `complete`: that is as far as was asked for.
-    Tasks are in the order in which they come; of `runs` only the first are told. Collisions of most tasks come first,
-    and so do the longest times of full slots. Tasks that are `left_out` come too often to be looked at; `unseen` more
-    are too many."""
+    Tasks are in the order in which they come; of `tasks` and `runs` only the first are told, `more` tasks come.
+    Collisions of most tasks come first, and so do the longest times of full slots. Tasks that are `left_out` come too
+    often to be looked at; `unseen` ones are too many."""
 
     since: str | None
     until: str | None
@@ -103,11 +103,13 @@ class TaskPreview(msgspec.Struct, frozen=True):
     full: list[PreviewedFull]
     left_out: list[LeftOut]
     unseen: int
+    more: int
 
 
 def preview_document(preview: Preview, zone: tzinfo) -> TaskPreview:
     """A preview as others are told of it, its steps counted in the hours and days of that zone."""
     steps = _Steps(preview.since, preview.until, zone)
+    tasks = _tasks(preview, steps)
     longest = sorted(preview.full, key=lambda each: (each.since - each.until, each.since))
     return TaskPreview(
         rfc3339(preview.since),
@@ -115,12 +117,13 @@ def preview_document(preview: Preview, zone: tzinfo) -> TaskPreview:
         preview.complete,
         preview.slots,
         Timeline(rfc3339(steps.since), steps.length / SECOND, _together(preview, steps), _full(preview, steps)),
-        _tasks(preview, steps),
+        tasks[:MOST_TASKS],
         [PreviewedRun.of(run) for run in preview.runs[:MOST_RUNS]],
         [PreviewedCollision.of(found) for found in preview.collisions[:MOST_TOLD]],
         [PreviewedFull.of(found) for found in longest[:MOST_TOLD]],
         list(preview.left_out[:MOST_TOLD]),
         preview.unseen,
+        max(0, len(tasks) - MOST_TASKS),
     )
 
 

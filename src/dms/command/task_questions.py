@@ -30,19 +30,21 @@ class PreviewParameters(msgspec.Struct, frozen=True):
 
 
 class TaskExplanation(msgspec.Struct, frozen=True):
-    """A plain sentence about a task at a moment (None: now), and the facts under it. `verdict` is ran, running,
-    waiting, did_not_run, not_due, will_run, will_not_run or unknown; of now, the task's state."""
+    """A plain sentence about a task at a moment (None: now), and the facts under it, which tell times as they are in
+    `zone`. `verdict` is ran, running, waiting, did_not_run, not_due, will_run, will_not_run or unknown; of now, the
+    task's state."""
 
     task: str
     at: str | None
     verdict: str
     sentence: str
     facts: list[str]
+    zone: str
 
     @classmethod
-    def of(cls, told: Explanation) -> "TaskExplanation":
+    def of(cls, told: Explanation, zone: str) -> "TaskExplanation":
         """The document of an explanation."""
-        return cls(told.task, rfc3339(told.at), told.verdict, told.sentence, told.facts)
+        return cls(told.task, rfc3339(told.at), told.verdict, told.sentence, told.facts, zone)
 
 
 def task_question_operations(scheduler: Scheduler) -> list[Operation]:
@@ -50,7 +52,8 @@ def task_question_operations(scheduler: Scheduler) -> list[Operation]:
 
     async def explain(params: ExplainParameters, command: Command) -> TaskExplanation:
         at: datetime | None = moment(params.at, "at")
-        return TaskExplanation.of(await in_thread(lambda: scheduler.explain(params.name, at)))
+        told = await in_thread(lambda: scheduler.explain(params.name, at))
+        return TaskExplanation.of(told, str(scheduler.timezone))
 
     async def preview(params: PreviewParameters, command: Command) -> TaskPreview:
         found = await in_thread(lambda: scheduler.preview(params.days, params.tasks))

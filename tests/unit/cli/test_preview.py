@@ -59,10 +59,19 @@ def test_a_week_is_drawn_in_eighty_columns_with_collisions_and_full_slots(capsys
         "full              .....#.......-..........................................",
         "",
         "3 start together: a-report-with-a-long-name, backup, heating (7 times, first 2026-11-26 03:00:00).",
-        "All slots are taken from 2026-11-26 03:00:00 to 2026-11-26 05:00:00; 3 runs wait.",
-        "All slots are taken from 2026-11-27 04:00:00 to 2026-11-27 05:00:00.",
+        "All slots are taken from 2026-11-26 03:00:00 on for 2 h; 3 runs wait.",
+        "All slots are taken from 2026-11-27 04:00:00 on for 1 h.",
     ] == drawn
     assert all(len(line) <= 80 for line in drawn[:8])
+
+
+def test_slots_that_are_full_for_less_than_a_second_are_told_where_somebody_waits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    full = [Full(NOON, NOON + SECOND // 2, 1), Full(NOON + HOUR, NOON + HOUR + SECOND // 4)]
+    assert ["All slots are taken from 2026-11-25 12:00:00 on for 500 ms; 1 run waits."] == [
+        line for line in lines(told(run("a", 1), full=full), capsys) if line.startswith("All slots")
+    ]
 
 
 def test_a_short_while_is_told_in_hours(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,15 +90,17 @@ def test_what_is_not_known_or_left_out_is_said(capsys: pytest.CaptureFixture[str
         unseen=3,
         complete=False,
     )
+    document["more"] = 2
     assert [
         "new: 1 fire won't run (overlap).",
         "held: 12 fires won't run (paused).",
         "Taken to need no time, for none of its runs has succeeded yet: new, held.",
         *(f"tick{number} is left out: it comes 604800 times." for number in range(5)),
         "2 or more others come too often as well.",
+        "2 tasks more come.",
         "3 tasks more are not looked at.",
         "There is too much to come: what lies later is not looked at.",
-    ] == lines(document, capsys)[-11:]
+    ] == lines(document, capsys)[-12:]
 
 
 def test_where_nothing_comes_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:

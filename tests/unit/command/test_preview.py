@@ -7,7 +7,7 @@ import pytest
 
 from dms.background_tasks.preview import LeftOut, Preview, collisions
 from dms.background_tasks.rehearsal import ComingRun, Full
-from dms.command.preview import MOST_RUNS, MOST_STEPS, MOST_TOLD, preview_document
+from dms.command.preview import MOST_RUNS, MOST_STEPS, MOST_TASKS, MOST_TOLD, preview_document
 from dms.instant import SECOND, from_datetime
 
 HOUR = 3_600 * SECOND
@@ -83,11 +83,11 @@ def test_full_slots_are_told_by_the_part_of_each_step_and_the_longest_first():
 
 
 def test_of_what_is_much_the_first_are_told():
-    runs = [run(f"t{number % 300}", number / 60) for number in range(MOST_RUNS + 5)]
+    runs = [run(f"t{number % (MOST_TASKS + 3)}", number / 60) for number in range(MOST_RUNS + 5)]
     left_out = [LeftOut(f"x{number}", 10**6) for number in range(MOST_TOLD + 5)]
     told = preview_document(preview(*runs, left_out=left_out, unseen=7), UTC)
-    assert (MOST_RUNS, MOST_TOLD, 7) == (len(told.runs), len(told.left_out), told.unseen)
-    assert MOST_RUNS + 5 == sum(each.runs for each in told.tasks)
+    assert (MOST_RUNS, MOST_TOLD, MOST_TASKS) == (len(told.runs), len(told.left_out), len(told.tasks))
+    assert (7, 3, 2) == (told.unseen, told.more, told.tasks[0].runs)
 
 
 def test_only_some_tasks_are_told_of_with_whom_they_collide():

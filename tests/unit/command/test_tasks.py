@@ -171,10 +171,13 @@ async def test_a_span_that_can_t_be_run_is_refused(
         await ask(operations, "task.backfill", name="answer", **span)
 
 
-async def test_how_it_stands_with_a_task_is_explained(operations: list[Operation], ask: Ask) -> None:
+async def test_how_it_stands_with_a_task_is_explained(
+    scheduler: Scheduler, operations: list[Operation], ask: Ask
+) -> None:
     told = await ask(operations, "task.explain", name="hold")
     assert {
         "task": "hold", "at": None, "verdict": "ready", "sentence": "hold runs when somebody asks.", "facts": [],
+        "zone": str(scheduler.timezone),
     } == told  # fmt: skip
 
 
