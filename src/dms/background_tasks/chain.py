@@ -34,11 +34,12 @@ def circle_of(name: str, before: Callable[[str], Iterable[str]]) -> list[str]:
     return []
 
 
-def _way(name: str, first: str, came_from: dict[str, str]) -> list[str]:
-    way = [name, first] if first != name else [name]
-    while way[-1] != name:
-        way.append(came_from[way[-1]])
-    return way if len(way) > 1 else [name, name]
+def _way(name: str, at: str, came_from: dict[str, str]) -> list[str]:
+    way = [name]
+    while at != name:
+        way.append(at)
+        at = came_from[at]
+    return [*way, name]
 
 
 def told(circle: list[str]) -> str:

@@ -44,6 +44,27 @@ def test_a_burst_is_one_fire_once_it_has_been_quiet_for_long_enough(world):
     assert 1 == len(world.begun)
 
 
+def test_without_a_debounce_each_event_fires_whoever_waits_for_its_topic_and_nobody_else(world):
+    world.add(on(), on(name="too"), on("gong", "other"))
+    world.emit("bell", 1)
+    world.emit("nobody.waits")
+    world.emit("bell", 2)
+    fired = [(run.task, run.event.payload) for run in world.begun]
+    assert [("job", 1), ("too", 1), ("job", 2), ("too", 2)] == fired
+
+
+def test_who_waits_for_another_topic_or_is_gone_is_fired_no_more(world):
+    world.add(on(), on(name="too"))
+    world.replace(on("gong"))
+    world.emit("bell")
+    assert ["too"] == [run.task for run in world.begun]
+    world.remove("too")
+    world.emit("bell")
+    world.emit("gong")
+    assert ["too", "job"] == [run.task for run in world.begun]
+    assert {"gong"} == set(world.agenda._listeners.topics)
+
+
 def test_one_event_alone_is_told_as_it_is(world):
     world.add(on(debounce="10s"))
     start = world.now.wall
