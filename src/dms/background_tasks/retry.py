@@ -14,6 +14,7 @@ from dms.instant import microseconds, parse_duration
 
 _LONGEST_EXPONENT = 63
 _USUAL_FACTOR = 2.0
+_USUAL_MAX_DELAY = timedelta(hours=1)
 _IS_NAME = re.compile(
     r"exit \d{1,3}|signal \d{1,2}|limit (?:memory|cpu_time|output)|[^\W\d]\w*(\.[^\W\d]\w*)*"
 ).fullmatch
@@ -71,7 +72,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     delay: timedelta | str | float = timedelta(seconds=10)
     backoff: Backoff | str = Backoff.FIXED
     factor: float = _USUAL_FACTOR
-    max_delay: timedelta | str | float = timedelta(hours=1)
+    max_delay: timedelta | str | float = _USUAL_MAX_DELAY
     jitter: timedelta | str | float = timedelta(0)
     retry_on: Sequence[type[BaseException] | str] = ()
     give_up_on: Sequence[type[BaseException] | str] = ()
@@ -99,6 +100,8 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     def _check_together(self) -> None:
         if self.backoff is Backoff.FIXED and self.factor != _USUAL_FACTOR:
             raise InvalidTask("retry.factor: a fixed wait does not grow; it needs backoff: exponential")
+        if self.backoff is Backoff.FIXED and self.max_delay != _USUAL_MAX_DELAY:
+            raise InvalidTask("retry.max_delay: a fixed wait does not grow; it needs backoff: exponential")
         both = set(self.retry_on) & set(self.give_up_on)
         if both:
             raise InvalidTask(f"retry.give_up_on: {min(map(str, both))} is in retry_on too; say one of the two")

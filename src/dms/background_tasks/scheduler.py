@@ -48,7 +48,7 @@ from dms.background_tasks.run import Run
 from dms.background_tasks.saving import Saving
 from dms.background_tasks.settings import Duration, changed_settings, check_quarantine, usual_settings
 from dms.background_tasks.store import ExecutionStore, Stored
-from dms.background_tasks.task import Execution, Overlap, Status, Task, check_gate_name
+from dms.background_tasks.task import Durability, Execution, Overlap, Status, Task, check_gate_name
 from dms.background_tasks.third_party import ThirdParty
 from dms.background_tasks.transcript import Transcripts
 from dms.background_tasks.view import TaskView, view_of
@@ -59,6 +59,7 @@ from dms.trace import CURRENT
 
 _YEAR_9000 = 221_845_392_000 * SECOND
 _PATIENCE = 10.0
+_WITHOUT_STORE = (None, Durability.NONE)
 
 DAY = 86_400 * SECOND
 MOST_DAYS = 366
@@ -649,6 +650,8 @@ class Scheduler:
             raise InvalidTask(f"exclude: {missing}")
         if task.hold_until:
             check_gates(task, self._gates)
+        if self._store is None and task.durability not in _WITHOUT_STORE:
+            raise InvalidTask(f"durability: {task.durability} needs a store; give the scheduler one, or leave it out")
 
     def _check_open(self) -> None:
         if self._stopped:

@@ -237,15 +237,15 @@ class Task(_Called, kw_only=True, eq=False):
     """Work with a name: what to call, when, and what to do when it fails, overlaps or is missed.
 
     `function` is a coroutine function, a function, `"package.module:name"` or a `Program`. A parameter called `run`
-    receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more
-    urgent work; `timeout` counts from the start of an attempt, `heartbeat_timeout` from its last sign of life
+    receives the `Run`. Lengths of time are text ("5m"), seconds or `timedelta`; `priority` is smaller for more urgent
+    work; `timeout` counts from the start of an attempt, `heartbeat_timeout` from its last sign of life
     (`run.heartbeat()`, `run.progress()`, a line that a program or process prints); `kill_after` is what a cancelled
     attempt gets to end by itself. `executor="process"` calls the function in a process of its own; None lets its nature
     decide: a coroutine function on a loop, another in a thread. Tasks with the same key in their `concurrency` share
     its limits; a fire waits until all gates that `hold_until` names are open. `durability` None means at_most_once
-    where the scheduler has a store and none without one. `limits` bound what each attempt may use. A `breaker` pauses a
-    task that keeps failing; a success that does not come within `expect_success_within`, counted from the last one, is
-    told.
+    where the scheduler has a store and none without one, where nothing else may be asked for. `limits` bound what each
+    attempt may use. A `breaker` pauses a task that keeps failing; a success that does not come within
+    `expect_success_within`, counted from the last one, is told.
 
     InvalidTask or InvalidDuration names the field that can't be. `id` is assigned by `add_task`; `parked` says why a
     task can't run, `restored` that only the store brought it back.

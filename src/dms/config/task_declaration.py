@@ -49,7 +49,11 @@ class RetryDeclaration(Section, frozen=True):
     max_delay: Annotated[
         timedelta,
         Setting(
-            "The longest wait.", timedelta(hours=1), "A mended service is noticed soon.", example="10m", applies=_NEXT
+            "The longest that an exponential wait gets.",
+            timedelta(hours=1),
+            "A mended service is noticed soon.",
+            example="10m",
+            applies=_NEXT,
         ),
     ]
     jitter: Annotated[

@@ -16,6 +16,7 @@ from dms.background_tasks.gate import BUILT_IN, check_gates
 from dms.background_tasks.limits import Limits
 from dms.background_tasks.registry import Registry
 from dms.background_tasks.retry import RetryPolicy
+from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Program, Task
 from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.config import TaskDeclaration, load
@@ -53,6 +54,11 @@ def shared(**limits: Any) -> Callable[[], Any]:
     return add
 
 
+def in_memory(durability: str) -> Callable[[], Any]:
+    """Has such a task added where there is no store."""
+    return lambda: Scheduler().add_task(Task("job", nothing, durability=durability))
+
+
 TASKS: list[tuple[str, Callable[[], Any], str]] = [
     ("args", task(function=Program(("df",)), args=["-h"]), "a program takes its arguments in its own list"),
     ("kwargs", task(function=Program(("df",)), kwargs={"a": 1}), "a program takes its arguments in its own list"),
@@ -88,12 +94,15 @@ TASKS: list[tuple[str, Callable[[], Any], str]] = [
     ("limits.memory", task(limits=Limits("64MB")), "give the task executor: process"),
     ("limits.cpu_time", task(limits=Limits(cpu_time="1s"), executor="thread"), "give the task executor: process"),
     ("limits.output", task(limits=Limits(output="1kB")), "give the task executor: process"),
+    ("durability", in_memory("at_least_once"), "at_least_once needs a store"),
+    ("durability", in_memory("at_most_once"), "at_most_once needs a store"),
     ("hold_until", task(hold_until=["netwrk"]), "there is no gate netwrk. Did you mean network?"),
     ("concurrency.limit", shared(limit=2), "2 contradicts 1, which other says"),
     ("concurrency.limit", shared(rate="5/m"), "none contradicts 1, which other says"),
     ("concurrency.rate", shared(limit=1, rate="5/m"), "5/m contradicts none, which other says"),
     ("breaker.probe", lambda: Breaker(3, probe=0), "0 would never hold it back"),
     ("retry.factor", lambda: RetryPolicy(3, factor=3), "it needs backoff: exponential"),
+    ("retry.max_delay", lambda: RetryPolicy(3, "10m", max_delay="1m"), "it needs backoff: exponential"),
     (
         "retry.give_up_on",
         lambda: RetryPolicy(3, retry_on=[OSError, ValueError], give_up_on=[ValueError]),
@@ -150,6 +159,11 @@ DECLARATIONS: list[tuple[str, str, str]] = [
     ("concurrency.rate", "run: [df], concurrency: {key: disk, limit: 1, rate: 5/m}", "5/m contradicts none"),
     ("breaker.probe", "run: [df], breaker: {probe: 0s}", "0"),
     ("retry.factor", "run: [df], retry: {max_retries: 3, factor: 3}", "it needs backoff: exponential"),
+    (
+        "retry.max_delay",
+        "run: [df], retry: {max_retries: 3, delay: 10m, max_delay: 1m}",
+        "it needs backoff: exponential",
+    ),
     ("retry.give_up_on", "run: [df], retry: {retry_on: [A], give_up_on: [A]}", "A is in retry_on too"),
     ("end", f"run: [df], every: 5m, start: '{LATER}', end: '{SOON}'", "before start"),
     ("at_start", f"run: [df], every: 5m, start: '{LATER}', at_start: true", "start says already"),
@@ -181,11 +195,11 @@ ALONE = {
     "name": "any", "description": "any", "triggers": "have rows of their own", "function": "has rows of its own",
     "run": "with call", "call": "with run", "cron": "with interval", "every": "with cron", "after": "with at",
     "at": "with delay", "on": "any", "start": "with end", "enabled": "any", "priority": "any", "timeout": "any",
-    "kill_after": "any", "overlap": "its limits have rows", "catch_up": "its limit has rows", "durability": "any",
-    "lane": "any", "limits": "its fields have rows", "retry": "its fields have rows", "breaker": "its fields have rows",
-    "concurrency": "its fields have rows", "breaker.failures": "any", "concurrency.key": "any",
-    "retry.max_retries": "0 switches off what the others say", "retry.delay": "may be longer than max_delay",
-    "retry.backoff": "its factor has rows", "retry.max_delay": "bounds any wait that grows", "retry.jitter": "any",
+    "kill_after": "any", "overlap": "its limits have rows", "catch_up": "its limit has rows",
+    "lane": "any", "durability": "any in a node", "limits": "its fields have rows", "retry": "its fields have rows",
+    "breaker": "its fields have rows", "concurrency": "its fields have rows", "breaker.failures": "any", "concurrency.key": "any",
+    "retry.max_retries": "0 switches off what the others say", "retry.delay": "may be longer than max_delay if it grows",
+    "retry.backoff": "its factor has rows", "retry.jitter": "any",
     "retry.retry_on": "with give_up_on", "retry.supersede": "any",
 }  # fmt: skip
 """Options that go with all others, or that rows of others are about."""
