@@ -197,10 +197,10 @@ ALONE = {
     "at": "with delay", "on": "any", "start": "with end", "enabled": "any", "priority": "any", "timeout": "any",
     "kill_after": "any", "overlap": "its limits have rows", "catch_up": "its limit has rows",
     "lane": "any", "durability": "any in a node", "limits": "its fields have rows", "retry": "its fields have rows",
-    "breaker": "its fields have rows", "concurrency": "its fields have rows", "breaker.failures": "any", "concurrency.key": "any",
-    "retry.max_retries": "0 switches off what the others say", "retry.delay": "may be longer than max_delay if it grows",
-    "retry.backoff": "its factor has rows", "retry.jitter": "any",
-    "retry.retry_on": "with give_up_on", "retry.supersede": "any",
+    "breaker": "its fields have rows", "concurrency": "its fields have rows", "breaker.failures": "any",
+    "concurrency.key": "any", "retry.max_retries": "0 switches off what the others say",
+    "retry.delay": "may be longer than max_delay if it grows", "retry.backoff": "its factor has rows",
+    "retry.jitter": "any", "retry.retry_on": "with give_up_on", "retry.supersede": "any",
 }  # fmt: skip
 """Options that go with all others, or that rows of others are about."""
 
