@@ -94,14 +94,13 @@ class Watching:
     # ── failures in a row ──
 
     def _succeeded(self, entry: Entry, watch: Watch, now: Instant) -> None:
-        expected = entry.task.expect_success_within is not None
-        if not (watch.failures or watch.crashes or expected):
+        if not (watch.failures or watch.crashes) and watch.within is None:
             return
         watch.failures = watch.crashes = 0
-        watch.since, watch.since_boot = now.wall, now.boot
+        if watch.within is not None:
+            watch.since, watch.since_boot = now.wall, now.boot
         if watch.late:
-            watch.late = False
-            self._alert(OVERDUE, entry)
+            self._in_time(entry, watch)
             self._arm(entry, watch)
         if watch.open:
             self._decisions.append(Notice(entry.task.name, "closed", "it succeeded: its breaker is closed"))
@@ -148,37 +147,40 @@ class Watching:
     # ── an overdue success ──
 
     def _expect(self, entry: Entry, watch: Watch, now: Instant) -> None:
-        if entry.task.expect_success_within is None or not entry.task.enabled:
-            watch.since, watch.since_boot = 0, None
-            watch.armed += 1
-            if watch.late:
-                watch.late = False
-                self._alert(OVERDUE, entry)
+        watch.within = _length(entry.task.expect_success_within) if entry.task.enabled else None
+        if watch.within is None:
+            watch.since, watch.since_boot, watch.alarm = 0, None, None
+            self._in_time(entry, watch)
             return
         if not watch.since:
             watch.since, watch.since_boot = now.wall, now.boot
             self._touch(entry)
         if watch.since_boot is None:
             watch.since_boot = now.boot - max(0, now.wall - watch.since)
-        if watch.late and now.boot < _expected(entry, watch):
-            watch.late = False
-            self._alert(OVERDUE, entry)
+        if now.boot < watch.due:
+            self._in_time(entry, watch)
         self._arm(entry, watch)
 
+    def _in_time(self, entry: Entry, watch: Watch) -> None:
+        if watch.late:
+            watch.late = False
+            self._alert(OVERDUE, entry)
+
     def _arm(self, entry: Entry, watch: Watch) -> None:
-        watch.armed += 1
-        self._alarms.at_boot(_expected(entry, watch), self._look, (entry, watch.armed))
+        watch.alarm = watch.due
+        self._alarms.at_boot(watch.due, self._look, (entry, watch.due))
 
     def _look(self, looked_at: tuple[Entry, int], now: Instant) -> None:
         """See whether the success has come; successes set no alarm of their own."""
-        entry, armed = looked_at
-        watch: Watch | None = entry.watch
-        if entry.removed or watch is None or watch.armed != armed or watch.late:
+        entry, alarm = looked_at
+        watch = entry.watch
+        if entry.removed or watch is None or watch.alarm != alarm or watch.late:
             return
-        if now.boot < _expected(entry, watch):
+        if now.boot < watch.due:
             return self._arm(entry, watch)
         watch.late = True
-        within = duration_text(_length(entry.task.expect_success_within) or 0)
+        assert watch.within is not None
+        within = duration_text(watch.within)
         why = f"{entry.task.name} has not succeeded for {within}, within which it was expected to"
         self._alert(OVERDUE, entry, why)
         self._notice(entry, OVERDUE, why, {"since": watch.since, "within": within}, now)
@@ -198,11 +200,6 @@ class Watching:
     def _notice(self, entry: Entry, kind: str, text: str, payload: dict[str, Any], now: Instant) -> None:
         self._decisions.append(Notice(entry.task.name, kind, text))
         self._tell(f"task.{entry.task.name}.{kind}", payload, now)
-
-
-def _expected(entry: Entry, watch: Watch) -> int:
-    """The boot time until which it is to have succeeded."""
-    return (watch.since_boot or 0) + (_length(entry.task.expect_success_within) or 0)
 
 
 def _why_open(entry: Entry, failures: int) -> str:

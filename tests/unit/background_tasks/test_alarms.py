@@ -103,3 +103,12 @@ def test_plans_that_do_not_count_take_no_room():
 
     assert len(alarms._boot) < 200
     assert [timetable] == due(alarms, START.ahead(10))
+
+
+def test_alarms_of_one_moment_come_in_the_order_in_which_they_were_set():
+    for clock in ("at_wall", "at_boot"):
+        alarms, told = Alarms(Instant(0, 0)), []
+        for number in range(3):
+            getattr(alarms, clock)(5, lambda what, now: None, number)
+        told = [what for _, what in alarms.due(Instant(5, 5))]
+        assert [0, 1, 2] == told

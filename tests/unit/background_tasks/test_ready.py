@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.entry import Entry
-from dms.background_tasks.ready import Slots
+from dms.background_tasks.ready import Line, Slots
 from dms.background_tasks.task import Task
 
 QUANTUM = 60
@@ -117,3 +117,34 @@ def test_another_worth_of_a_step_counts_for_those_that_wait_already() -> None:
     slots.age_by(1_000)
     assert [urgent, early] == slots.waiting()
     assert urgent is slots.next()
+
+
+def test_more_slots_are_free_as_far_as_they_are_not_taken():
+    slots = Slots(3, QUANTUM)
+    for _ in range(6):
+        slots.wait(attempt(0))
+    taken = [slots.next() for _ in range(2)]
+    slots.resize(5)
+    taken += iter(slots.next, None)
+    assert (5, 5) == (len(taken), slots.running)
+    slots.resize(4)
+    slots.release()
+    assert (4, None) == (slots.running, slots.next())
+
+
+def test_one_that_is_taken_out_of_a_line_waits_there_no_more_and_the_others_keep_their_places():
+    line = Line(QUANTUM)
+    first, second, third = attempt(1), attempt(2), attempt(3)
+    for each in (first, second, third):
+        line.wait(each)
+    assert [True, False] == [line.take_out(second), line.take_out(second)]
+    assert [first, third, None] == [line.take() for _ in range(3)]
+
+
+def test_what_is_over_is_passed_over_in_a_line():
+    line = Line(QUANTUM)
+    over, there = attempt(1), attempt(2)
+    for each in (over, there):
+        line.wait(each)
+    over.over = True
+    assert [there, None] == [line.take(), line.take()]

@@ -109,3 +109,27 @@ def test_only_what_nobody_has_added_is_discarded_and_only_of_its_origin():
     assert [] == memory(task).discard("code", [], NOW)
     assert [] == memory(task).discard("declared", [1], NOW)
     assert [(1, [])] == memory(task).discard("declared", [], NOW)
+
+
+def remembered(*executions, state=None, **definition):
+    task = StoredTask(1, "job", {"origin": "declared", **definition}, state or TaskState())
+    return Memory(Stored([task], executions, {}, 1, 2))
+
+
+def cut_off(number, status, **fields):
+    return Execution(f"1-{number}", "1-1", "job", 1, 2, status, 100, 200, **fields)
+
+
+def test_what_is_declared_no_longer_ends_with_the_reason():
+    memory = remembered(cut_off(1, Status.RUNNING), cut_off(2, Status.WAITING))
+    ((task_id, (ran, waited)),) = memory.discard("declared", (), Instant(900, 0))
+    assert 1 == task_id
+    assert (Status.INTERRUPTED, 900, "the process ended while it ran") == (ran.status, ran.ended, ran.error)
+    assert (Status.CANCELLED, 900, "its task is declared no longer") == (waited.status, waited.ended, waited.error)
+
+
+def test_what_waits_is_on_disk_already_and_is_for_the_moment_of_its_first_attempt():
+    found = [cut_off(1, Status.WAITING), cut_off(2, Status.WAITING, occurrence=50)]
+    entry = Entry(Task("job", print), 1, stored=True)
+    attempts = [attempt for attempt, _ in remembered(*found).unfinished(entry, Instant(900, 0))]
+    assert [(True, 100), (True, 50)] == [(attempt.in_store, attempt.occurrence) for attempt in attempts]

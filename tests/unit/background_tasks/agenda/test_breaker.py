@@ -292,3 +292,21 @@ def test_a_probe_has_its_whole_time_again_after_each_failure(world):
     tripped(world, Breaker(1, probe="10m"), 1)
     fail(world, 21)
     assert ["2026-01-05T00:11", "2026-01-05T00:21"] == world.runs("job")[1:]
+
+
+def test_a_breaker_that_has_closed_is_told_of_when_it_opens_again(world):
+    tripped(world, Breaker(2, probe="10m"), 2)
+    world.go("10m")
+    world.finish("job")
+    fail(world, 2)
+    assert ["tripped", "closed", "tripped"] == [kind for _, kind in world.notices]
+
+
+def test_a_probe_does_not_come_before_its_time_after_a_restart(world):
+    tripped(world, Breaker(2, probe="10m"), 2)
+    world.crash(down="1m")
+    world.add(minutely(Breaker(2, probe="10m")))
+    world.go("8m59s")
+    assert 2 == len(world.runs("job"))
+    world.go("1m")
+    assert 3 == len(world.runs("job"))

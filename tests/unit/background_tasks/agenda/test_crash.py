@@ -427,3 +427,25 @@ def test_a_one_time_task_with_another_time_takes_the_place_of_its_tombstone_what
     world.add(Task("job", nothing, triggers=[OneTimeTrigger("1h")]))
     world.go("1h")
     assert 2 == len(world.runs("job"))
+
+
+def test_a_task_that_was_parked_from_its_first_sight_on_begins_once_it_is_repaired(world):
+    world.add(parked())
+    world.go("10m")
+    world.replace(every("1h"))
+    world.go("59m")
+    assert [] == world.runs("job")
+    world.go("1m")
+    assert ["2026-01-05T01:10"] == world.labels("job")
+
+
+def test_a_task_that_is_repaired_keeps_its_phase_though_the_clock_was_set_meanwhile(world):
+    world.add(every("1h"))
+    world.go("10m")
+    world.replace(parked())
+    world.set_wall("2026-01-05T05:35")
+    world.replace(every("1h"))
+    world.go("49m")
+    assert [] == world.runs("job")
+    world.go("1m")
+    assert ["2026-01-05T06:25"] == world.runs("job")
