@@ -1,7 +1,7 @@
 """`dms task …`."""
 
 import re
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -134,16 +134,20 @@ def run(node: Asking, name: str | int, event: str | None, wait: bool, timeout: s
     if timeout is not None and not wait:
         raise click.UsageError("--timeout belongs to --wait")
     payload = read_json(event, "--event")
-    from dms.cli.waiting import progress_shown
-
     try:
-        with progress_shown(node, name) if wait else nullcontext():
+        with _progress_shown(node, name) if wait else nullcontext():
             execution = node.wait("task.run", name=name, wait=wait, event=payload, timeout=timeout, overlap=overlap)
     except KeyboardInterrupt:
         click.echo(f"dms: no longer waited for; {name} goes on", err=True)
         raise
     node.show(execution, _print_outcome)
     return FAILED if wait and execution["status"] != "success" else DONE
+
+
+def _progress_shown(node: Asking, name: str | int) -> AbstractContextManager[None]:
+    from dms.cli.waiting import progress_shown
+
+    return progress_shown(node, name)
 
 
 def _print_outcome(execution: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from dms.cli.asking import Asking
@@ -18,6 +18,9 @@ from dms.instant import to_datetime
 BETWEEN_LINES = 5.0
 """Seconds between two lines about the progress of a run, where there is no terminal."""
 
+
+SHORT = 0.2
+"""Seconds within which a run that ends is shown nothing of."""
 
 ATTEMPTS = 20
 """How often, a hundredth of a second each, the end of the connection is waited for."""
@@ -45,25 +48,29 @@ class _Progress:
         self.start = self._thread.start
         self._asked = to_datetime(SystemClock().now().wall).isoformat(timespec="microseconds")
         self._told = stopwatch()
-        self._lock, self._over = Lock(), False
+        self._lock, self._over = Lock(), Event()
 
     def _follow(self) -> None:
         """Show what comes, until the connection ends; where it can't be had, the run is waited for all the same."""
+        if self._over.wait(SHORT):
+            return
         with suppress(DmsError, OSError), self._client:
-            name = self._client.call("task.get", {"name": self._name})["name"]
-            for notified in self._client.follow("task.runs", {"task": name, "kind": "progress"}):
+            task = self._client.call("task.get", {"name": self._name})
+            if task["progress"] and task["running"] == 1:
+                self._show(task["name"], task["progress"])
+            for notified in self._client.follow("task.runs", {"task": task["name"], "kind": "progress"}):
                 if notified.method == "sub.event" and self._is_meant(notified.params["event"]):
-                    self._show(notified.params["event"])
+                    self._show(task["name"], notified.params["event"]["progress"])
 
     def _is_meant(self, event: dict[str, Any]) -> bool:
         """Whether it is of a run that somebody asked for, and not before we did."""
         execution = event["execution"]
         return execution["cause"] != "schedule" and (execution["started_at"] or "") >= self._asked
 
-    def _show(self, event: dict[str, Any]) -> None:
-        told = f"{event['task']}: {shortened(progress_text(event['progress']))}"
+    def _show(self, name: str, progress: dict[str, Any]) -> None:
+        told = f"{name}: {shortened(progress_text(progress))}"
         with self._lock:
-            if self._over:
+            if self._over.is_set():
                 return
             if self._block is not None:
                 self._block.set("", told)
@@ -74,7 +81,7 @@ class _Progress:
     def end(self) -> None:
         """Show nothing more."""
         with self._lock:
-            self._over = True
+            self._over.set()
             if self._block is not None:
                 self._block.clear()
         for _ in range(ATTEMPTS):  # it may be about to connect
