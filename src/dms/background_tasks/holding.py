@@ -49,10 +49,9 @@ class Holding:
                 self._let_go(self._waiting[gate] if is_open else (), now)
 
     def _let_go(self, waiting: Iterable[Attempt], now: Instant) -> None:
-        free = [each for each in waiting if each not in self._let_through and not self._closed(each)]
-        self._let_through.update(free)
-        for attempt in free:
-            self._go_on(attempt, now)
+        for attempt in [each for each in waiting if each not in self._let_through]:
+            if self.passes(attempt):
+                self._go_on(attempt, now)
 
     def leave(self, attempt: Attempt) -> None:
         """It waits here no more: it starts, or is over."""

@@ -88,6 +88,19 @@ def test_a_called_run_that_is_cancelled_leaves_its_place_to_the_next(make_world)
     assert ["a", "hog", "next"] == world.order()
 
 
+def test_a_called_run_that_needs_the_key_no_more_leaves_its_place_to_the_next(make_world):
+    world = make_world(slots=1)
+    world.busy |= {"a", "hog", "called"}
+    world.add(job("a"), job("called"), job("next"), Task("hog", nothing, priority=-9))
+    asked(world, "a", "called", "next", "hog")
+    world.finish("a")
+    world.replace(job("called", None))
+    world.finish("hog")
+    world.resize(2)
+
+    assert ["a", "hog", "called", "next"] == world.order()
+
+
 def test_a_rate_lets_so_many_start_within_any_such_length(world):
     world.add(*(job(name, Concurrency("server", rate="2/m")) for name in "abcde"))
     world.go("20s")
@@ -331,6 +344,56 @@ def test_what_waited_for_its_key_waits_again_after_a_crash(world):
 
     world.finish("a")
     assert ["a", "a", "b"] == world.order()
+
+
+def test_a_key_that_comes_and_goes_while_it_is_counted_takes_no_room_either(world):
+    world.busy.add("b")
+    for name in "ab":
+        world.add(job(name, Concurrency("server", rate="5/m")))
+        world.run(name)
+        world.remove(name)
+    world.go("10m")
+    world.finish("b")
+    world.go("1m")
+
+    assert {} == world.agenda.attempts.turnstiles._by_key
+
+
+def test_a_run_that_ends_after_its_task_is_gone_leaves_no_key_behind(world):
+    world.busy.add("a")
+    world.add(job("a"))
+    world.run("a")
+    world.remove("a")
+    world.finish("a")
+
+    assert {} == world.agenda.attempts.turnstiles._by_key
+
+
+def test_what_only_the_store_brought_back_does_not_say_what_counts_for_its_key(world):
+    world.busy |= {"a", "b"}
+    world.add(job("a", Concurrency("disk", 2)), job("b", DISK, restored=True))
+    asked(world, "a", "b")
+
+    assert ["a", "b"] == world.order()
+
+
+def test_a_start_that_the_disk_refuses_gives_its_place_back(world):
+    world.busy |= {"a", "b"}
+    world.add(job("a"), job("b", durability="none"))
+    world.disk = "slow"
+    world.run("a")
+    world.refuse()
+    world.run("b")
+
+    assert ["b"] == world.order()
+
+
+def test_a_rate_writes_nothing_for_tasks_that_are_not_to_be_written(world):
+    world.add(job("a", Concurrency("server", rate="5/m"), durability="none"))
+    world.disk = "slow"
+    world.run("a")
+
+    assert (["a"], []) == (world.order(), world.unsaved)
 
 
 @pytest.mark.parametrize("how", ["limit", "rate"])

@@ -251,3 +251,27 @@ def test_a_run_that_could_not_be_saved_waits_for_its_gate_anew(world):
 
     observe(world, network=True)
     assert ["upload"] == world.order()
+
+
+def test_a_gate_that_opens_again_and_again_puts_nobody_in_line_twice(make_world):
+    world = make_world(slots=1)
+    world.busy |= {"hog", "upload"}
+    world.add(Task("hog", nothing), upload(), Task("free", nothing, hold_until=["paper"]))
+    for name in ("hog", "upload"):
+        world.run(name)
+    for is_open in (True, False, True):
+        observe(world, network=is_open)
+    assert "no free slot" == world.agenda.attempts.waits_for(world.agenda.entries[2])
+
+    world.finish("hog")
+    world.finish("upload")
+    assert ["hog", "upload"] == world.order()
+    assert not world.agenda.attempts.holding._let_through
+
+
+def test_what_each_waits_for_is_told(world):
+    world.add(upload("network", "mains_power"), Task("plain", nothing))
+    world.run("upload")
+    assert "held until network, mains_power" == world.agenda.attempts.waits_for(world.agenda.entries[1])
+    observe(world, network=True)
+    assert "held until mains_power" == world.agenda.attempts.waits_for(world.agenda.entries[1])
