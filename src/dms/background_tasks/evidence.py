@@ -17,6 +17,9 @@ from dms.instant import SECOND, Instant
 AHEAD = 400 * 86_400 * SECOND
 """How far the next fire after a moment is looked for."""
 
+_LOOKED_AT = 200
+"""How many fires are looked at for one that no calendar leaves out."""
+
 
 def evidence_of(
     entry: Entry,
@@ -32,7 +35,8 @@ def evidence_of(
     timetables = entry.timetables if entry.runs_by_itself else ()
     skips = entry.skips
     end = (now.wall if at is None else at) + WINDOW
-    following = _fires(timetables, end, end + AHEAD, now)
+    bounded = any(timetable.bounds for timetable in timetables)
+    following = _fires(timetables, end, end + AHEAD, now, _LOOKED_AT if bounded else 1)
     fires = () if at is None else _fires(entry.timetables, at, end, now)
     return Evidence(
         view.name,
@@ -49,7 +53,7 @@ def evidence_of(
         () if skips is None else skips.latest,
         (*agenda.lives, replace(agenda.life, seen=now.wall)),
         fires,
-        following[0] if following else None,
+        next((fire for fire in following if not agenda.planning.excluded_by(entry, fire)), None),
         agenda.planning.excluded_by(entry, fires[0]) if fires else "",
     )
 
@@ -60,7 +64,7 @@ def _live(entry: Entry, kept: Sequence[Execution]) -> list[Execution]:
     return [attempt.execution() for attempt in reversed(entry.unfinished()) if attempt.id not in known]
 
 
-def _fires(timetables: Sequence[Timetable], start: int, end: int, now: Instant) -> list[int]:
-    """The first fire of each that lies in [start, end), soonest first."""
-    found = [each.between(max(start, each.counts_from(now)), end, 1, now) for each in timetables]
+def _fires(timetables: Sequence[Timetable], start: int, end: int, now: Instant, most: int = 1) -> list[int]:
+    """The first fires of each that lie in [start, end), soonest first."""
+    found = [each.between(max(start, each.counts_from(now)), end, most, now) for each in timetables]
     return sorted(due for dues in found for due in dues)

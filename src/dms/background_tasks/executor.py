@@ -337,6 +337,8 @@ def error_text(error: BaseException) -> str:
         words = _in_one_line("".join(traceback.format_exception_only(error)))
     except Exception:  # noqa: BLE001 - an error whose text can't be made is still an error
         words = type(error).__name__
+    if (module := type(error).__module__).startswith("dms."):  # where DMS keeps its own classes is nobody's business
+        words = words.removeprefix(f"{module}.")
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
     place = f" ({os.path.basename(own[-1].filename)}:{own[-1].lineno})" if own else ""

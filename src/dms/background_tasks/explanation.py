@@ -21,7 +21,8 @@ WINDOW = MINUTE
 
 class Evidence(msgspec.Struct, frozen=True):
     """All that an explanation goes by. `fires` are the times at which the triggers as they are now come within a minute
-    of the moment that is asked for, `following` is the first after that, `excluded` the calendar that leaves the first
+    of the moment that is asked for, `following` is the first after that which no
+    calendar leaves out, `excluded` the calendar that leaves the first
     of them out. Executions are newest first; those that are kept are all there as far as `complete` says. Times are
     wall microseconds, told in `zone`."""
 
@@ -220,7 +221,7 @@ class _Then(_Told):
         if known.following is not None:
             self.facts.append(f"The next fire after that: {self.words.moment(known.following)}.")
         self.tell_of_downtime(at, at + WINDOW)
-        return self.ends("not_due", f"{verb} not due at {self.words.moment(at)} by what fires it now{when}")
+        return self.ends("not_due", f"{verb} not due at {self.words.moment_there(at)} by what fires it now{when}")
 
     def _to_come(self, fire: int) -> Explanation:
         why = self._why_not(fire)

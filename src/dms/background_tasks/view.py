@@ -15,7 +15,8 @@ from dms.background_tasks.trigger import Trigger
 
 class TaskView(msgspec.Struct, frozen=True):
     """A task at one moment; `next_fire` is wall microseconds. `state` is one of parked, disabled, paused, running,
-    waiting, retrying, ready; `reason` says why where that is not plain. `skip_next`: its next fire is left out."""
+    waiting, retrying, ready; `reason` says why where that is not plain. `skip_next`: its next fire is left out;
+    `paused_until`: when a pause ends by itself, where one does."""
 
     id: int
     name: str
@@ -34,6 +35,7 @@ class TaskView(msgspec.Struct, frozen=True):
     skipped: Mapping[str, int]
     progress: Progress | None = None
     skip_next: bool = False
+    paused_until: int | None = None
 
 
 class RunEvent(msgspec.Struct, frozen=True):
@@ -77,7 +79,15 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> T
         entry.skipped,
         next((told for attempt in running if (told := progress.get(attempt.id)) is not None), None),
         entry.skip_next is not None,
+        _paused_until(entry, agenda),
     )
+
+
+def _paused_until(entry: Entry, agenda: Agenda) -> int | None:
+    """When the last of its pauses ends; None where it has none, or one without an end."""
+    pauses = agenda.orders.pauses(entry)
+    ends = [pause.until for pause in pauses if pause.until is not None]
+    return max(ends) if pauses and len(ends) == len(pauses) else None
 
 
 def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[str, str]:

@@ -38,6 +38,7 @@ def _tasks(it: dict[str, Any], now: datetime) -> str:
         f"{tasks['declared']} declared, {tasks['own']} of its own",
         f"{tasks['running']} running, {tasks['waiting']} waiting of {tasks['slots']} slots",
     ]
+    parts += [f"{tasks['paused']} paused"] if tasks["paused"] else []
     return " · ".join([*parts, f"next: {coming['name']} {until(coming['at'], now)}"] if coming else parts)
 
 

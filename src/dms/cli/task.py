@@ -67,6 +67,12 @@ def _next(one: dict[str, Any], now: datetime) -> str:
     return until(one["next_fire"], now) + (", skipped" if one["skip_next"] and one["next_fire"] else "")
 
 
+def _next_in_full(one: dict[str, Any], now: datetime) -> str:
+    if one["next_fire"]:
+        return f"{local_time(one['next_fire'])} ({_next(one, now)})"
+    return "will be skipped, whenever it comes" if one["skip_next"] else ""
+
+
 def _last(execution: dict[str, Any] | None, now: datetime, width: int) -> str:
     if execution is None:
         return ""
@@ -83,6 +89,11 @@ def _state(one: dict[str, Any]) -> str:
     if progress and progress["total"]:
         return f"{one['state']} {100 * progress['done'] / progress['total']:.0f} %"
     return str(one["state"])
+
+
+def _state_in_full(one: dict[str, Any]) -> str:
+    until_when = f" until {local_time(one['paused_until'])}" if one["state"] == "paused" and one["paused_until"] else ""
+    return f"{_state(one)}{until_when}{': ' + one['reason'] if one['reason'] else ''}"
 
 
 def _now() -> datetime:
@@ -106,9 +117,9 @@ def _print_task(one: dict[str, Any]) -> None:
     pairs = [
         ("name", f"{one['name']} (ID {one['id']}, {one['origin']})"),
         ("what", one["description"]),
-        ("state", f"{_state(one)}{': ' + one['reason'] if one['reason'] else ''}"),
+        ("state", _state_in_full(one)),
         ("when", _when(one)),
-        ("next", f"{local_time(one['next_fire'])} ({_next(one, now)})" if one["next_fire"] else ""),
+        ("next", _next_in_full(one, now)),
         ("last", f"{last['status']} {ago(last['ended_at'] or last['started_at'], now)}" if last else ""),
         ("took", _used(last) if last else ""),
         ("error", (last or {}).get("error") or ""),
@@ -195,7 +206,16 @@ def pause(
 def resume(node: Asking, name: str | int | None, every: bool) -> None:
     """Let a paused task come due again."""
     changed = node.call("task.resume", name=_one_or_all(name, every))
-    node.show(changed[0] if name is not None else changed, lambda _: click.echo(f"{name or 'Everything'} goes on."))
+    node.show(changed[0] if name is not None else changed, lambda _: click.echo(_goes_on(name, changed[0])))
+
+
+def _goes_on(name: str | int | None, one: dict[str, Any]) -> str:
+    """What a resume has come to; a task is still held back while everything is."""
+    if name is None:
+        return "Everything goes on."
+    if one["state"] != "paused":
+        return f"{name} goes on."
+    return f"{name} is not paused by itself any more, but everything is: dms task resume --all"
 
 
 @task.command("skip-next")

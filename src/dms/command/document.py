@@ -122,6 +122,7 @@ class TaskDocument(msgspec.Struct, frozen=True):
     reason: str
     progress: ProgressDocument | None
     skip_next: bool
+    paused_until: str | None
 
     @classmethod
     def of(cls, view: TaskView) -> "TaskDocument":
@@ -144,6 +145,7 @@ class TaskDocument(msgspec.Struct, frozen=True):
             reason=view.reason,
             progress=ProgressDocument.of(view.progress),
             skip_next=view.skip_next,
+            paused_until=rfc3339(view.paused_until),
         )
 
 

@@ -45,13 +45,15 @@ class InfoDocument(msgspec.Struct, frozen=True):
 
 
 class TaskCounts(msgspec.Struct, frozen=True):
-    """How many tasks are the users' and the node's own, and how busy the users' slots are."""
+    """How many tasks are the users' and the node's own, and how busy the users' slots are; `paused` counts those of the
+    users that are held back."""
 
     declared: int
     own: int
     running: int
     waiting: int
     slots: int
+    paused: int
 
 
 class NextTask(msgspec.Struct, frozen=True):
@@ -147,6 +149,7 @@ def _counts(views: list[TaskView], slots: int) -> TaskCounts:
         running=sum(view.running for view in users),
         waiting=sum(view.waiting for view in users),
         slots=slots,
+        paused=sum(view.state == "paused" for view in users),
     )
 
 

@@ -42,7 +42,7 @@ class RunEventLog:
             task=execution.task,
             execution=execution.id,
             status=execution.status.value,
-            took=_took(execution),
+            **_took(execution),
             **_traced(execution),
         )
 
@@ -77,10 +77,11 @@ def _how_far(progress: Progress) -> str:
     return f"{progress.text}  {share}" if progress.text else share
 
 
-def _took(execution: Execution) -> str:
-    took = execution.took
-    if took is None:
-        return ""
+def _took(execution: Execution) -> dict[str, str]:
+    return {} if execution.took is None else {"took": _length(execution.took)}
+
+
+def _length(took: int) -> str:
     if took < SECOND:
         return f"{took // 1000} ms"
     return f"{took / SECOND:.1f} s" if took < 60 * SECOND else _whole(took)

@@ -223,7 +223,7 @@ def test_a_run_that_went_on_over_the_moment_is_told():
 def test_where_nothing_was_due_the_next_fire_is_told():
     assert [
         "not_due",
-        "backup was not due at 04:00 today by what fires it now, 03:00 daily.",
+        "backup was not due at 04:00 today (Europe/Helsinki) by what fires it now, 03:00 daily.",
         "The next fire after that: 03:00 on 26 Nov.",
     ] == asked("04:00", following=at("2026-11-26 03:00"))
 

@@ -413,7 +413,7 @@ async def test_a_function_gives_up_and_what_it_says_is_kept() -> None:
         scheduler.add_task(dms.Task("a", work, retry_policy=dms.RetryPolicy(max_retries=3, delay=0)))
         ended = await scheduler.run_task("a")
     assert (1, dms.Status.FAILED) == (ended.attempt, ended.status)
-    assert "no such printer" in (ended.error or "")
+    assert (ended.error or "").startswith("GiveUp: no such printer (test_scheduler_runs.py:")
 
 
 async def test_a_program_is_tried_again_by_how_it_ended() -> None:

@@ -182,6 +182,22 @@ def test_a_task_is_paused_and_goes_on(dms: Dms) -> None:
     assert "ready" == dms("task", "get", "answer", "--json").document["state"]
 
 
+def test_a_pause_tells_its_end_and_whether_more_holds_the_task_back(dms: Dms) -> None:
+    dms("task", "pause", "answer", "--for", "1h", "--reason", "disk is full")
+    assert re.search(
+        r"state +paused until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: disk is full\n", dms("task", "get", "answer").out
+    )
+    assert " · 1 paused" in dms("status").out
+    dms("task", "pause", "--all")
+    assert re.search(r"state +paused: disk is full\n", dms("task", "get", "answer").out)
+    assert (
+        "answer is not paused by itself any more, but everything is: dms task resume --all\n"
+        == dms("task", "resume", "answer").out
+    )
+    dms("task", "resume", "--all")
+    assert "paused" not in dms("status").out
+
+
 def test_the_next_fire_of_a_task_is_left_out_or_is_not_after_all(dms: Dms) -> None:
     moment = r"\(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)"
     assert re.fullmatch(rf"answer: its next fire {moment} will be skipped\.\n", dms("task", "skip-next", "answer").out)

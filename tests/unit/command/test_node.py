@@ -45,7 +45,7 @@ async def test_the_status_tells_how_the_node_is(health: Health, ask: Ask) -> Non
         "name": "quiet-heron", "state": "well", "version": "0.1.0", "pid": 42, "findings": [],
         "now": "1970-01-01T01:00:00.000000+00:00", "started_at": "1970-01-01T00:00:00.000000+00:00",
         "clock_trusted": True,
-        "tasks": {"declared": 2, "own": 1, "running": 0, "waiting": 0, "slots": 3},
+        "tasks": {"declared": 2, "own": 1, "running": 0, "waiting": 0, "slots": 3, "paused": 0},
         "next": {"name": "sooner", "at": "1970-01-01T02:00:00.000000+00:00"},
         "doors": ["/srv/dms/dms.sock"], "data_dir": "/srv/dms", "config_file": "/etc/dms/dms_config.yaml",
         "revision": 0, "config_hash": "",

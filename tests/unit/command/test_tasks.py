@@ -57,6 +57,7 @@ async def test_a_task_is_told_as_it_stands(operations: list[Operation], ask: Ask
         "id": 1, "name": "answer", "description": "The answer.", "state": "ready", "enabled": True, "priority": 0,
         "triggers": ["every 1h"], "lane": "user", "origin": "code", "last": None, "running": 0, "waiting": 0,
         "skipped": {}, "reason": "", "progress": None, "skip_next": False,
+        "paused_until": None,
     } == {name: value for name, value in told.items() if name != "next_fire"}  # fmt: skip
     assert told["next_fire"].endswith("+00:00")
 

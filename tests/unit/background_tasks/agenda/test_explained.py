@@ -162,6 +162,15 @@ def test_a_fire_that_a_calendar_leaves_out_is_explained_before_and_after_it(worl
     )
 
 
+def test_the_next_fire_that_is_told_is_one_that_no_calendar_leaves_out(world):
+    world.keep_to(nights=Calendar(windows=["22:00-06:00"]))
+    world.add(Task("job", nothing, triggers=[PeriodicTrigger(cron="0 * * * *", timezone="UTC", exclude=["nights"])]))
+
+    told, _ = asked(world, from_datetime(datetime(2026, 1, 5, 2, 30, tzinfo=UTC)))
+
+    assert ("not_due", ["The next fire after that: 06:00 today."]) == (told.verdict, told.facts)
+
+
 actions = st.one_of(
     st.tuples(st.just("go"), st.integers(1, 40)),
     st.tuples(st.just("sleep"), st.integers(1, 40)),
