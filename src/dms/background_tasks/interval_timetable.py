@@ -66,6 +66,8 @@ class IntervalTimetable(Timetable):
     def wall_stepped(self, now: Instant, back: bool) -> bool:
         """Its phase stays; but its start, before it has begun, and its end are moments of the wall clock."""
         start = self.trigger.start
+        if self.opening:
+            return False
         if start is not None and (self.done == _NEVER_FIRED or self._is_far(now)):
             self._anchor(start, now)
         elif start is None and self.end is not None:
@@ -109,7 +111,7 @@ class IntervalTimetable(Timetable):
             self._take_phase(known, doubt, now)
         if self.opening:
             self.due = now.boot
-        elif self.due is not None:
+        else:
             self._plan()
             self._find_again(now)
         return True
@@ -207,16 +209,23 @@ class DelayTimetable(IntervalTimetable):
 
     def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
         """A run since then counts; else that before it, as long ago as it was."""
-        if doubt.before is None or doubt.fired:
-            self.anchor = self._zero(now)
-        else:
+        if doubt.before is not None and not doubt.fired:
             self.resume_from(doubt.before, now, boot_id)
             self.opening = False
+        else:
+            self.anchor = self._zero(now)
+            if self._is_over:
+                self._plan()
         return True
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing is planned, and not because a run is under way."""
+        return self.due is None and self.owner.idle
 
     def wall_stepped(self, now: Instant, back: bool) -> bool:
         """While a run of it is under way, nothing is planned."""
-        return self.due is not None and super().wall_stepped(now, back)
+        return (self.due is not None or self._is_over) and super().wall_stepped(now, back)
 
     def miss_nothing(self, now: Instant) -> None:
         """Count from now."""

@@ -108,7 +108,8 @@ def test_an_interval_with_a_start_goes_on_after_a_reboot_in_1970_that_was_taken_
     assert [f"2026-01-05T0{hour}:30" for hour in (0, 1, 3, 4)] == world.labels("tick")
 
 
-def test_an_interval_with_a_start_keeps_its_phase_though_its_mark_lies_in_a_wrong_future(world):
+@pytest.mark.parametrize("woke_in", ["2026-01-05T04:00", "1970-01-01T00:00:20"])
+def test_an_interval_with_a_start_keeps_its_phase_though_its_mark_lies_in_a_wrong_future(world, woke_in):
     task = every("1h", start=at("2026-01-01T00:30"))
     world.add(task)
     world.set_wall("2026-03-01T00:00")
@@ -117,12 +118,26 @@ def test_an_interval_with_a_start_keeps_its_phase_though_its_mark_lies_in_a_wron
     world.add(task)
     world.go("10h")
     before = len(world.begun)
-    world.set_wall("2026-01-05T04:00")
+    world.set_wall(woke_in)
     world.crash(reboot=True)
     world.add(task)
+    world.set_wall("2026-01-05T04:00")
     world.go("2h")
 
     assert ["2026-01-05T04:30", "2026-01-05T05:30"] == world.runs("tick")[before:]
+
+
+@pytest.mark.parametrize("mode", ["fixed_rate", "fixed_delay"])
+def test_an_end_that_lies_behind_a_wrong_clock_is_to_come_once_that_is_right(make_world, mode):
+    for trusted in (False, True):
+        world = make_world("2098-02-03T04:05", trusted=trusted)
+        world.add(every("1h", end=at("2026-01-05T03:00"), mode=mode))
+        world.go("3h")
+        world.set_wall("2026-01-05T00:30", trusted=True)
+        world.go("3h")
+
+        assert "2026-01-05T02:" in world.runs("tick")[-1]
+        assert world.next_fire("tick") is None
 
 
 def test_an_end_follows_a_clock_that_is_set(world):
