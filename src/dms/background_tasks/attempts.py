@@ -416,16 +416,19 @@ class Attempts:
         """What waits for a slot of a lane, in the order in which it will start."""
         return self._lanes[lane].waiting()
 
-    def waits_for(self, entry: Entry) -> str:
-        """What the first of its attempts waits for; empty where one of them runs. Any thread may ask."""
+    def waits_for(self, entry: Entry, closely: bool = False) -> str:
+        """What the first of its attempts waits for; empty where one of them runs. `closely` tells how many go before it
+        too, which takes as long as there are others. Any thread may ask."""
         attempts = list(entry.attempts or ())
         if not attempts or any(attempt.status is not Status.WAITING for attempt in attempts):
             return ""
-        return self.why_waiting(attempts[0])
+        why = self.why_waiting(attempts[0])
+        ahead = self._lanes[attempts[0].lane].ahead_of(attempts[0]) if closely and why == _NO_SLOT else 0
+        return f"{why}, {ahead} run{'' if ahead == 1 else 's'} ahead" if ahead else why
 
     def why_waiting(self, attempt: Attempt) -> str:
         """What a waiting attempt waits for. Any thread may ask."""
-        return self.holding.why(attempt) or self.turnstiles.why(attempt) or "no free slot"
+        return self.holding.why(attempt) or self.turnstiles.why(attempt) or _NO_SLOT
 
     def unfinished(self) -> list[Attempt]:
         """Every attempt that runs or is about to."""
@@ -465,4 +468,5 @@ def _wait_and_use(attempt: Attempt, status: Status) -> tuple[int | None, int]:
     return attempt.task.retry_policy.wait_before_retry(attempt.failures + 1, kinds, attempt.run_id), 1
 
 
+_NO_SLOT = "no free slot"
 _TIMED_OUT = Failed("", kinds=kinds_of(TimeoutError()))

@@ -162,7 +162,8 @@ class _Then(_Told):
         if first.status.final:
             return self.ends("did_not_run", f"{came} and did not run: {first.error or outcome(first)}")
         wait = "its next attempt" if first.cause.startswith("retry") else "its turn"
-        return self.ends("waiting", f"{came} and waits for {wait}")
+        why = f": {self.known.reason}" if self.known.state == "waiting" and self.known.reason else ""
+        return self.ends("waiting", f"{came} and waits for {wait}{why}")
 
     def _is_of_then(self, execution: Execution) -> bool:
         return execution.started in self.window or moment_of(execution) in self.window

@@ -60,6 +60,10 @@ class OrderedHeap(Generic[Item]):
         """Hold these and no others."""
         self._row, self._heap = deque(sorted(items)), []
 
+    def items(self) -> list[Item]:
+        """All of them, in no order. Any thread may ask."""
+        return [*self._row, *self._heap]
+
     def __iter__(self) -> Iterator[Item]:
         yield from self._row
         yield from self._heap

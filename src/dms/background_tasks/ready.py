@@ -57,6 +57,12 @@ class Line:
         """Those that wait, in the order of their turns."""
         return [item[3] for item in sorted(self._waiting) if not item[3].over]
 
+    def ahead_of(self, attempt: Attempt) -> int:
+        """How many go before it. Takes as long as there are others; any thread may ask."""
+        items = self._waiting.items()
+        its = next((item for item in items if item[3] is attempt), None)
+        return 0 if its is None else sum(item < its and not item[3].over for item in items)
+
 
 class Slots(Line):
     """So many attempts at once, and those that wait for one of the slots."""

@@ -336,7 +336,7 @@ class Scheduler:
         if engine is None or task.id is None:
             raise Misuse(f"{task.name} can't be looked at yet; start the scheduler first")
         entry = engine.agenda.entries.get(task.id) or Entry(task, task.id, self._store is not None)
-        return view_of(entry, engine.agenda, engine.dispatcher.progress)
+        return view_of(entry, engine.agenda, engine.dispatcher.progress, closely=True)
 
     def next_fire(self, task_id: int) -> datetime | None:
         """When a task next comes due by itself, in UTC; None where it does not, and before the start."""

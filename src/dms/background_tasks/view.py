@@ -54,13 +54,14 @@ class RunEvent(msgspec.Struct, frozen=True):
     link: str = ""
 
 
-def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress]) -> TaskView:
-    """A task as the agenda has it. Any thread may ask: what the loop may change meanwhile is read once."""
+def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress], closely: bool = False) -> TaskView:
+    """A task as the agenda has it; `closely` says too how many runs go before one that waits. Any thread may ask: what
+    the loop may change meanwhile is read once."""
     task = entry.task
     attempts = list(entry.attempts or ())
     running = [attempt for attempt in attempts if attempt.status is not Status.WAITING]
     waiting = len(attempts) - len(running) + len(entry.queue or ())
-    state, reason = _state(entry, agenda, len(running), waiting)
+    state, reason = _state(entry, agenda, len(running), waiting, closely)
     return TaskView(
         entry.id,
         task.name,
@@ -90,7 +91,7 @@ def _paused_until(entry: Entry, agenda: Agenda) -> int | None:
     return max(ends) if pauses and len(ends) == len(pauses) else None
 
 
-def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[str, str]:
+def _state(entry: Entry, agenda: Agenda, running: int, waiting: int, closely: bool) -> tuple[str, str]:
     if entry.task.parked:
         return "parked", entry.task.parked
     if entry.quarantined and not running:
@@ -98,7 +99,8 @@ def _state(entry: Entry, agenda: Agenda, running: int, waiting: int) -> tuple[st
     if running:
         return "running", _pause_to_come(entry, agenda)
     if waiting:
-        return "waiting", agenda.attempts.waits_for(entry) if entry.attempts else "its run before has not ended"
+        why = agenda.attempts.waits_for(entry, closely) if entry.attempts else "its run before has not ended"
+        return "waiting", why
     if not entry.task.enabled:
         return "disabled", ""
     if agenda.paused(entry):

@@ -191,6 +191,12 @@ def test_one_that_waits_is_told_with_what_it_waits_for(cause, what):
     assert ["waiting", f"backup came due at 12:00 today and waits for {what}."] == asked("12:00", executions=[waiting])
 
 
+def test_one_that_waits_for_its_turn_is_told_with_why_that_has_not_come():
+    waiting = replace(ran("12:00", status=Status.WAITING), started=None, ended=None)
+    told = asked("12:00", executions=[waiting], state="waiting", reason="no free slot, 2 runs ahead")
+    assert told[1] == "backup came due at 12:00 today and waits for its turn: no free slot, 2 runs ahead."
+
+
 def test_a_fire_among_several_that_were_left_out_is_told_with_all_of_them():
     skipped = Skipped("paused", at("03:00"), at("05:00"), 3, at("05:00"), "new disk", at("02:00"))
     assert [

@@ -54,6 +54,20 @@ def test_who_waits_is_told_in_the_order_in_which_it_starts(steps):
     assert told == [slots.next() for _ in steps]
 
 
+@given(arrivals)
+def test_how_many_go_before_each_is_told_as_they_then_start(steps):
+    slots = Slots(len(steps), QUANTUM)
+    waiting = [attempt(wait, priority, due) for wait, priority, due in steps]
+    for each in waiting:
+        slots.wait(each)
+    for each in waiting[::3]:
+        each.over = True
+    told = {id(each): slots.ahead_of(each) for each in waiting if not each.over}
+
+    assert [0, *range(1, len(told))][: len(told)] == [told[id(each)] for each in slots.waiting()]
+    assert 0 == slots.ahead_of(attempt(0))
+
+
 def test_of_equals_the_first_due_goes_first():
     slots = Slots(2, QUANTUM)
     late, early = attempt(0, due=9), attempt(0, due=3)

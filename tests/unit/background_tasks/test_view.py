@@ -1,6 +1,7 @@
 """A task as others see it: its state, why it is so, and the few words that sum up how it went."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import dms
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.task import Execution, Lane, Status
 from dms.background_tasks.view import summary
+from dms.testing import FakeClock
 
 Make = Callable[..., Any]
 
@@ -54,6 +56,28 @@ def test_a_task_that_waits_says_what_for(gate: Make) -> None:
         view = scheduler.view("a")
         assert ("waiting", "no free slot", 0, 1) == (view.state, view.reason, view.running, view.waiting)
         work.open()
+
+
+def test_a_task_that_waits_says_how_many_go_before_it(gate: Make) -> None:
+    """Case low-priority-run-overtaken-for-ever (multica-ai/multica#8551): its status names the true reason."""
+    work = gate()
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    with Scheduler(max_running_tasks=1, clock=FakeClock(day)) as scheduler:
+        scheduler.add_tasks([dms.Task("busy", work), dms.Task("low", answer, priority=3)])
+        scheduler.add_tasks([dms.Task("urgent", answer), dms.Task("next", answer)])
+        scheduler.run_task("busy")
+        work.await_begin()
+        for name in ("low", "urgent", "next"):
+            scheduler.run_task(name)
+        waiting = {name: scheduler.view(name).reason for name in ("urgent", "next", "low")}
+        told = scheduler.explain("low", day).sentence
+        work.open()
+    assert waiting == {
+        "urgent": "no free slot",
+        "next": "no free slot, 1 run ahead",
+        "low": "no free slot, 2 runs ahead",
+    }
+    assert told.endswith("and waits for its turn: no free slot, 2 runs ahead.")
 
 
 @pytest.mark.parametrize(
