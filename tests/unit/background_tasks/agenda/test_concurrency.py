@@ -140,6 +140,36 @@ def test_a_rate_counts_what_was_started_before_a_crash(world, reboot):
     assert 3 == len(world.runs("a"))
 
 
+def test_a_rate_counts_what_was_started_before_several_reboots(world):
+    def limited(**fields):
+        return job("a", Concurrency("server", rate="1/10m"), **fields)
+
+    world.add(limited())
+    world.run("a")
+    for number in range(2):
+        world.crash(down="4m", reboot=True)
+        world.add(limited(description=f"start {number}"))
+    world.run("a")
+    world.go("1m59s")
+    assert 1 == len(world.runs("a"))
+
+    world.go("1s")
+    assert 2 == len(world.runs("a"))
+
+
+def test_what_waits_for_its_key_ages_as_fast_as_all_that_waits(make_world):
+    world = make_world(aging_quantum=microseconds("1s"))
+    world.busy.add("holder")
+    world.add(job("holder"), job("early", priority=5), job("late"))
+    asked(world, "holder", "early")
+    world.go("1m")
+    asked(world, "late")
+    world.agenda.age_by(microseconds("1h"), world.now)
+    world.finish("holder")
+
+    assert ["holder", "late", "early"] == world.order()
+
+
 def test_a_rate_waits_no_longer_than_its_length_though_the_clock_was_set_back_meanwhile(world):
     world.add(job("a", Concurrency("server", rate="1/10m")))
     world.run("a")
