@@ -42,7 +42,7 @@ from dms.background_tasks.saved_state import with_state
 from dms.background_tasks.spread import Spread
 from dms.background_tasks.store import Life, Pause, Skipped, StoredTask
 from dms.background_tasks.task import CatchUp, Event, Execution, Lane, Overlap, Status, Task
-from dms.background_tasks.timetable import Timetable
+from dms.background_tasks.timetable import SHORT_STEP, Timetable
 from dms.background_tasks.tombstones import Tombstones
 from dms.background_tasks.watching import Watching
 from dms.instant import SECOND, Instant
@@ -332,7 +332,8 @@ class Agenda:
 
     def advance(self, now: Instant) -> Decisions:
         """Take what has come due until `now`, start what can start, and give all that was decided since last time."""
-        self.planning.look_at_clocks(now)
+        if self.planning.look_at_clocks(now):
+            self._drop_early(now)
         for act, what in self._alarms.due(now):
             act(what, now)
         self.attempts.dispatch(now)
@@ -343,6 +344,17 @@ class Agenda:
         decisions = self._decisions.copy()
         self._decisions.clear()
         return decisions
+
+    def _drop_early(self, now: Instant) -> None:
+        """What waits because it came in a future that turned out wrong waits no longer: its time is still to come."""
+        for entry in [each for each in self.entries.values() if not each.idle]:
+            if not all(timetable.on_wall for timetable in entry.timetables):
+                continue
+            for attempt in entry.unfinished():
+                waits = attempt.status is Status.WAITING and attempt.cause in _BY_TIME
+                if waits and attempt.due > now.wall + SHORT_STEP:
+                    why = "its time is still to come: the clock was wrong"
+                    self.attempts.end(attempt, Status.CANCELLED, now, error=why)
 
     def next_wakeup(self) -> Instant | None:
         """When `advance` has something to do next, by the clocks as they were last read; None: never."""
@@ -638,6 +650,8 @@ class Agenda:
 
 
 _TOO_LONG = "waited longer than its catch_up_window"
+
+_BY_TIME = ("schedule", "catch_up")
 
 _ENDINGS = {
     Status.SUCCESS: "success",

@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dms.background_tasks.asked_calendar import AskedCalendar
 from dms.background_tasks.store import Doubt, Mark
-from dms.background_tasks.timetable import LONG_STEP, Timetable, share_of
-from dms.instant import SECOND, Instant
+from dms.background_tasks.timetable import LONG_STEP, SHORT_STEP, Timetable, share_of
+from dms.instant import Instant
 
 if TYPE_CHECKING:
     from dms.background_tasks.entry import Entry
-
-SHORT_STEP_BACK = 3 * 3_600 * SECOND
-"""A clock that is set back by no more than this fires nothing again (the same three hours as in Debian's cron)."""
 
 
 class Fires(Protocol):
@@ -159,7 +156,7 @@ class CalendarTimetable(Timetable):
             return False
         if self.fresh or ahead > LONG_STEP:
             return True
-        return ahead > SHORT_STEP_BACK and self.fires.count(now.wall, self.done) > 1
+        return ahead > SHORT_STEP and self.fires.count(now.wall, self.done) > 1
 
     def wall_stepped(self, now: Instant, back: bool) -> bool:
         """A mark that was taken too early no longer counts."""

@@ -111,13 +111,15 @@ class Planning:
 
     # ── what changes them ──
 
-    def look_at_clocks(self, now: Instant) -> None:
-        """The wall clock may have been set, or be trusted from now on."""
+    def look_at_clocks(self, now: Instant) -> bool:
+        """The wall clock may have been set, or be trusted from now on; whether it is, and was not before."""
         step = self._alarms.step(now)
         if abs(step) > SECOND:
             self._wall_stepped(now, step < 0)
-        if now.trusted is not self._trusted or (step > LONG_STEP and not now.trusted):
+        doubted = not self._trusted
+        if now.trusted is doubted or (step > LONG_STEP and not now.trusted):
             self._set_right(now)
+        return doubted and now.trusted
 
     def _wall_stepped(self, now: Instant, back: bool) -> None:
         for entry in self._entries.values():

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from dms.background_tasks.store import Doubt, Mark
-from dms.background_tasks.timetable import Timetable
+from dms.background_tasks.timetable import LONG_STEP, SHORT_STEP, Timetable
 from dms.instant import Instant
 
 if TYPE_CHECKING:
@@ -28,7 +28,18 @@ class MomentTimetable(Timetable):
     def resume_from(self, mark: Mark, now: Instant, boot_id: str) -> None:
         """Due, unless it has fired."""
         self.done = mark.done
+        self._come_again(now, LONG_STEP)
         self.begin(now)
+
+    def set_right(self, doubt: Doubt, now: Instant, boot_id: str) -> bool:
+        """A moment that has come in a wrong future is still to come."""
+        self._come_again(now, SHORT_STEP)
+        self.begin(now)
+        return True
+
+    def _come_again(self, now: Instant, ahead: int) -> None:
+        if now.trusted and self.at > now.wall + ahead:
+            self.done = 0
 
     def mark(self, boot_id: str) -> Mark:
         """Whether it has fired."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dms.background_tasks.entry import Entry
 
 
+SHORT_STEP = 3 * 3_600 * SECOND
+"""A clock that is set back by no more than this fires nothing again (the same three hours as in Debian's cron)."""
+
 LONG_STEP = 86_400 * SECOND
 """A wall clock that is set by more than this was wrong before, or is now."""
 

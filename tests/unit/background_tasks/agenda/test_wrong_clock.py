@@ -424,6 +424,49 @@ def test_tasks_that_are_added_one_after_another_share_their_doubt(make_world):
     assert one is other is third is not None
 
 
+# ── what came in a wrong future ──
+
+
+def test_what_still_waits_of_a_wrong_future_is_still_to_come(make_world):
+    """A moment, and a calendar, that came in 2098 while nothing could run; an interval goes on."""
+    world = make_world("2098-02-03T04:05", trusted=False, slots=1)
+    world.busy.add("hog")
+    world.add(Task("hog", nothing))
+    world.run("hog")
+    moment = OneTimeTrigger(at=datetime(2026, 5, 7, tzinfo=UTC))
+    world.add(Task("once", nothing, triggers=[moment]), cron("0 5 * * *"), every("50m"))
+    world.go("1h")
+    world.set_wall("2026-05-05T12:00", trusted=True)
+    assert ["cancelled", "cancelled"] == world.ends("once") + world.ends("job")
+    world.finish("hog")
+    world.go("40h")
+
+    assert ["2026-05-07T00:00"] == world.runs("once")
+    assert ["2026-05-06T05:00"] == world.runs("job")
+    assert 48 <= len(world.runs("tick"))
+    assert ["once"] == world.removed
+
+
+def test_a_moment_that_came_in_a_wrong_future_comes_again_at_its_time_over_a_boot_too(world):
+    task = Task("job", nothing, triggers=[OneTimeTrigger(at=datetime(2026, 5, 7, tzinfo=UTC)), PeriodicTrigger("10h")])
+    world.add(task)
+    world.crash(wakes_in="2098-02-03T04:05")
+    world.add(task)
+    world.go("1m")
+    world.now = type(world.now)(from_datetime(datetime(2026, 5, 6, 23, 30, tzinfo=UTC)), world.now.boot)
+    world.crash(reboot=True)
+    world.add(task)
+    world.go("1h")
+    assert 1 == len(world.begun)  # a day is too little to say which of both was wrong
+
+    world.now = type(world.now)(from_datetime(datetime(2026, 5, 5, tzinfo=UTC)), world.now.boot)
+    world.crash(reboot=True)
+    world.add(task)
+    before = len(world.begun)
+    world.go_until("2026-05-07T00:30")
+    assert "2026-05-07T00:00" in world.labels("job")[before:]
+
+
 # ── whatever the clocks do ──
 
 YEARS = st.sampled_from(
