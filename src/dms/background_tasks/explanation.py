@@ -109,6 +109,9 @@ class _Now(_Told):
     def _stands(self) -> str:
         known = self.known
         match known.state:
+            case "parked" if known.pause is not None and known.pause.reason == known.reason:
+                self.facts.append(f"`dms task resume {known.task}`, or a run by hand, lets it go on.")
+                return f"is quarantined: {known.reason}"
             case "parked":
                 return f"can't run: {known.reason}"
             case "disabled":
@@ -222,7 +225,7 @@ class _Then(_Told):
         if known.following is not None:
             self.facts.append(f"The next fire after that: {self.words.moment(known.following)}.")
         self.tell_of_downtime(at, at + WINDOW)
-        return self.ends("not_due", f"{verb} not due at {self.words.moment_there(at)} by what fires it now{when}")
+        return self.ends("not_due", f"{verb} not due at {self.words.moment(at)} by what fires it now{when}")
 
     def _to_come(self, fire: int) -> Explanation:
         why = self._why_not(fire)

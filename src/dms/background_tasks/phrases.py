@@ -24,16 +24,12 @@ class Phrases:
             return f"{clock} today"
         return f"{clock} on {moment.day} {moment:%b}{'' if moment.year == today.year else f' {moment.year}'}"
 
-    def moment_there(self, wall: int) -> str:
-        """A moment with its zone."""
-        return f"{self.moment(wall)} ({self._zone})"
-
     def _local(self, wall: int) -> datetime:
         return to_datetime(wall).astimezone(self._zone)
 
     def ahead(self, wall: int) -> str:
         """A moment that is to come, with its zone and how far it is."""
-        return f"{self.moment_there(wall)}, in {about(wall - self._now)}"
+        return f"{self.moment(wall)} ({self._zone}), in {about(wall - self._now)}"
 
     def run(self, execution: Execution) -> str:
         """When, why and with what end."""

@@ -697,6 +697,8 @@ class Scheduler:
 
 
 def _moment(given: datetime, what: str) -> int:
+    if not isinstance(given, datetime):
+        raise InvalidInput(f"{what}: {given!r} is not a datetime, such as datetime(2026, 12, 24, 18, tzinfo=UTC)")
     try:
         return from_datetime(given)
     except ValueError as error:

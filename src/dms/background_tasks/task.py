@@ -317,7 +317,7 @@ class Task(_Called, kw_only=True, eq=False):
                 raise InvalidTask(f"{field}: {getattr(self, field)!r} is not {what}")
         self._choose("lane", Lane)
         if self.concurrency is not None and not isinstance(self.concurrency, Concurrency):
-            raise InvalidTask(f"concurrency: {self.concurrency!r} is not a Concurrency")
+            raise InvalidTask(f"concurrency: {self.concurrency!r} is not a Concurrency, such as Concurrency('disk')")
         if not isinstance(self.hold_until, (list, tuple)):
             raise InvalidTask(f"hold_until: {self.hold_until!r} is not a list of gates, such as [network]")
         self.hold_until = tuple(dict.fromkeys(map(check_gate_name, self.hold_until)))
@@ -339,14 +339,14 @@ class Task(_Called, kw_only=True, eq=False):
         for field in ("timeout", "heartbeat_timeout", "kill_after", "catch_up_window", "expect_success_within"):
             self._read_duration(field)
         if self.breaker is not None and not isinstance(self.breaker, Breaker):
-            raise InvalidTask(f"breaker: {self.breaker!r} is not a Breaker")
+            raise InvalidTask(f"breaker: {self.breaker!r} is not a Breaker, such as Breaker(failures=5)")
         self._check_running()
         self._check_together()
         check_expectation(self.expect_success_within, self.triggers)
 
     def _check_running(self) -> None:
         if self.limits is not None and not isinstance(self.limits, Limits):
-            raise InvalidTask(f"limits: {self.limits!r} is not a Limits")
+            raise InvalidTask(f"limits: {self.limits!r} is not a Limits, such as Limits(memory='256MB')")
         if self.limits is not None and not self.killable:
             self.limits.check_process()
         if self.executor is not None and self.executor not in EXECUTORS:

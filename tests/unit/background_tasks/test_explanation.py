@@ -74,6 +74,14 @@ def test_how_it_stands_with_a_task_is_one_sentence(known, verdict, sentence):
     assert [verdict, sentence] == asked(**known)
 
 
+def test_a_task_that_is_quarantined_is_told_with_what_lets_it_go_on():
+    why = "it was running in each of the last 3 crashes"
+    told = asked(state="parked", reason=why, pause=Pause(at("11:00"), None, why), next_fire=None)
+
+    sentence, fact = f"backup is quarantined: {why}.", "`dms task resume backup`, or a run by hand, lets it go on."
+    assert ["parked", sentence, fact] == told
+
+
 def test_while_it_runs_the_next_fire_is_a_fact():
     assert "It comes due next at 03:00 on 26 Nov." in asked(state="running")
 
@@ -229,7 +237,7 @@ def test_a_run_that_went_on_over_the_moment_is_told():
 def test_where_nothing_was_due_the_next_fire_is_told():
     assert [
         "not_due",
-        "backup was not due at 04:00 today (Europe/Helsinki) by what fires it now, 03:00 daily.",
+        "backup was not due at 04:00 today by what fires it now, 03:00 daily.",
         "The next fire after that: 03:00 on 26 Nov.",
     ] == asked("04:00", following=at("2026-11-26 03:00"))
 

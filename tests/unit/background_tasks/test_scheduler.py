@@ -453,6 +453,18 @@ def test_a_pause_until_a_moment_without_an_offset_is_refused() -> None:
         scheduler.pause(until=datetime(2100, 1, 1))
 
 
+def test_a_moment_that_is_text_is_refused_with_what_is_wanted() -> None:
+    with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", nothing))
+        for wrong in (
+            lambda: scheduler.pause(until="2126-01-01"),  # type: ignore[arg-type]
+            lambda: scheduler.backfill("a", "2026-01-01"),  # type: ignore[arg-type]
+            lambda: scheduler.explain("a", "2026-01-01"),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(InvalidInput, match=r"'2\d26-01-01' is not a datetime, such as datetime\(2026, 12"):
+                wrong()
+
+
 def test_a_pause_ends_at_its_moment() -> None:
     clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
     with Scheduler(clock=clock) as scheduler:
