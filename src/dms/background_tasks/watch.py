@@ -11,8 +11,7 @@ class Watch:
 
     __slots__ = ("alarm", "crashes", "failures", "fresh", "late", "open", "since", "since_boot", "within")
 
-    def __init__(self, known: Watched | None = None, fresh: bool = False) -> None:
-        known = known or Watched()
+    def __init__(self, known: Watched, fresh: bool) -> None:
         self.failures, self.crashes, self.since = known.failures, known.crashes, known.since
         self.since_boot: int | None = None
         self.within: int | None = None

@@ -10,7 +10,7 @@ from dms.background_tasks.alarms import Alarms
 from dms.background_tasks.breaker import Breaker
 from dms.background_tasks.decision import Alert, Decision, Notice
 from dms.background_tasks.entry import Entry
-from dms.background_tasks.store import BREAKER, QUARANTINE, Pause
+from dms.background_tasks.store import BREAKER, QUARANTINE, Pause, Watched
 from dms.background_tasks.task import Execution, Status
 from dms.background_tasks.watch import Watch
 from dms.instant import Instant, duration_text, microseconds
@@ -43,24 +43,25 @@ class Watching:
         if watch is None and task.breaker is None and task.expect_success_within is None:
             return
         if watch is None:
-            watch = entry.watch = Watch()
+            watch = entry.watch = Watch(Watched(), fresh=False)
         self._expect(entry, watch, now)
         pause = entry.pause
         if pause is not None and pause.by == BREAKER:
             self._go_on_holding(entry, watch, pause, now)
         if pause is not None and pause.by == QUARANTINE:
-            self._alert(QUARANTINE, entry, _why_quarantined(entry))
+            self._alert(QUARANTINE, entry, _why_quarantined(entry, pause))
             if watch.fresh:
                 watch.fresh = False
                 self._alarms.at_boot(now.boot, self._tell_of_quarantine, entry)
 
     def _go_on_holding(self, entry: Entry, watch: Watch, pause: Pause, now: Instant) -> None:
         """A breaker is open since before the start, or before its task was changed."""
-        if entry.task.breaker is None:
+        breaker = entry.task.breaker
+        if breaker is None:
             return self.freed(entry, now)
         watch.open = True
-        self._alert(BREAKER, entry, _why_open(entry, watch.failures))
-        probe = _length(entry.task.breaker.probe)
+        self._alert(BREAKER, entry, _why_open(entry, breaker, watch.failures))
+        probe = _length(breaker.probe)
         if probe is not None:  # its time by the wall clock has an alarm as well; this one comes whatever that is set to
             self._alarms.at_boot(now.boot + probe, self._probe, (entry, pause))
 
@@ -132,7 +133,7 @@ class Watching:
         self._hold(entry, pause)
         if probe is not None:
             self._alarms.at_boot(now.boot + probe, self._probe, (entry, pause))
-        why = _why_open(entry, watch.failures)
+        why = _why_open(entry, breaker, watch.failures)
         self._alert(BREAKER, entry, why)
         if not watch.open:
             watch.open = True
@@ -188,9 +189,9 @@ class Watching:
     # ── crashes ──
 
     def _tell_of_quarantine(self, entry: Entry, now: Instant) -> None:
-        watch = entry.watch
-        assert watch is not None
-        self._notice(entry, "quarantined", _why_quarantined(entry), {"crashes": watch.crashes}, now)
+        watch, pause = entry.watch, entry.pause
+        if watch is not None and pause is not None:
+            self._notice(entry, "quarantined", _why_quarantined(entry, pause), {"crashes": watch.crashes}, now)
 
     # ── telling ──
 
@@ -202,17 +203,16 @@ class Watching:
         self._tell(f"task.{entry.task.name}.{kind}", payload, now)
 
 
-def _why_open(entry: Entry, failures: int) -> str:
-    name, breaker = entry.task.name, entry.task.breaker
-    probe = None if breaker is None else _length(breaker.probe)
+def _why_open(entry: Entry, breaker: Breaker, failures: int) -> str:
+    name, probe = entry.task.name, _length(breaker.probe)
     if probe is None:
         return f"{name} failed {failures} times in a row and is paused; `dms task resume {name}` lets it go on"
     return f"{name} failed {failures} times in a row; it is tried again each {duration_text(probe)} only"
 
 
-def _why_quarantined(entry: Entry) -> str:
-    why = "" if entry.pause is None else entry.pause.reason
-    return f"{entry.task.name}: {why}; `dms task resume {entry.task.name}`, or a run by hand, lets it go on"
+def _why_quarantined(entry: Entry, pause: Pause) -> str:
+    name = entry.task.name
+    return f"{name}: {pause.reason}; `dms task resume {name}`, or a run by hand, lets it go on"
 
 
 def _length(given: timedelta | str | float | None) -> int | None:

@@ -112,3 +112,12 @@ def test_alarms_of_one_moment_come_in_the_order_in_which_they_were_set():
             getattr(alarms, clock)(5, lambda what, now: None, number)
         told = [what for _, what in alarms.due(Instant(5, 5))]
         assert [0, 1, 2] == told
+
+
+def test_a_timetable_that_is_put_off_comes_then_and_behind_what_was_set_before():
+    alarms, timetable = Alarms(Instant(0, 0)), OnceTimetable(None, 10)
+    alarms.at_boot(5, act, "before")
+    alarms.put_off(timetable, 5, act)
+    alarms.at_boot(5, act, "after")
+    assert timetable.token
+    assert ["before", timetable, "after"] == due(alarms, Instant(5, 5))

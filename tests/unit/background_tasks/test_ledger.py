@@ -214,3 +214,9 @@ def test_a_task_that_is_kept_and_dropped_in_one_batch_is_dropped_and_one_dropped
     ledger.drop(over.id)
     ledger.keep(over)
     assert [DropTask(over.id), PutTask(over)] == ledger.flush().changes
+
+
+def test_the_state_of_a_task_that_is_forgotten_is_not_written(ledger, entry):
+    ledger.state(entry)
+    ledger.forget(entry)
+    assert ledger.flush() is None

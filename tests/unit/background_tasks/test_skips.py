@@ -43,3 +43,10 @@ def test_what_was_remembered_before_a_restart_is_another_stretch():
     skips = Skips({"gate": 1}, (skipped(1),))
     skips.add(skipped(2))
     assert ({"gate": 2}, [1, 2]) == (skips.counts, [each.last for each in skips.latest])
+
+
+def test_a_stretch_that_goes_on_leaves_those_before_it_and_ends_with_the_last_moment_of_all():
+    skips = Skips()
+    for each in (skipped(1, why="a"), skipped(2, why="b"), skipped(9), skipped(5)):
+        skips.add(each)
+    assert [(1, 1), (2, 2), (5, 9)] == [(each.first, each.last) for each in skips.latest]

@@ -56,6 +56,8 @@ def test_a_success_takes_it_back_and_the_time_begins_anew(world):
 def test_it_is_told_once_and_not_over_and_over(world):
     world.busy.add("job")
     world.add(hourly())
+    world.go("2h")
+    world.replace(hourly(priority=2))
     fail(world, 12)
     world.replace(hourly(priority=3))
     world.go("1m")

@@ -123,6 +123,7 @@ def test_whoever_resumes_it_lets_it_go_on_and_the_count_begins_anew(world):
     crash(world, every(), times=3)
     world.resume("job")
     assert {} == world.findings()
+    assert world.store._tasks[world.id_of("job")].state.watched is None
     crash(world, every(), times=2)
     assert {} == world.findings()
     assert 5 == len(world.begun)
