@@ -125,6 +125,9 @@ class _Now(_Told):
         if known.reason:
             return f"runs only when somebody asks: {known.reason}"
         if known.next_fire is not None:
+            if known.next_fire <= known.now:  # its share of a start's catch-up, or its turn, is still to come
+                what = "will run shortly" if known.skip_next is None else "will leave it out shortly"
+                return f"{what}: its fire of {self.words.moment(known.next_fire)} is due"
             verb = "will run" if known.skip_next is None else "will leave out its fire"
             return f"{verb} at {self.words.ahead(known.next_fire)}"
         return f"waits for its next fire: {', '.join(known.triggers)}" if known.triggers else "runs when somebody asks"

@@ -317,7 +317,7 @@ def _print_history(executions: list[dict[str, Any]]) -> None:
         for each in executions
     ]
     names = ("ID", "STARTED", "STATUS", "TOOK", "CPU", "MEMORY", "ATTEMPT", "CAUSE", "OUTCOME")
-    click.echo("\n".join(table(names, rows, shrink=8)))
+    click.echo("\n".join(table(names, rows, shrink=8, dispensable=(5, 4))))
 
 
 @task.command()
@@ -364,7 +364,7 @@ def logs(node: Asking, name: str | int, run_id: str | None, following: bool, lin
 
 @task.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, type=name_or_id, shell_complete=complete_name)
-@click.option("--days", type=float, default=7.0, show_default="7", help="How far to look ahead.")
+@click.option("--days", type=float, default=7.0, metavar="N", help="How far to look ahead; 7 by default.")
 @asking
 def preview(node: Asking, names: tuple[str | int, ...], days: float) -> None:
     """What is to come: when tasks run, which start together, when all slots are taken."""

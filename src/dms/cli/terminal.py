@@ -47,14 +47,29 @@ def painted(text: str, state: str) -> str:
     return click.style(text, fg=COLOURS[state]) if colourful() and state in COLOURS else text
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, shrink: int) -> list[str]:
-    """Lines with the columns under each other. Where the terminal is too narrow, column `shrink` gives way, then the
-    widest of them. A cell's first word takes the colour of the state that it names."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, shrink: int, dispensable: Sequence[int] = ()
+) -> list[str]:
+    """Lines with the columns under each other. Where the terminal is too narrow, column `shrink` gives way as far as it
+    still can be read, then the `dispensable` ones are left out, one after another, then the widest gives way. A cell's
+    first word takes the colour of the state that it names."""
     cells = [[plain(cell) for cell in row] for row in (header, *rows)]
     widths = [max(columns(row[number]) for row in cells) for number in range(len(header))]
-    _narrow(widths, shrink)
+    shown = _shown(widths, shrink, dispensable)
+    place, widths = shown.index(shrink), [widths[number] for number in shown]
+    _narrow(widths, place)
     _narrow(widths, widths.index(max(widths)))
-    return [_line(row, widths) for row in cells]
+    return [_line([row[number] for number in shown], widths) for row in cells]
+
+
+def _shown(widths: Sequence[int], shrink: int, dispensable: Sequence[int]) -> list[int]:
+    """The columns that there is room for."""
+    shown, least = list(range(len(widths))), min(widths[shrink], _LEAST)
+    for number in dispensable:
+        if sum(widths[each] for each in shown if each != shrink) + least + _GAP * (len(shown) - 1) <= _room():
+            break
+        shown.remove(number)
+    return shown
 
 
 def _narrow(widths: list[int], number: int) -> None:

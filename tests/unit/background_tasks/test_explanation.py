@@ -47,6 +47,7 @@ def asked(moment=None, **known):
             "ready",
             "backup will run at 03:00 on 1 Jan 2027 (Europe/Helsinki), in 36 d.",
         ),
+        ({"next_fire": at("11:59:42")}, "ready", "backup will run shortly: its fire of 11:59:42 today is due."),
         ({"next_fire": None, "triggers": ["on door"]}, "ready", "backup waits for its next fire: on door."),
         ({"next_fire": None, "triggers": []}, "ready", "backup runs when somebody asks."),
         ({"state": "parked", "reason": "no module x"}, "parked", "backup can't run: no module x."),

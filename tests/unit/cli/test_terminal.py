@@ -26,6 +26,17 @@ def test_where_that_is_not_enough_the_widest_gives_way_too(monkeypatch: pytest.M
     assert f"keep  {'x' * 29}…  {'y' * 11}…" == lines[1]
 
 
+@pytest.mark.parametrize(("room", "line"), [(34, "id  2 s  9 MB  the disk is full"), (26, "id  2 s  the disk is full")])
+def test_what_can_be_done_without_is_left_out_before_what_matters_is_cut(
+    room: int, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "_room", lambda: room)
+    rows = [("id", "2 s", "9 MB", "the disk is full")]
+    assert line == table(("ID", "CPU", "MEM", "WHY"), rows, shrink=3, dispensable=(2,))[1]
+    monkeypatch.setattr(terminal, "_room", lambda: 20)
+    assert "id  the disk is full" == table(("ID", "CPU", "MEM", "WHY"), rows, shrink=3, dispensable=(2, 1))[1]
+
+
 def test_a_column_that_is_narrow_already_is_not_made_wider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "_room", lambda: 20)
     assert f"b  {'c' * 13}…  d" == table(("A", "B", "C"), [("b", "c" * 40, "d")], shrink=2)[1]
