@@ -12,7 +12,7 @@ import msgspec
 from dms.background_tasks.downtime import Downtime, downtimes
 from dms.background_tasks.phrases import MINUTE, Phrases, about, moment_of, outcome, sentence
 from dms.background_tasks.store import Life, Pause, Skipped
-from dms.background_tasks.task import Execution
+from dms.background_tasks.task import Execution, Status
 from dms.instant import SECOND
 
 WINDOW = MINUTE
@@ -96,7 +96,7 @@ class _Now(_Told):
 
     def told(self) -> Explanation:
         known = self.known
-        if known.state in ("running", "waiting") and known.next_fire is not None:
+        if known.state in ("running", "waiting", "retrying") and known.next_fire is not None:
             self.facts.append(f"It comes due next at {self.words.moment(known.next_fire)}.")
         self.tell_of_skip_next()
         over = next((each for each in known.executions if each.status.final), None)
@@ -120,7 +120,9 @@ class _Now(_Told):
                 return f"{self.words.pause(known.pause)}; what comes due meanwhile is left out"
             case "running":
                 return self._runs()
-            case "waiting" | "retrying":
+            case "retrying":
+                return self._waits_to_be_tried_again()
+            case "waiting":
                 return f"waits: {known.reason}"
         if known.reason:
             return f"runs only when somebody asks: {known.reason}"
@@ -137,6 +139,12 @@ class _Now(_Told):
         if current is None or current.started is None:
             return "runs"
         return f"runs since {self.words.moment(current.started)}, {self.words.because(current)}"
+
+    def _waits_to_be_tried_again(self) -> str:
+        for each in self.known.executions:
+            if each.status is Status.WAITING and each.cause.startswith("retry"):
+                return f"waits for attempt {each.attempt}, due at {self.words.ahead(each.due)}"
+        return f"waits: {self.known.reason}"
 
     def _tell_what_was_left_out(self, skipped: Skipped) -> None:
         missed = self.downtimes(skipped.first, skipped.at)[-1:] if skipped.reason == "missed" else []
@@ -164,6 +172,9 @@ class _Then(_Told):
         self.facts += [sentence(f"another: {self.words.run(each)}") for each in others[:_FEW]]
         if first.started is not None:
             return self._ran(first, first.started)
+        if first.cause.startswith("retry") and first.due in self.window and first.due > self.known.now:
+            its_run = f"attempt {first.attempt} of its run of {self.words.moment(moment_of(first))}"
+            return self.ends("will_run", f"will be tried again at {self.words.ahead(first.due)}: {its_run}")
         came = f"came due at {self.words.moment(moment_of(first))}"
         if first.status.final:
             return self.ends("did_not_run", f"{came} and did not run: {first.error or outcome(first)}")
@@ -172,7 +183,9 @@ class _Then(_Told):
         return self.ends("waiting", f"{came} and waits for {wait}{why}")
 
     def _is_of_then(self, execution: Execution) -> bool:
-        return execution.started in self.window or moment_of(execution) in self.window
+        if execution.started in self.window or moment_of(execution) in self.window:
+            return True
+        return execution.status is Status.WAITING and execution.due in self.window
 
     def _ran(self, execution: Execution, started: int) -> Explanation:
         late = started - execution.due

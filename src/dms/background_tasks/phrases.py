@@ -33,7 +33,9 @@ class Phrases:
 
     def run(self, execution: Execution) -> str:
         """When, why and with what end."""
-        when = moment_of(execution) if execution.started is None else execution.started
+        when = execution.started
+        if when is None:
+            when = execution.due if execution.status is Status.WAITING else moment_of(execution)
         return f"at {self.moment(when)} {self.because(execution)}; {outcome(execution)}"
 
     def because(self, execution: Execution) -> str:

@@ -87,6 +87,18 @@ def test_while_it_runs_the_next_fire_is_a_fact():
     assert "It comes due next at 03:00 on 26 Nov." in asked(state="running")
 
 
+def test_one_that_waits_to_be_tried_again_is_told_with_when_and_with_the_fire_that_may_come_before():
+    failed = ran("11:55", status=Status.FAILED, error="no route", retry_at=at("12:55"))
+    waiting = replace(ran("12:55", status=Status.WAITING, cause="retry", id="1-2"), attempt=2, started=None, ended=None)
+    told = asked(state="retrying", reason="attempt 2 waits for its time", executions=[waiting, failed])
+    assert [
+        "retrying",
+        "backup waits for attempt 2, due at 12:55 today (Europe/Helsinki), in 55 m.",
+        "It comes due next at 03:00 on 26 Nov.",
+        "It last ran at 11:55 today because it was due; it failed after 41 s: no route.",
+    ] == told
+
+
 def test_a_fire_that_is_to_be_skipped_is_told_with_who_wanted_it_and_when():
     assert [
         "ready",
@@ -198,6 +210,20 @@ def test_one_that_was_cancelled_before_its_turn_did_not_run():
 def test_one_that_waits_is_told_with_what_it_waits_for(cause, what):
     waiting = replace(ran("12:00", status=Status.WAITING, cause=cause), started=None, ended=None)
     assert ["waiting", f"backup came due at 12:00 today and waits for {what}."] == asked("12:00", executions=[waiting])
+
+
+def test_an_attempt_that_is_to_come_is_told_at_its_own_time_and_beside_the_one_that_failed():
+    failed = ran("11:55", status=Status.FAILED, error="no route", retry_at=at("12:55"))
+    waiting = replace(
+        ran("12:55", status=Status.WAITING, cause="retry", id="1-2", occurrence=at("11:55")),
+        attempt=2, started=None, ended=None,
+    )  # fmt: skip
+    told = asked("12:55", executions=[waiting, failed])
+    assert told == [
+        "will_run",
+        "backup will be tried again at 12:55 today (Europe/Helsinki), in 55 m: attempt 2 of its run of 11:55 today.",
+    ]
+    assert "Another: at 12:55 today as attempt 2 of a run; it waits." in asked("11:55", executions=[waiting, failed])
 
 
 def test_one_that_waits_for_its_turn_is_told_with_why_that_has_not_come():
