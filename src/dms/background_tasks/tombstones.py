@@ -29,7 +29,7 @@ class Tombstones:
 
     def open(self, name: str) -> int | None:
         """Another task has that name from now on: the ID of the one that is over, if there is one."""
-        return self._ids.pop(name, None) if self._ids else None
+        return self._ids.pop(name, None)
 
     def surplus(self) -> Iterator[int]:
         """The IDs of those that are too many; they are forgotten with that."""

@@ -121,3 +121,19 @@ def test_a_timetable_that_is_put_off_comes_then_and_behind_what_was_set_before()
     alarms.at_boot(5, act, "after")
     assert timetable.token
     assert ["before", timetable, "after"] == due(alarms, Instant(5, 5))
+
+
+def test_what_is_kept_is_counted_whatever_comes_goes_or_is_passed_over():
+    alarms, timetables = Alarms(Instant(0, 0)), [OnceTimetable(None, 10) for _ in range(7)]
+    for number, timetable in enumerate(timetables):
+        timetable.due = number
+        alarms.plan(timetable, act)
+        alarms.put_off(timetable, number + 20, act)
+        alarms.at_wall(number, act, number)
+    for now in range(0, 30, 3):
+        assert alarms.next() is None or alarms.next().boot >= now - 3
+        due(alarms, Instant(now, now))
+        assert alarms._size == len(alarms._boot) + len(alarms._wall)
+        alarms.at_boot(now + 40, act, now)
+    alarms.clear_away()
+    assert alarms._size == len(alarms._boot) + len(alarms._wall) == 10

@@ -44,3 +44,9 @@ def test_it_can_be_filled_anew_in_whatever_order() -> None:
     heap = heap_of(5)
     heap.fill([(3, 1), (1, 2), (2, 3)])
     assert [heap.pop() for _ in range(4)] == [(1, 2), (2, 3), (3, 1), None]
+
+
+def test_what_is_not_wanted_goes_from_the_row_and_from_the_heap() -> None:
+    heap = heap_of(5, 9, 1, 2, 3)
+    heap.keep(lambda item: item[0] not in (9, 2))
+    assert [(1, 2), (3, 4), (5, 0)] == sorted(heap)

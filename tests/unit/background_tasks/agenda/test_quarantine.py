@@ -226,3 +226,12 @@ def test_a_run_of_just_an_hour_is_not_held_to_have_to_do_with_a_crash(world):
             world.add(every("1h", "job", enabled=False), tick)
         assert quarantined == bool(world.findings())
         world.remove("job")
+
+
+def test_a_quarantined_task_that_is_changed_stays_so_and_is_not_told_of_again(world):
+    world.add(every())
+    crash(world, every(), times=3)
+    world.replace(every("2m"))
+    world.go("1h")
+    assert ("parked", REASON) == state(world)
+    assert [("job", "quarantined")] == world.notices
