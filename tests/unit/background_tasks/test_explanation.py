@@ -335,3 +335,28 @@ def test_what_nobody_remembers_is_said_to_be_so():
 
 def test_moments_are_told_in_the_zone_that_is_asked_for():
     assert "backup will run at 01:00 on 26 Nov (UTC), in 15 h." == asked(zone=UTC)[1]
+
+
+def test_two_fires_up_to_one_that_ran_are_told_up_to_that_moment():
+    skipped = Skipped("missed", at("03:00"), at("05:00") - 1, 2, at("05:00"), "its catch_up_limit is 1")
+    fact = "2 fires between 03:00 today and 05:00 today did not run: it was missed, and its catch_up_limit is 1."
+    assert fact == asked(skips=[skipped])[2]
+
+
+@pytest.mark.parametrize(("late", "told"), [("03:00:59", "missed, and"), ("03:01", "missed by 1 m, and")])
+def test_how_late_a_fire_was_is_told_from_a_minute_on(late, told):
+    skipped = Skipped("missed", at("03:00"), at("03:00"), 1, at(late), "its catch_up is none")
+    assert f"Its fire of 03:00 today did not run: it was {told} its catch_up is none." == asked(skips=[skipped])[2]
+
+
+def test_of_a_run_that_never_began_no_length_is_told():
+    cancelled = replace(ran("03:00", status=Status.CANCELLED, error="the task was removed"), started=None)
+    fact = "It last ran at 03:00 today because it was due; it was cancelled: the task was removed."
+    assert fact == asked(executions=[cancelled])[2]
+
+
+def test_a_length_is_that_of_the_clock_that_nobody_sets():
+    assert (
+        "It last ran at 03:00 today because it was due; it ended in success after 7 s."
+        == asked(executions=[ran("03:00", ran=7 * SECOND)])[2]
+    )

@@ -246,6 +246,20 @@ def test_tasks_that_come_most_often_are_left_out_as_long_as_there_would_be_too_m
     assert preview.complete
 
 
+def test_only_some_tasks_are_told_of_though_all_are_played(world):
+    world.add(*(job(name) for name in "abc"), at("d", "03:00"), job("tick", "1s"))
+    made = Rehearsal(world.agenda, 2, 60 * SECOND, world.now, world.now.wall + microseconds("7d"))
+    lengths = dict.fromkeys("abcd", microseconds("90m"))
+    preview = preview_of(made, lengths, leave_out(made), {"a", "d"})
+
+    assert {"a", "d"} == {run.task for run in preview.runs} == preview.lengths.keys()
+    assert {"a"} == {task for task, _ in preview.skipped}
+    assert [] == preview.left_out
+    assert preview.full
+    assert all({"a", "d"} & set(each.tasks) for each in preview.collisions)
+    assert ("b", "c", "d") in [each.tasks for each in preview.collisions]
+
+
 def test_tasks_beyond_the_most_are_counted(world, monkeypatch):
     monkeypatch.setattr(module, "MOST_TASKS", 2)
     world.add(*(job(name) for name in ("a", "b", "c")), job("later", "9d"))
