@@ -339,10 +339,16 @@ def error_text(error: BaseException) -> str:
         words = type(error).__name__
     if (module := type(error).__module__).startswith("dms."):  # where DMS keeps its own classes is nobody's business
         words = words.removeprefix(f"{module}.")
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)]
-    place = f" ({os.path.basename(own[-1].filename)}:{own[-1].lineno})" if own else ""
-    return f"{words[:LONGEST_ERROR]}{place}"
+    return f"{words[:LONGEST_ERROR]}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """Where in the task's own code it was raised; what that called of DMS is not its own."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        if os.path.dirname(file) != os.path.dirname(__file__) and not module.startswith("dms."):
+            return f" ({os.path.basename(file)}:{line})"
+    return ""
 
 
 def _in_one_line(text: str) -> str:

@@ -124,15 +124,20 @@ class _Now(_Told):
                 return self._waits_to_be_tried_again()
             case "waiting":
                 return f"waits: {known.reason}"
-        if known.reason:
-            return f"runs only when somebody asks: {known.reason}"
-        if known.next_fire is not None:
-            if known.next_fire <= known.now:  # its share of a start's catch-up, or its turn, is still to come
-                what = "will run shortly" if known.skip_next is None else "will leave it out shortly"
-                return f"{what}: its fire of {self.words.moment(known.next_fire)} is due"
-            verb = "will run" if known.skip_next is None else "will leave out its fire"
-            return f"{verb} at {self.words.ahead(known.next_fire)}"
-        return f"waits for its next fire: {', '.join(known.triggers)}" if known.triggers else "runs when somebody asks"
+        return self._comes() if known.next_fire is None else self._comes_at(known.next_fire)
+
+    def _comes(self) -> str:
+        if self.known.reason:
+            return f"runs only when somebody asks: {self.known.reason}"
+        triggers = ", ".join(self.known.triggers)
+        return f"waits for its next fire: {triggers}" if triggers else "runs when somebody asks"
+
+    def _comes_at(self, fire: int) -> str:
+        runs = self.known.skip_next is None
+        if fire <= self.known.now:  # its share of a start's catch-up is still to come
+            due = f"its fire of {self.words.moment(fire)} is due"
+            return f"will run shortly: {due}" if runs else f"will not run for now: {due}, and left out"
+        return f"{'will run' if runs else 'will leave out its fire'} at {self.words.ahead(fire)}"
 
     def _runs(self) -> str:
         current = next((each for each in self.known.executions if each.started and not each.status.final), None)

@@ -29,7 +29,7 @@ class Phrases:
 
     def ahead(self, wall: int) -> str:
         """A moment that is to come, with its zone and how far it is."""
-        return f"{self.moment(wall)} ({self._zone}), in {about(wall - self._now)}"
+        return f"{self.moment(wall)} ({self._zone}), in {about(max(0, wall - self._now))}"
 
     def run(self, execution: Execution) -> str:
         """When, why and with what end."""

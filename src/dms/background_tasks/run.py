@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
+from math import isfinite
 from typing import Any, NamedTuple
 
 from dms.background_tasks.decision import Attempt
 from dms.background_tasks.saved_state import pack, unpack
 from dms.background_tasks.task import Event
 from dms.background_tasks.transcript import Transcript
-from dms.errors import Misuse
+from dms.errors import InvalidInput, Misuse
 from dms.instant import to_datetime
 
 
@@ -137,9 +138,11 @@ class Run:
         return self._cancelled
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
-        """Tell how far it has come, as a sign of life too. Cheap: only the latest is told on when somebody has time."""
+        """Tell how far it has come, as a sign of life too. Cheap: only the latest is told on when somebody has time.
+        InvalidInput where `done` or `total` is no finite number."""
         self.heartbeat()
-        self._progress = Progress(done, total, text)
+        total = None if total is None else _number("total", total)
+        self._progress = Progress(_number("done", done), total, text if type(text) is str else str(text))
         if not self._told:
             self._told = True
             self._sinks.progress(self)
@@ -205,3 +208,13 @@ class Run:
     def take_heartbeat(self) -> None:
         """Its sign of life has been heard; for the scheduler, which is told again of the next."""
         self._beat = False
+
+
+def _number(what: str, given: float) -> float:
+    """A number as any reader of JSON has it; one of another library becomes a plain one."""
+    try:
+        if isfinite(given):
+            return given if type(given) is int or type(given) is float else float(given)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidInput(f"progress: {what} is {given!r}, and no finite number")

@@ -108,6 +108,8 @@ class Scheduler:
         self._settings = changed_settings(usual_settings(store is not None), *given)
         self._store, self._clock, self._snapshot = store, clock or SystemClock(), snapshot
         self._transcripts, self._recording, self._host = transcripts, record, host or Host()
+        if record is not None and not isinstance(record, Recording):
+            raise InvalidInput(f"record: {record!r} is not a Recording, such as Recording('decisions.jsonl')")
         self._quarantine_after = check_quarantine(quarantine_after)
         self._catch_up_spread = microseconds(catch_up_spread, "catch_up_spread")
         self._gates = self._built_in_gates()

@@ -75,7 +75,20 @@ def _place(said: dict[str, Any], it: dict[str, Any]) -> str:
     return str(it["why"] if said["layer"] == "default" else said["place"])
 
 
-@config.command("set")
+class _TakesValues(click.Command):
+    """A value below 0 looks like an option: where it has to stand is said."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As ever, but for that."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name[1:2].isdigit():
+                ctx.fail("a value below 0 stands after --, as in: dms config set -- tasks.backup.priority -5")
+            raise
+
+
+@config.command("set", cls=_TakesValues)
 @click.argument("pairs", metavar="KEY VALUE [KEY VALUE]…", nargs=-1, required=True)
 @click.option("--volatile", is_flag=True, help="Only until the node's next restart.")
 @_dry_run

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
 from threading import Thread
 from typing import Any
 
@@ -11,6 +13,7 @@ from dms.background_tasks.decision import Attempt
 from dms.background_tasks.entry import Entry
 from dms.background_tasks.run import Progress, Run, Sinks
 from dms.background_tasks.task import Event, Task
+from dms.errors import InvalidInput
 
 
 class Told:
@@ -77,6 +80,28 @@ def test_where_nobody_listens_for_signs_of_life_none_is_told(run: Run, told: Tol
     run.heartbeat()
     run.progress(1)
     assert [] == told.beats
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("3", 10), "progress: done is '3', and no finite number"),
+        ((float("nan"), 10), "progress: done is nan"),
+        ((3, float("inf")), "progress: total is inf"),
+        ((10**400,), "progress: done is 1000"),
+    ],
+)
+def test_a_progress_that_no_reader_could_make_sense_of_is_refused(run: Run, given: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        run.progress(*given)
+    assert run.take_progress() is None
+
+
+def test_a_progress_in_numbers_of_another_library_becomes_plain_numbers_and_text(run: Run) -> None:
+    run.progress(Decimal(3), Fraction(10), 7)  # type: ignore[arg-type]
+    taken = run.take_progress()
+    assert taken is not None
+    assert [(float, 3), (float, 10), (str, "7")] == [(type(each), each) for each in taken]
 
 
 def test_progress_is_told_on_once_until_it_is_taken(run: Run, told: Told) -> None:

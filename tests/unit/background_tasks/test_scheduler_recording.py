@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import dms
 
 
@@ -61,3 +63,8 @@ def test_it_is_recorded_without_a_store_too(tmp_path: Path) -> None:
     recorded(path, None, lambda scheduler: scheduler.run_task("wait").wait(10))
     told = dms.replay(path)
     assert (None, True) == (told.difference, told.decisions > 3)
+
+
+def test_a_path_in_the_place_of_a_recording_is_refused() -> None:
+    with pytest.raises(dms.InvalidInput, match=r"record: 'decisions\.jsonl' is not a Recording"):
+        dms.Scheduler(record="decisions.jsonl")  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sys
 from collections.abc import Callable
 from threading import Event, Lock
@@ -414,6 +415,16 @@ async def test_a_function_gives_up_and_what_it_says_is_kept() -> None:
         ended = await scheduler.run_task("a")
     assert (1, dms.Status.FAILED) == (ended.attempt, ended.status)
     assert (ended.error or "").startswith("GiveUp: no such printer (test_scheduler_runs.py:")
+
+
+async def test_where_an_error_came_from_is_the_tasks_own_line_not_one_of_dms_that_it_called() -> None:
+    def work() -> None:
+        raise dms.RetryLater("soon")
+
+    async with Scheduler() as scheduler:
+        scheduler.add_task(dms.Task("a", work))
+        ended = await scheduler.run_task("a")
+    assert re.fullmatch(r"InvalidDuration: .* \(test_scheduler_runs\.py:\d+\)", ended.error or "")
 
 
 async def test_a_program_is_tried_again_by_how_it_ended() -> None:

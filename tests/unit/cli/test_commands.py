@@ -335,6 +335,8 @@ def test_any_method_can_be_called(dms: Dms) -> None:
         (("staus",), 2, "no such command staus. Did you mean status?"),
         (("task", "lst"), 2, "No such command 'lst'"),
         (("task", "list", "--josn"), 2, "No such option '--josn'"),
+        (("config", "set", "a.b", "-5"), 2, "a value below 0 stands after --, as in: dms config set -- tasks.backup"),
+        (("config", "set", "a.b", "--dyr-run"), 2, "No such option '--dyr-run'"),
     ],
 )
 def test_what_goes_wrong_is_one_plain_message_and_an_exit_status(
