@@ -120,10 +120,8 @@ class _Now(_Told):
                 return f"{self.words.pause(known.pause)}; what comes due meanwhile is left out"
             case "running":
                 return self._runs()
-            case "retrying":
-                return self._waits_to_be_tried_again()
-            case "waiting":
-                return f"waits: {known.reason}"
+            case "waiting" | "retrying":
+                return self._waits()
         return self._comes() if known.next_fire is None else self._comes_at(known.next_fire)
 
     def _comes(self) -> str:
@@ -145,8 +143,8 @@ class _Now(_Told):
             return "runs"
         return f"runs since {self.words.moment(current.started)}, {self.words.because(current)}"
 
-    def _waits_to_be_tried_again(self) -> str:
-        for each in self.known.executions:
+    def _waits(self) -> str:
+        for each in self.known.executions if self.known.state == "retrying" else ():
             if each.status is Status.WAITING and each.cause.startswith("retry"):
                 return f"waits for attempt {each.attempt}, due at {self.words.ahead(each.due)}"
         return f"waits: {self.known.reason}"

@@ -106,6 +106,16 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         if both:
             raise InvalidTask(f"retry.give_up_on: {min(map(str, both))} is in retry_on too; say one of the two")
 
+    def check_raising(self) -> None:
+        """InvalidTask where it names how a process ends: a function in a thread or coroutine has none of its own."""
+        for field in ("retry_on", "give_up_on"):
+            for name in getattr(self, field):
+                if " " in name:
+                    raise InvalidTask(
+                        f"retry.{field}: {name!r} is how a program or a process ends; a function in a thread or"
+                        " coroutine raises: name an exception, or give the task executor: process"
+                    )
+
     def wait_before_retry(self, retry: int, kinds: Sequence[str] = (), run_id: str = "") -> int | None:
         """Microseconds to wait before the n-th retry (from 1) of a run that failed with an error of these kinds; None
         where it is not to be tried again."""

@@ -295,6 +295,8 @@ class Task(_Called, kw_only=True, eq=False):
             self._check_kinds()
         if self._policies() != _DEFAULT_POLICIES:
             self._check_policies()
+        if self.retry_policy is not NO_RETRY and not self.killable:
+            self.retry_policy.check_raising()
         if isinstance(self.function, Program) and (self.args or self.kwargs):
             field = "args" if self.args else "kwargs"
             raise InvalidTask(f"{field}: a program takes its arguments in its own list")

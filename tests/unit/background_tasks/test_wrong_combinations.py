@@ -102,6 +102,9 @@ TASKS: list[tuple[str, Callable[[], Any], str]] = [
     ("concurrency.rate", shared(limit=1, rate="5/m"), "5/m contradicts none, which other says"),
     ("breaker.probe", lambda: Breaker(3, probe=0), "0 would never hold it back"),
     ("retry.factor", lambda: RetryPolicy(3, factor=3), "it needs backoff: exponential"),
+    ("retry.retry_on", task(retry_policy=RetryPolicy(3, retry_on=["exit 75"])), "name an exception"),
+    ("retry.give_up_on", task(retry_policy=RetryPolicy(3, give_up_on=["signal 9"])), "name an exception"),
+    ("retry.retry_on", task(retry_policy=RetryPolicy(3, retry_on=["limit memory"])), "give the task executor: process"),
     ("retry.max_delay", lambda: RetryPolicy(3, "10m", max_delay="1m"), "it needs backoff: exponential"),
     (
         "retry.give_up_on",
@@ -159,6 +162,7 @@ DECLARATIONS: list[tuple[str, str, str]] = [
     ("concurrency.rate", "run: [df], concurrency: {key: disk, limit: 1, rate: 5/m}", "5/m contradicts none"),
     ("breaker.probe", "run: [df], breaker: {probe: 0s}", "0"),
     ("retry.factor", "run: [df], retry: {max_retries: 3, factor: 3}", "it needs backoff: exponential"),
+    ("retry.retry_on", "call: 'a:b', retry: {max_retries: 3, retry_on: [OSError, exit 75]}", "name an exception"),
     (
         "retry.max_delay",
         "run: [df], retry: {max_retries: 3, delay: 10m, max_delay: 1m}",
@@ -200,7 +204,7 @@ ALONE = {
     "breaker": "its fields have rows", "concurrency": "its fields have rows", "breaker.failures": "any",
     "concurrency.key": "any", "retry.max_retries": "0 switches off what the others say",
     "retry.delay": "may be longer than max_delay if it grows", "retry.backoff": "its factor has rows",
-    "retry.jitter": "any", "retry.retry_on": "with give_up_on", "retry.supersede": "any",
+    "retry.jitter": "any", "retry.supersede": "any",
 }  # fmt: skip
 """Options that go with all others, or that rows of others are about."""
 

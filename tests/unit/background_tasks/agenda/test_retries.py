@@ -323,7 +323,7 @@ def test_a_wait_that_the_function_asked_for_is_no_longer_though_the_clock_went_b
 
 def test_so_does_one_of_a_failure_that_the_policy_names(world):
     world.busy.add("job")
-    job = Task("job", nothing, retry_policy=RetryPolicy(1, "10m", retry_on=["exit 75"]))
+    job = Task("job", Program(("df",)), retry_policy=RetryPolicy(1, "10m", retry_on=["exit 75"]))
     world.add(job)
     world.run("job")
     world.finish("job", Failed("no", kinds=("exit 75",)))
