@@ -73,7 +73,7 @@ def view_of(entry: Entry, agenda: Agenda, progress: Mapping[str, Progress], clos
         [_text_of(trigger) for trigger in task.triggers],
         task.lane.value,
         task.origin,
-        None if entry.pause is not None else agenda.planning.next_due(entry),
+        None if agenda.paused(entry) else agenda.planning.next_due(entry),
         entry.last,
         len(running),
         waiting,

@@ -23,7 +23,7 @@ def print_preview(told: dict[str, Any]) -> None:
     step = span(timedelta(seconds=timeline["length"]))
     click.echo(f"From {since} to {until}; a column is {step}, {told['slots']} slots.")
     if not told["tasks"]:
-        click.echo("Nothing comes by itself.")
+        click.echo("Nothing else comes by itself." if told["left_out"] else "Nothing comes by itself.")
     else:
         click.echo("\n".join(["", *_drawn(told, timeline), ""]))
     for line in (*_together(told), *_full(told), *_skipped(told), *_unknown(told), *_left_out(told)):

@@ -194,6 +194,7 @@ def test_a_pause_tells_its_end_and_whether_more_holds_the_task_back(dms: Dms) ->
         "answer is not paused by itself any more, but everything is: dms task resume --all\n"
         == dms("task", "resume", "answer").out
     )
+    assert "next:" not in dms("status").out
     dms("task", "resume", "--all")
     assert "paused" not in dms("status").out
 

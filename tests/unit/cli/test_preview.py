@@ -105,3 +105,5 @@ def test_what_is_not_known_or_left_out_is_said(capsys: pytest.CaptureFixture[str
 
 def test_where_nothing_comes_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing comes by itself." == lines(told(), capsys)[1]
+    too_often = told(left_out=[LeftOut("tick", 604_800)])
+    assert ["Nothing else comes by itself.", "tick is left out: it comes 604800 times."] == lines(too_often, capsys)[1:]
