@@ -278,12 +278,19 @@ class Scheduler:
     def skip_next(self, which: int | str, skip: bool = True) -> None:
         """Leave out the next fire of a task that would run, whatever brings it, and only that; it is counted as
         skipped. `skip=False` takes that back. With a store it outlives a restart. NotFound where there is no such task,
-        Conflict where nothing fires it by itself."""
+        Conflict where nothing fires it by itself, or does any more."""
         task = self._registry.find(which)
         if skip and not (task.triggers and task.enabled and not task.parked):
             why = task.parked or ("it has no trigger" if task.enabled else "it is disabled")
             raise Conflict(f"{task.name} has no next fire to skip: {why}")
+        if skip and (why := self._used_up(task)):
+            raise Conflict(f"{task.name} has no next fire to skip: {why}")
         self._inbox.post(Engine.skip_next, task, skip)
+
+    def _used_up(self, task: Task) -> str:
+        engine = self._current()
+        entry = None if engine is None or task.id is None else engine.agenda.entries.get(task.id)
+        return "" if engine is None or entry is None else engine.agenda.planning.used_up(entry)
 
     # ── asking ──
 

@@ -187,3 +187,5 @@ def test_a_task_that_is_used_up_says_so(witness: Any) -> None:
         assert ("ready", "it has had its 2 runs (max_runs)", None) == (view.state, view.reason, view.next_fire)
         told = scheduler.explain("tick")
         assert "tick runs only when somebody asks: it has had its 2 runs (max_runs)." == told.sentence
+        with pytest.raises(dms.Conflict, match=r"tick has no next fire to skip: it has had its 2 runs \(max_runs\)"):
+            scheduler.skip_next("tick")
