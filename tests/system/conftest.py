@@ -218,8 +218,10 @@ class Node:
 
     def ends(self, within: float = 2.0) -> bool:
         """Whether the process ends by itself within so many seconds."""
+        if self.process.poll() is not None:
+            return True
         with open_pidfd(self.process.pid) as process:
-            return self.process.poll() is not None or bool(select.select([process], [], [], within)[0])
+            return bool(select.select([process], [], [], within)[0])
 
     def wait_for(self, holds: Callable[[dict[str, Any]], bool], times: int = 1) -> dict[str, Any]:
         """Wait for so many lines of the log that hold; gives the last of them."""
