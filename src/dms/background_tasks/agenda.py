@@ -377,15 +377,15 @@ class Agenda:
         pauses = self.orders.pauses(entry)
         labels = came
         if pauses or task.catch_up_window is not None or task.catch_up is CatchUp.NONE:
-            labels = [label for label in came if not held(label, pauses) and not self._why_missed(task, label, now)]
+            labels = [each for each in came if not held(each, pauses) and not self._why_missed(timetable, each, now)]
         if count > len(labels):
             last = labels[0] - 1 if labels else came[-1]
             left_out = Skipped("", min(first, last), last, count - len(labels), now.wall)
-            self._books.skip(entry, self._left_out(entry, pauses, came[-1], left_out, now))
+            self._books.skip(entry, self._left_out(timetable, pauses, came[-1], left_out, now))
         if labels and entry.skip_next is not None and self.orders.skips(entry, labels[0], now):
             labels = labels[1:]
         for label in labels:
-            cause = "schedule" if self._on_time(label, now) else "catch_up"
+            cause = "schedule" if self._on_time(timetable.delayed(label, now), now) else "catch_up"
             if self._fire(entry, label, cause, None, now, queue_anyway=len(labels) > 1) and bounds is not None:
                 bounds.runs += 1
                 self._books.touch(entry)
@@ -424,20 +424,22 @@ class Agenda:
             self._books.skip(timetable.owner, Skipped("excluded", after + 1, last, left_out, now.wall, why))
         return came, count - left_out
 
-    def _on_time(self, label: int, now: Instant) -> bool:
+    def _on_time(self, meant: int, now: Instant) -> bool:
         """Whether a fire came in this process, and only just; told in boot time, for the wall clock may be set."""
-        return now.wall - label <= min(GRACE, now.boot - self._began)
+        return now.wall - meant <= min(GRACE, now.boot - self._began)
 
-    def _why_missed(self, task: Task, label: int, now: Instant) -> str:
-        return why_too_late(task, now.wall - label, self._on_time(label, now))
+    def _why_missed(self, timetable: Timetable, label: int, now: Instant) -> str:
+        meant = timetable.delayed(label, now)
+        return why_too_late(timetable.owner.task, now.wall - meant, self._on_time(meant, now))
 
-    def _left_out(self, entry: Entry, pauses: Sequence[Pause], last: int, left_out: Skipped, now: Instant) -> Skipped:
+    def _left_out(
+        self, timetable: Timetable, pauses: Sequence[Pause], last: int, left_out: Skipped, now: Instant
+    ) -> Skipped:
         """Fires that came and don't run, with why; `last` is the latest that came."""
         if pauses:
-            pause = pauses[0]
-            return replace(left_out, reason="paused", why=pause.reason, since=pause.since)
-        why = self._why_missed(entry.task, last, now)
-        return replace(left_out, reason="missed", why=why or why_not_all(entry.task))
+            return _held_back(pauses[0], left_out)
+        why = self._why_missed(timetable, last, now)
+        return replace(left_out, reason="missed", why=why or why_not_all(timetable.owner.task))
 
     # ── fires ──
 
@@ -497,7 +499,7 @@ class Agenda:
         pauses = self.orders.pauses(entry)
         if pauses:
             came = Skipped("", now.wall, now.wall, 1, now.wall)
-            self._books.skip(entry, self._left_out(entry, pauses, now.wall, came, now))
+            self._books.skip(entry, _held_back(pauses[0], came))
         elif not self.orders.skips(entry, now.wall, now):
             self._fire(entry, now.wall, cause, event, now)
 
@@ -681,3 +683,7 @@ def _told(execution: Execution) -> dict[str, Any]:
         "error": execution.error,
         "results": execution.results,
     }
+
+
+def _held_back(pause: Pause, left_out: Skipped) -> Skipped:
+    return replace(left_out, reason="paused", why=pause.reason, since=pause.since)

@@ -68,6 +68,10 @@ class CalendarTimetable(Timetable):
         room = self.jitter if following is None else min(self.jitter, following - nominal)
         return nominal + share_of(room, self.seed, nominal)
 
+    def delayed(self, label: int, now: Instant) -> int:
+        """By its share of the jitter."""
+        return self._delayed(label)
+
     def latest(self, after: int, until: int, now: Instant) -> int | None:
         """By the calendar."""
         return self.fires.latest(after, until)

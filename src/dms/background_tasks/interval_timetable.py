@@ -147,6 +147,10 @@ class IntervalTimetable(Timetable):
             return [*labels, now.wall][-wanted:], count + 1
         return labels, count
 
+    def delayed(self, label: int, now: Instant) -> int:
+        """By its share of the jitter."""
+        return label + self._delay((label - self._zero(now)) // self.interval) if self.jitter else label
+
     def latest(self, after: int, until: int, now: Instant) -> int | None:
         """By its phase."""
         zero = self._zero(now)
@@ -194,6 +198,10 @@ class DelayTimetable(IntervalTimetable):
     def between(self, start: int, end: int, most: int, now: Instant) -> list[int]:
         """None: each depends on the run before it."""
         return []
+
+    def delayed(self, label: int, now: Instant) -> int:
+        """The time itself: it has its jitter in it."""
+        return label
 
     def following(self, now: Instant) -> int | None:
         """Nothing, until its run has ended."""

@@ -32,12 +32,13 @@ def outlived(window: timedelta | str | float) -> str:
 
 
 def has_waited_too_long(attempt: Attempt, now: Instant) -> bool:
-    """Whether the window of a waiting attempt is over. A run that had begun goes on all the same, and a past fire that
-    an operator wants is late on purpose."""
+    """Whether the window of a waiting attempt is over, which begins once its jitter is. A run that had begun goes on
+    all the same, and a past fire that an operator wants is late on purpose."""
     window = attempt.task.catch_up_window
     if window is None or attempt.backfills or attempt.cause in _GOES_ON:
         return False
-    return now.wall - attempt.due > microseconds(window)
+    late = now.wall - attempt.due - microseconds(window)
+    return late > 0 and late > max((getattr(trigger, "jitter", 0) for trigger in attempt.task.triggers), default=0)
 
 
 def held(label: int, pauses: Sequence[Pause]) -> bool:

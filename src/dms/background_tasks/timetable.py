@@ -73,6 +73,10 @@ class Timetable:
         assert self.due is not None
         return self.due if self.on_wall else self.due + now.wall - now.boot
 
+    def delayed(self, label: int, now: Instant) -> int:
+        """When (wall time) the fire of that time comes, with its jitter."""
+        return label
+
     def latest(self, after: int, until: int, now: Instant) -> int | None:
         """The wall time of its last fire in (after, until], before those that were taken."""
         return None

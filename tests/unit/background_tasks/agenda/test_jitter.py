@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +108,32 @@ def test_a_fire_whose_jitter_is_not_over_is_not_run_before_its_time_by_a_late_wa
         late.turn()
 
     assert [time[:15] for time in times] == [time[:15] for time in late.runs("job")]
+
+
+@pytest.mark.parametrize("policy", [{"catch_up": "none"}, {"catch_up_window": "1m"}, {}])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **more: cron("0 * * * *", **more),
+        lambda **more: every("1h", "job", **more),
+        lambda **more: every("1h", "job", mode="fixed_delay", **more),
+    ],
+)
+def test_a_fire_that_comes_by_its_jitter_is_not_late(world, make, policy):
+    world.add(make(jitter="40m", **policy))
+    world.go("10h")
+
+    assert len(world.runs("job")) >= 5
+    assert any(run[14:16] > "02" for run in world.runs("job")), "the jitter delays nothing by more than a minute"
+    assert {"schedule"} == set(world.causes("job"))
+    assert {} == world.agenda.entries[world.id_of("job")].skipped
+
+
+def test_what_comes_later_than_its_jitter_and_its_window_is_missed(world):
+    world.add(cron("0 * * * *", jitter="20m", catch_up_window="10m"))
+    world.go("30s")
+    world.sleep("95m")
+    world.go("1s")
+
+    assert [] == world.runs("job")
+    assert {"missed": 1} == world.agenda.entries[world.id_of("job")].skipped
