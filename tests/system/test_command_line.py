@@ -16,7 +16,7 @@ EXECUTION = {
 }  # fmt: skip
 TASK = {
     "id", "name", "description", "state", "enabled", "priority", "triggers", "lane", "origin", "next_fire", "last",
-    "running", "waiting", "skipped", "reason", "progress", "skip_next",
+    "running", "waiting", "skipped", "reason", "progress", "skip_next", "paused_until",
 }  # fmt: skip
 
 TASKS = {
