@@ -1,5 +1,5 @@
 """What `mutmut run` left: of each module how many mutants no test noticed, and each of those that survivors.md does not
-explain. Ends with 1 where more than so many percent of a module's mutants are left. For `scripts/mutants`."""
+explain. Ends with 1 where more than so many percent of all are left. For `scripts/mutants`."""
 
 import re
 import sys
@@ -39,17 +39,21 @@ def told(mutant: str) -> str:
 def main(most: float) -> int:
     """Tell it; the exit status."""
     explained = set(re.findall(r"^- `(.+?)`: ", EXPLAINED.read_text(), re.MULTILINE)) if EXPLAINED.exists() else set()
-    worst = 0.0
-    for module, mutants in statuses().items():
-        counts = Counter(mutants.values())
+    found = statuses()
+    for module, mutants in found.items():
         left = [mutant for mutant, status in mutants.items() if status in LEFT]
-        share = 100 * len(left) / len(mutants)
-        worst = max(worst, share)
-        print(f"{module}: {len(left)} of {len(mutants)} are left ({share:.1f} %) {dict(counts)}")
+        print(f"{module}: {_share(len(left), len(mutants))} {dict(Counter(mutants.values()))}")
         for each in sorted(told(mutant) for mutant in left):
             if each not in explained:
                 print(f"    {each}")
-    return int(worst > most)
+    made = sum(len(mutants) for mutants in found.values())
+    all_left = sum(status in LEFT for mutants in found.values() for status in mutants.values())
+    print(f"All: {_share(all_left, made)}")
+    return int(not made or 100 * all_left > most * made)
+
+
+def _share(left: int, made: int) -> str:
+    return f"{left} of {made} are left ({100 * left / max(made, 1):.1f} %)"
 
 
 if __name__ == "__main__":

@@ -135,5 +135,6 @@ def test_what_is_kept_is_counted_whatever_comes_goes_or_is_passed_over():
         due(alarms, Instant(now, now))
         assert alarms._size == len(alarms._boot) + len(alarms._wall)
         alarms.at_boot(now + 40, act, now)
+    alarms.at_wall(1_000, act, "far")
     alarms.clear_away()
-    assert alarms._size == len(alarms._boot) + len(alarms._wall) == 10
+    assert alarms._size == len(alarms._boot) + len(alarms._wall) == 11

@@ -128,6 +128,7 @@ def test_jitter_is_a_share_that_stays_the_same_for_a_run_and_differs_between_run
         ({"factor": 1001, "backoff": "exponential"}, "retry.factor: 1001 is not a number from 1 to 1000"),
         ({"factor": 0.5}, "retry.factor: 0.5 is not a number from 1 to 1000"),
         ({"factor": 3}, "retry.factor: a fixed wait does not grow; it needs backoff: exponential"),
+        ({"max_delay": "5m"}, "retry.max_delay: a fixed wait does not grow; it needs backoff: exponential"),
         ({"backoff": "linear"}, "retry.backoff: 'linear' is neither fixed nor exponential"),
         ({"supersede": 1}, "retry.supersede: 1 is neither true nor false"),
         (

@@ -235,3 +235,13 @@ def test_a_quarantined_task_that_is_changed_stays_so_and_is_not_told_of_again(wo
     world.go("1h")
     assert ("parked", REASON) == state(world)
     assert [("job", "quarantined")] == world.notices
+
+
+def test_one_that_is_let_go_before_anybody_was_told_is_not_told_of(world):
+    world.add(every())
+    crash(world, every(), times=2)
+    world.go("1m")
+    world.crash()
+    world.agenda.add(every(), world.id_of("job"), world.now)
+    world.resume("job")
+    assert ({}, []) == (world.findings(), world.notices)
