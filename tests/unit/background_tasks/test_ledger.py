@@ -220,3 +220,8 @@ def test_the_state_of_a_task_that_is_forgotten_is_not_written(ledger, entry):
     ledger.state(entry)
     ledger.forget(entry)
     assert ledger.flush() is None
+
+
+def test_where_no_life_began_none_is_written(ledger, entry):
+    ledger.state(entry)
+    assert [PutState] == kinds(ledger.flush(now=5))
