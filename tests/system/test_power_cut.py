@@ -41,7 +41,7 @@ def test_a_power_cut_at_any_instant_loses_nothing_and_repeats_nothing(nodes_in: 
         disk = Disk(nodes, seed)
         disk.look()
         torture = Torture(nodes, seed, shell=disk.shell)
-        for _ in range(200 if nightly else 10):
+        for _ in range(200 if nightly else 20):
             torture.live(LONGEST_LIFE, disk.lose_power)
         torture.end()
 

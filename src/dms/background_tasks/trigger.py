@@ -16,7 +16,7 @@ from dms.background_tasks.cron import CronExpression
 from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.moment import wall_of
 from dms.errors import InvalidTrigger
-from dms.instant import duration_text, from_datetime, microseconds, to_datetime
+from dms.instant import SECOND, duration_text, from_datetime, microseconds, to_datetime
 
 
 class Trigger(Protocol):
@@ -141,7 +141,13 @@ class PeriodicTrigger(_Resettable):
             raise InvalidTrigger("at_start: a calendar has no start; give a second trigger with cron '@reboot'")
         if self.mode is not Mode.FIXED_RATE:
             raise InvalidTrigger("mode: fixed_delay belongs to an interval, not to cron")
-        cron_expression(cron, zone_of(self.timezone) or UTC)
+        zone = zone_of(self.timezone)
+        expression = cron_expression(cron, zone or UTC)
+        if self.start is not None and self.end is not None and not expression.is_reboot:
+            unknown = 0 if zone else 86_400 * SECOND
+            first = expression.next_after(self.start - 1 - unknown)
+            if first is None or first > self.end + unknown:
+                raise InvalidTrigger(f"end: nothing of {cron!r} comes between start and end")
 
     def next_after(self, now: datetime) -> datetime | None:
         """The first time strictly after `now`, aware, in the trigger's zone or else that of `now`; None where

@@ -367,3 +367,18 @@ def test_a_trigger_with_a_debounce_by_itself_is_ready_once_it_was_quiet_for_long
 
 def test_a_trigger_without_waits_is_kept_as_it_was_before_there_were_any() -> None:
     assert {"type": "event", "topic": "bell"} == EventTrigger("bell").definition()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Helsinki", None])
+def test_a_calendar_of_which_nothing_comes_between_its_start_and_its_end_is_refused(zone: str | None) -> None:
+    start, end = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 27, tzinfo=UTC)
+    with pytest.raises(InvalidTrigger, match=r"^end: nothing of '0 3 30 \* \*' comes between start and end"):
+        PeriodicTrigger(cron="0 3 30 * *", timezone=zone, start=start, end=end)
+    PeriodicTrigger(cron="0 3 26 * *", timezone=zone, start=start, end=end)
+
+
+def test_where_the_zone_is_not_known_yet_a_time_near_the_end_may_still_come() -> None:
+    start, end = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 27, tzinfo=UTC)
+    PeriodicTrigger(cron="0 3 27 * *", start=start, end=end)
+    with pytest.raises(InvalidTrigger, match=r"^end: nothing of"):
+        PeriodicTrigger(cron="0 3 27 * *", timezone="UTC", start=start, end=end)
