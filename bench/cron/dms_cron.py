@@ -4,7 +4,7 @@
 # [tool.bench]
 # project = true
 # ///
-from dms.background_tasks.cron import CronExpression
+from dms.background_tasks.triggers.cron import CronExpression
 from dms.instant import from_datetime, to_datetime
 
 from _arena import START, ZONE, main

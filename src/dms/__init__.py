@@ -10,37 +10,37 @@ if TYPE_CHECKING:
     from dms.adapters.memory import MemoryStore as MemoryStore
     from dms.adapters.sqlite import SqliteStore as SqliteStore
     from dms.adapters.transcripts import FileTranscripts as FileTranscripts
-    from dms.background_tasks.breaker import Breaker as Breaker
+    from dms.background_tasks.asking.recording import Recording as Recording
+    from dms.background_tasks.asking.replaying import replay as replay
+    from dms.background_tasks.asking.view import RunEvent as RunEvent
+    from dms.background_tasks.asking.view import TaskView as TaskView
     from dms.background_tasks.channel import Channel as Channel
-    from dms.background_tasks.concurrency import Concurrency as Concurrency
-    from dms.background_tasks.event_trigger import EventTrigger as EventTrigger
-    from dms.background_tasks.exclusion import Calendar as Calendar
     from dms.background_tasks.handle import Handle as Handle
-    from dms.background_tasks.limits import Limits as Limits
-    from dms.background_tasks.recording import Recording as Recording
-    from dms.background_tasks.replaying import replay as replay
-    from dms.background_tasks.retry import Backoff as Backoff
-    from dms.background_tasks.retry import GiveUp as GiveUp
-    from dms.background_tasks.retry import RetryLater as RetryLater
-    from dms.background_tasks.retry import RetryPolicy as RetryPolicy
-    from dms.background_tasks.run import Progress as Progress
-    from dms.background_tasks.run import Run as Run
+    from dms.background_tasks.running.run import Progress as Progress
+    from dms.background_tasks.running.run import Run as Run
     from dms.background_tasks.scheduler import Scheduler as Scheduler
     from dms.background_tasks.store import ExecutionStore as ExecutionStore
-    from dms.background_tasks.task import CatchUp as CatchUp
-    from dms.background_tasks.task import Durability as Durability
-    from dms.background_tasks.task import Event as Event
-    from dms.background_tasks.task import Execution as Execution
-    from dms.background_tasks.task import Overlap as Overlap
-    from dms.background_tasks.task import Program as Program
-    from dms.background_tasks.task import Status as Status
-    from dms.background_tasks.task import Task as Task
-    from dms.background_tasks.task import Usage as Usage
-    from dms.background_tasks.trigger import OneTimeTrigger as OneTimeTrigger
-    from dms.background_tasks.trigger import PeriodicTrigger as PeriodicTrigger
-    from dms.background_tasks.trigger import Trigger as Trigger
-    from dms.background_tasks.view import RunEvent as RunEvent
-    from dms.background_tasks.view import TaskView as TaskView
+    from dms.background_tasks.tasks.breaker import Breaker as Breaker
+    from dms.background_tasks.tasks.concurrency import Concurrency as Concurrency
+    from dms.background_tasks.tasks.limits import Limits as Limits
+    from dms.background_tasks.tasks.retry import Backoff as Backoff
+    from dms.background_tasks.tasks.retry import GiveUp as GiveUp
+    from dms.background_tasks.tasks.retry import RetryLater as RetryLater
+    from dms.background_tasks.tasks.retry import RetryPolicy as RetryPolicy
+    from dms.background_tasks.tasks.task import CatchUp as CatchUp
+    from dms.background_tasks.tasks.task import Durability as Durability
+    from dms.background_tasks.tasks.task import Event as Event
+    from dms.background_tasks.tasks.task import Execution as Execution
+    from dms.background_tasks.tasks.task import Overlap as Overlap
+    from dms.background_tasks.tasks.task import Program as Program
+    from dms.background_tasks.tasks.task import Status as Status
+    from dms.background_tasks.tasks.task import Task as Task
+    from dms.background_tasks.tasks.task import Usage as Usage
+    from dms.background_tasks.triggers.event_trigger import EventTrigger as EventTrigger
+    from dms.background_tasks.triggers.exclusion import Calendar as Calendar
+    from dms.background_tasks.triggers.trigger import OneTimeTrigger as OneTimeTrigger
+    from dms.background_tasks.triggers.trigger import PeriodicTrigger as PeriodicTrigger
+    from dms.background_tasks.triggers.trigger import Trigger as Trigger
     from dms.command.command import Command as Command
     from dms.command.operation import Effect as Effect
     from dms.command.operation import Operation as Operation
@@ -72,24 +72,24 @@ _ROOMS = {
     "dms.adapters.memory": ("MemoryStore",),
     "dms.adapters.sqlite": ("SqliteStore",),
     "dms.adapters.transcripts": ("FileTranscripts",),
-    "dms.background_tasks.breaker": ("Breaker",),
+    "dms.background_tasks.tasks.breaker": ("Breaker",),
     "dms.background_tasks.channel": ("Channel",),
-    "dms.background_tasks.concurrency": ("Concurrency",),
-    "dms.background_tasks.limits": ("Limits",),
-    "dms.background_tasks.event_trigger": ("EventTrigger",),
-    "dms.background_tasks.exclusion": ("Calendar",),
+    "dms.background_tasks.tasks.concurrency": ("Concurrency",),
+    "dms.background_tasks.tasks.limits": ("Limits",),
+    "dms.background_tasks.triggers.event_trigger": ("EventTrigger",),
+    "dms.background_tasks.triggers.exclusion": ("Calendar",),
     "dms.background_tasks.handle": ("Handle",),
-    "dms.background_tasks.recording": ("Recording",),
-    "dms.background_tasks.replaying": ("replay",),
-    "dms.background_tasks.retry": ("Backoff", "GiveUp", "RetryLater", "RetryPolicy"),
-    "dms.background_tasks.run": ("Progress", "Run"),
+    "dms.background_tasks.asking.recording": ("Recording",),
+    "dms.background_tasks.asking.replaying": ("replay",),
+    "dms.background_tasks.tasks.retry": ("Backoff", "GiveUp", "RetryLater", "RetryPolicy"),
+    "dms.background_tasks.running.run": ("Progress", "Run"),
     "dms.background_tasks.scheduler": ("Scheduler",),
     "dms.background_tasks.store": ("ExecutionStore",),
-    "dms.background_tasks.task": (
+    "dms.background_tasks.tasks.task": (
         "CatchUp", "Durability", "Event", "Execution", "Overlap", "Program", "Status", "Task", "Usage",
     ),
-    "dms.background_tasks.trigger": ("OneTimeTrigger", "PeriodicTrigger", "Trigger"),
-    "dms.background_tasks.view": ("RunEvent", "TaskView"),
+    "dms.background_tasks.triggers.trigger": ("OneTimeTrigger", "PeriodicTrigger", "Trigger"),
+    "dms.background_tasks.asking.view": ("RunEvent", "TaskView"),
     "dms.command.command": ("Command",),
     "dms.command.operation": ("Effect", "Operation"),
     "dms.config": (

@@ -30,7 +30,7 @@ from dms.background_tasks.store import (
     StoredTask,
     TaskState,
 )
-from dms.background_tasks.task import Event, Execution, Status
+from dms.background_tasks.tasks.task import Event, Execution, Status
 from dms.errors import Misuse, NotFound, StoreError
 
 HOUR = 3_600_000_000

@@ -10,14 +10,14 @@ import pytest
 
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.store import PutExecution, Query
-from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.tasks.task import Execution, Status
 
 # Saves pairs of executions, several saves in flight, and prints the counter of each pair that is acknowledged.
 WRITER = """
 import os, sys, threading
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.store import PutExecution
-from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.tasks.task import Execution, Status
 
 store = SqliteStore(sys.argv[1])
 boot = store.load().starts

@@ -12,12 +12,12 @@ import pytest
 
 from dms.adapters.config_store import MemoryConfigStore
 from dms.adapters.transcripts import FileTranscripts
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.run import Run
+from dms.background_tasks.running.run import Run
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Lane, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Lane, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.clock import SystemClock
 from dms.command.config import config_operations
 from dms.command.events import event_operations

@@ -26,6 +26,6 @@ def test_import_dms_enters_the_room_background_tasks_only() -> None:
     assert set() == rooms - {"background_tasks", "clock", "errors", "health", "instant", "size"}
 
 
-@pytest.mark.parametrize("room", ["dms.config", "dms.rpc", "dms.background_tasks.agenda"])
+@pytest.mark.parametrize("room", ["dms.config", "dms.rpc", "dms.background_tasks.agenda.agenda"])
 def test_a_core_does_not_load_an_event_loop_nor_a_parser(room: str) -> None:
     assert set() == loaded_by(f"import {room}") & {"asyncio", "ruamel", "apsw"}

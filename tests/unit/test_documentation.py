@@ -83,9 +83,9 @@ def test_every_public_name_is_in_the_reference_and_has_a_docstring(public: str) 
 def test_the_map_of_the_largest_room_names_each_of_its_files_once() -> None:
     page = (ROOT / "docs/why/index.md").read_text().partition("## The largest room")[2].partition("## ")[0]
     named = [
-        word for row in page.splitlines() for word in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+        word for row in page.splitlines() for word in re.findall(r"`(\w+)`", row.split("|")[2] if "|" in row else "")
     ]
-    files = [path.stem for path in (ROOT / "src/dms/background_tasks").glob("*.py") if path.stem != "__init__"]
+    files = [path.stem for path in (ROOT / "src/dms/background_tasks").rglob("*.py") if path.stem != "__init__"]
     assert sorted(files) == sorted(named)
 
 

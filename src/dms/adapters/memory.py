@@ -35,7 +35,7 @@ from dms.background_tasks.store import (
     Stored,
     StoredTask,
 )
-from dms.background_tasks.task import Execution
+from dms.background_tasks.tasks.task import Execution
 from dms.errors import DmsError, Misuse, NotFound, StoreError
 
 _Answer = TypeVar("_Answer")

@@ -12,7 +12,7 @@ import apsw
 from dms.adapters.database import connect_reader, store_error
 from dms.adapters.record import COLUMNS, execution_of, number_of
 from dms.background_tasks.store import Query
-from dms.background_tasks.task import Execution
+from dms.background_tasks.tasks.task import Execution
 from dms.errors import DmsError, NotFound, StoreError
 
 T = TypeVar("T")

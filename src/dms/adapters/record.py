@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from dms.background_tasks.store import Pause, StoredTask, TaskState
-from dms.background_tasks.task import Event, Execution, Status, Usage
+from dms.background_tasks.tasks.task import Event, Execution, Status, Usage
 from dms.errors import StoreBroken, StoreError
 
 FORMAT = 1

@@ -18,7 +18,7 @@ from dms.adapters.retention import Retention
 from dms.adapters.writer import Writer
 from dms.background_tasks.bulk import without_collecting
 from dms.background_tasks.store import LIVES, Change, Life, Query, Stored
-from dms.background_tasks.task import Execution
+from dms.background_tasks.tasks.task import Execution
 from dms.errors import Misuse, StoreError
 from dms.instant import parse_duration
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from dms.background_tasks.transcript import TranscriptLine
+from dms.background_tasks.running.transcript import TranscriptLine
 
 LONGEST = 128 * 1024
 """Characters of a line that are kept, and bytes of its fields."""

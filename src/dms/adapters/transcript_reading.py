@@ -10,7 +10,7 @@ from pathlib import Path
 from dms.adapters.record import number_of
 from dms.adapters.transcript_files import Book
 from dms.adapters.transcript_line import decode_line, number_of_line
-from dms.background_tasks.transcript import Page, TranscriptLine, Wanted
+from dms.background_tasks.running.transcript import Page, TranscriptLine, Wanted
 from dms.errors import InvalidInput
 
 _CURSOR = re.compile(r"\d{1,7}-\d{1,13}:\d{1,15}(,\d{1,7}-\d{1,13}:\d{1,15})*", re.ASCII).fullmatch

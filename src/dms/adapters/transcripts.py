@@ -15,8 +15,8 @@ from dms.adapters.record import number_of
 from dms.adapters.transcript_files import Book, BookWriter, books_in
 from dms.adapters.transcript_line import encode_line
 from dms.adapters.transcript_reading import read_books
-from dms.background_tasks.run import CURRENT_RUN
-from dms.background_tasks.transcript import Page, Unfollow, Wanted
+from dms.background_tasks.running.run import CURRENT_RUN
+from dms.background_tasks.running.transcript import Page, Unfollow, Wanted
 from dms.clock import SystemClock
 from dms.errors import StoreError
 from dms.instant import Clock

@@ -7,7 +7,7 @@ from datetime import timedelta
 from threading import Event, Lock, get_ident
 from typing import Any
 
-from dms.background_tasks.task import Execution
+from dms.background_tasks.tasks.task import Execution
 from dms.errors import Conflict, DmsError, Misuse, ShuttingDown, WaitTimeout
 from dms.instant import SECOND, duration_text, microseconds
 

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from dms.background_tasks.decision import Alert
-from dms.background_tasks.run import LogSink, Run
+from dms.background_tasks.agenda.decision import Alert
+from dms.background_tasks.running.run import LogSink, Run
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

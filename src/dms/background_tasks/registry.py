@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 
-from dms.background_tasks.chain import circle_of, told, waited_for
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.chain import circle_of, told, waited_for
+from dms.background_tasks.tasks.task import Task
 from dms.errors import Conflict, InvalidTask, NotFound, did_you_mean
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from dms.background_tasks.calling import prepare
-from dms.background_tasks.definition import program_from, task_from
-from dms.background_tasks.gate import BUILT_IN, check_gates
+from dms.background_tasks.running.calling import prepare
 from dms.background_tasks.store import StoredTask
-from dms.background_tasks.task import Program, Task
+from dms.background_tasks.tasks.definition import program_from, task_from
+from dms.background_tasks.tasks.gate import BUILT_IN, check_gates
+from dms.background_tasks.tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
 
 

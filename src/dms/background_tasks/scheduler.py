@@ -14,44 +14,44 @@ from functools import partial
 from threading import Lock
 from typing import Any, Self
 
-from dms.background_tasks.agenda import Agenda
-from dms.background_tasks.backfill import past_fires
+from dms.background_tasks.agenda.agenda import Agenda
+from dms.background_tasks.agenda.backfill import past_fires
+from dms.background_tasks.agenda.decision import Remove
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.agenda.overlap import told_overlap
+from dms.background_tasks.agenda.recovery import Memory
+from dms.background_tasks.asking.evidence import evidence_of
+from dms.background_tasks.asking.explanation import Explanation, explain
+from dms.background_tasks.asking.history import History
+from dms.background_tasks.asking.preview import Preview, leave_out, preview_of
+from dms.background_tasks.asking.recording import Recording
+from dms.background_tasks.asking.rehearsal import Rehearsal
+from dms.background_tasks.asking.view import TaskView, view_of
 from dms.background_tasks.bulk import without_collecting
-from dms.background_tasks.calling import prepare
-from dms.background_tasks.decision import Remove
-from dms.background_tasks.dispatcher import Dispatcher, Listener, Messages
-from dms.background_tasks.engine import Engine
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.event_inlet import EventInlet
-from dms.background_tasks.event_trigger import check_topic
-from dms.background_tasks.evidence import evidence_of
-from dms.background_tasks.exclusion import Calendar, why_missing
-from dms.background_tasks.executor import Executor
-from dms.background_tasks.executors import make_executors
-from dms.background_tasks.explanation import Explanation, explain
-from dms.background_tasks.gate import Gate, check_gates, has_mains_power, is_gate, is_network_up
-from dms.background_tasks.gate_keeper import GateKeeper
 from dms.background_tasks.handle import Handle
-from dms.background_tasks.history import History
-from dms.background_tasks.history_bound import NO_AGE, HistoryBound, history_of
 from dms.background_tasks.host import Host
-from dms.background_tasks.inbox import Inbox
-from dms.background_tasks.loop_thread import LoopThread, in_thread
-from dms.background_tasks.overlap import told_overlap
-from dms.background_tasks.preview import Preview, leave_out, preview_of
-from dms.background_tasks.recording import Recording
-from dms.background_tasks.recovery import Memory
+from dms.background_tasks.loop.dispatcher import Dispatcher, Listener, Messages
+from dms.background_tasks.loop.engine import Engine
+from dms.background_tasks.loop.event_inlet import EventInlet
+from dms.background_tasks.loop.gate_keeper import GateKeeper
+from dms.background_tasks.loop.history_bound import NO_AGE, HistoryBound, history_of
+from dms.background_tasks.loop.inbox import Inbox
+from dms.background_tasks.loop.third_party import ThirdParty
 from dms.background_tasks.registry import Registry
-from dms.background_tasks.rehearsal import Rehearsal
 from dms.background_tasks.restoring import lives_by_itself, restore
-from dms.background_tasks.run import Run
-from dms.background_tasks.saving import Saving
+from dms.background_tasks.running.calling import prepare
+from dms.background_tasks.running.executor import Executor
+from dms.background_tasks.running.executors import make_executors
+from dms.background_tasks.running.loop_thread import LoopThread, in_thread
+from dms.background_tasks.running.run import Run
+from dms.background_tasks.running.saving import Saving
+from dms.background_tasks.running.transcript import Transcripts
 from dms.background_tasks.settings import Duration, changed_settings, check_quarantine, usual_settings
 from dms.background_tasks.store import ExecutionStore, Stored
-from dms.background_tasks.task import Durability, Execution, Overlap, Status, Task, check_gate_name
-from dms.background_tasks.third_party import ThirdParty
-from dms.background_tasks.transcript import Transcripts
-from dms.background_tasks.view import TaskView, view_of
+from dms.background_tasks.tasks.gate import Gate, check_gates, has_mains_power, is_gate, is_network_up
+from dms.background_tasks.tasks.task import Durability, Execution, Overlap, Status, Task, check_gate_name
+from dms.background_tasks.triggers.event_trigger import check_topic
+from dms.background_tasks.triggers.exclusion import Calendar, why_missing
 from dms.clock import ClockChanges, SystemClock, boot_id
 from dms.errors import Conflict, InvalidInput, InvalidTask, Misuse, ShuttingDown, WaitTimeout
 from dms.instant import SECOND, Clock, from_datetime, microseconds, to_datetime

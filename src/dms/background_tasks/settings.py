@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, timedelta, tzinfo
 from typing import NamedTuple
 
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.trigger import zone_of
+from dms.background_tasks.triggers.exclusion import Calendar
+from dms.background_tasks.triggers.trigger import zone_of
 from dms.clock import host_zone
 from dms.errors import InvalidInput
 from dms.instant import SECOND, microseconds

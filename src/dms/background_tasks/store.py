@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from dms.background_tasks.task import Execution
+from dms.background_tasks.tasks.task import Execution
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

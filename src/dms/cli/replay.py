@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from dms.background_tasks.replaying import Difference, Replay, replay
+from dms.background_tasks.asking.replaying import Difference, Replay, replay
 from dms.cli.asking import print_json
 from dms.cli.exit_status import DONE, FAILED
 from dms.cli.wording import local_time, plain

@@ -343,7 +343,7 @@ _CLOCK = re.compile(r"\b\d\d:\d\d").search
 
 def _is_elsewhere(zone: str) -> bool:
     """Whether clocks there show another time than this machine's."""
-    from dms.background_tasks.trigger import zone_of
+    from dms.background_tasks.triggers.trigger import zone_of
 
     now = _now()
     return now.astimezone().utcoffset() != now.astimezone(zone_of(zone)).utcoffset()

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from dms.background_tasks.run import Progress
-from dms.background_tasks.task import Event, Execution, Usage
-from dms.background_tasks.view import RunEvent, TaskView
+from dms.background_tasks.asking.view import RunEvent, TaskView
+from dms.background_tasks.running.run import Progress
+from dms.background_tasks.tasks.task import Event, Execution, Usage
 from dms.instant import SECOND, rfc3339
 
 

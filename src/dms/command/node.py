@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from dms.access.caller import NODE_READ
+from dms.background_tasks.asking.view import TaskView
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.view import TaskView
 from dms.command.command import Command
 from dms.command.operation import Effect, Nothing, Operation
 from dms.health import Finding, Health

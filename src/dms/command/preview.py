@@ -5,8 +5,8 @@ from datetime import timedelta, tzinfo
 
 import msgspec
 
-from dms.background_tasks.preview import Collision, LeftOut, Preview
-from dms.background_tasks.rehearsal import ComingRun, Full
+from dms.background_tasks.asking.preview import Collision, LeftOut, Preview
+from dms.background_tasks.asking.rehearsal import ComingRun, Full
 from dms.instant import SECOND, rfc3339, to_datetime
 
 MOST_STEPS = 60

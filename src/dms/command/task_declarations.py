@@ -6,7 +6,7 @@ import msgspec
 
 from dms.access.caller import TASK_WRITE
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import check_name
+from dms.background_tasks.tasks.task import check_name
 from dms.command.command import Command
 from dms.command.config import author_of, permit_of
 from dms.command.operation import Effect, Operation

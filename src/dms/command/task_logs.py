@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from dms.access.caller import LOGS_READ
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.asking.view import RunEvent
+from dms.background_tasks.running.loop_thread import in_thread
+from dms.background_tasks.running.transcript import Page, TranscriptLine, Transcripts, Wanted
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.transcript import Page, TranscriptLine, Transcripts, Wanted
-from dms.background_tasks.view import RunEvent
 from dms.command.command import Command
 from dms.command.operation import Effect, Operation
 from dms.command.parameters import Name

@@ -5,8 +5,8 @@ from datetime import datetime
 import msgspec
 
 from dms.access.caller import TASK_READ
-from dms.background_tasks.explanation import Explanation
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.asking.explanation import Explanation
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
 from dms.command.command import Command
 from dms.command.operation import Effect, Operation

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from dms.access.caller import TASK_READ, TASK_RUN
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Overlap
+from dms.background_tasks.tasks.task import Overlap
 from dms.command.command import Command
 from dms.command.document import ExecutionDocument, TaskDocument, run_event_document
 from dms.command.operation import Effect, Nothing, Operation

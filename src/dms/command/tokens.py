@@ -10,7 +10,7 @@ from msgspec import Meta
 from dms.access.caller import TOKEN_WRITE, Caller
 from dms.access.token import Token
 from dms.access.tokens import Tokens
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.command.command import Command
 from dms.command.config import author_of
 from dms.command.operation import Effect, Nothing, Operation

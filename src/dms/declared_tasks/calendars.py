@@ -6,7 +6,7 @@ out, so that it is parked instead.
 
 import msgspec
 
-from dms.background_tasks.exclusion import Calendar, why_unknown
+from dms.background_tasks.triggers.exclusion import Calendar, why_unknown
 from dms.config import CalendarDeclaration, ConfigFinding, Loaded
 from dms.errors import InvalidInput
 

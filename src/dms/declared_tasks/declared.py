@@ -10,19 +10,19 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from dms.background_tasks.breaker import Breaker
-from dms.background_tasks.calling import calling_of, checked_calling
-from dms.background_tasks.chain import circle_of, told, waited_for
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.gate import BUILT_IN, check_gates
-from dms.background_tasks.limits import Limits
-from dms.background_tasks.moment import wall_of
 from dms.background_tasks.registry import check_key
-from dms.background_tasks.retry import NO_RETRY, RetryPolicy
-from dms.background_tasks.task import Program, Task, check_function, check_name
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger, Trigger, zone_of
+from dms.background_tasks.running.calling import calling_of, checked_calling
+from dms.background_tasks.tasks.breaker import Breaker
+from dms.background_tasks.tasks.chain import circle_of, told, waited_for
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.gate import BUILT_IN, check_gates
+from dms.background_tasks.tasks.limits import Limits
+from dms.background_tasks.tasks.retry import NO_RETRY, RetryPolicy
+from dms.background_tasks.tasks.task import Program, Task, check_function, check_name
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.exclusion import Calendar
+from dms.background_tasks.triggers.moment import wall_of
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger, Trigger, zone_of
 from dms.config import (
     BreakerDeclaration,
     ConcurrencyDeclaration,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from dms.background_tasks.chain import circle_of, told, waited_for
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.chain import circle_of, told, waited_for
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.exclusion import Calendar
 from dms.config import ConfigChange, ConfigFinding, Loaded
 from dms.config.finding import new_findings
 from dms.config.schema import SchedulerSection

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.http.acceptor import Acceptor
 from dms.http.listening import Listening
 from dms.http.socket_address import BACKLOG, share, unbindable

@@ -7,7 +7,7 @@ from socket import socket
 from ssl import SSLContext
 from typing import TYPE_CHECKING, NamedTuple
 
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.config import ConfigChange, ConfigFinding, Loaded
 from dms.errors import AddressInUse, ConfigError
 from dms.http.guard import LiveGuard

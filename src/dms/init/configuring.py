@@ -9,7 +9,7 @@ from typing import Any, get_origin
 
 import msgspec
 
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.command.config import RevisionDocument
 from dms.command.topic import Topic
 from dms.config import ConfigChange, ConfigFinding

@@ -1,6 +1,6 @@
 """The log follows the configuration: its level, and its file."""
 
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.config import Config, ConfigChange
 from dms.errors import ConfigError
 from dms.health import Finding, Health

@@ -5,8 +5,8 @@ from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from dms.background_tasks.loop_thread import in_thread
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.asking.view import RunEvent
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.command.command import Command
 from dms.config import Config, ConfigChange
 from dms.config.store import Revision

@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter as Tally
 
 from dms.adapters.sqlite import SqliteStore
+from dms.background_tasks.asking.view import RunEvent
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Usage
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.tasks.task import Usage
 from dms.clock import monotonic
 from dms.command.command import Command
 from dms.config.live import LiveConfig

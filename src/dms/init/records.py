@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.command.command import Command, State
 from dms.config.store import Revision
 from dms.errors import DmsError, UnknownMethod

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dms.background_tasks.decision import Alert
-from dms.background_tasks.run import Run
+from dms.background_tasks.agenda.decision import Alert
+from dms.background_tasks.running.run import Run
 from dms.health import Finding, Health
 from dms.init.log_line import RESERVED
 from dms.init.logger import DISABLED, Logger

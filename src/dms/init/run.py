@@ -16,7 +16,7 @@ from dms.access.tokens import Tokens
 from dms.adapters.config_store import SqliteConfigStore
 from dms.adapters.folder import DataFolder
 from dms.adapters.sqlite import SqliteStore
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.clock import SystemClock
 from dms.command.logs import logs_topic
 from dms.config import ConfigFinding, Loaded, load, refusal

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from dms.background_tasks.run import Progress
-from dms.background_tasks.task import Execution, Status
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.asking.view import RunEvent
+from dms.background_tasks.running.run import Progress
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.init.logger import Logger
 from dms.instant import SECOND, Clock, duration_text
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dms.access.tokens import Tokens
 from dms.adapters.sqlite import SqliteStore
-from dms.background_tasks.loop_thread import in_thread
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
 from dms.command.operation import Operations
 from dms.config.live import LiveConfig

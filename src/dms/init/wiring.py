@@ -9,11 +9,11 @@ from dms.access.tokens import Tokens
 from dms.adapters.folder import DataFolder
 from dms.adapters.sqlite import SqliteStore
 from dms.adapters.transcripts import Bounds, FileTranscripts
+from dms.background_tasks.asking.recording import Recording
 from dms.background_tasks.host import Host
-from dms.background_tasks.loop_thread import in_thread
-from dms.background_tasks.recording import Recording
+from dms.background_tasks.running.loop_thread import in_thread
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.task import Task
 from dms.clock import SystemClock
 from dms.command.command import Command
 from dms.command.config import config_operations, config_topic

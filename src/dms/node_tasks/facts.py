@@ -5,9 +5,9 @@ import platform
 import socket
 from typing import Any
 
-from dms.background_tasks.run import Run
-from dms.background_tasks.task import Durability, Lane, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.running.run import Run
+from dms.background_tasks.tasks.task import Durability, Lane, Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.config import Config
 from dms.plugins.context import NodeContext
 

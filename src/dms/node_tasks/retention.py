@@ -2,9 +2,9 @@
 
 import asyncio
 
-from dms.background_tasks.run import Run
-from dms.background_tasks.task import Durability, Lane, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.running.run import Run
+from dms.background_tasks.tasks.task import Durability, Lane, Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.plugins.context import NodeContext
 
 NAME = "node-retention"

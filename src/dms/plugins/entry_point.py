@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dms.background_tasks.gate import BUILT_IN
+from dms.background_tasks.tasks.gate import BUILT_IN
 
 GATES = "dms.gates"
 TASKS = "dms.tasks"

@@ -6,10 +6,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from dms.background_tasks.calling import find_function
-from dms.background_tasks.gate import Gate, is_gate
-from dms.background_tasks.loop_thread import in_thread
-from dms.background_tasks.task import Task
+from dms.background_tasks.running.calling import find_function
+from dms.background_tasks.running.loop_thread import in_thread
+from dms.background_tasks.tasks.gate import Gate, is_gate
+from dms.background_tasks.tasks.task import Task
 from dms.errors import InvalidInput
 from dms.plugins.context import NodeContext
 from dms.plugins.entry_point import EntryPoint

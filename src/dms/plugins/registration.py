@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.task import Task
 from dms.command.command import Command
 from dms.command.operation import Effect, Operation, Operations
 from dms.command.rpc import describe

@@ -14,13 +14,13 @@ from dms.adapters.config_store import SqliteConfigStore
 from dms.adapters.database import SCHEMA_VERSION, copy_of
 from dms.adapters.record import encode_definition, encode_state, row_of
 from dms.adapters.sqlite import SqliteStore
-from dms.background_tasks.agenda import Agenda
-from dms.background_tasks.decision import Save
-from dms.background_tasks.definition import definition
-from dms.background_tasks.recovery import Memory
+from dms.background_tasks.agenda.agenda import Agenda
+from dms.background_tasks.agenda.decision import Save
+from dms.background_tasks.agenda.recovery import Memory
 from dms.background_tasks.restoring import restore
 from dms.background_tasks.store import PutTask, StoredTask, TaskState
-from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.tasks.definition import definition
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.errors import StoreError, StoreTooNew
 from dms.instant import Instant, microseconds
 

@@ -18,7 +18,7 @@ from dms.adapters.record import (
     row_of,
     unpack,
 )
-from dms.background_tasks.task import Event, Execution, Status, Usage
+from dms.background_tasks.tasks.task import Event, Execution, Status, Usage
 from dms.errors import StoreBroken
 
 RUN = Execution("3-14", "3-13", "backup", 7, 2, Status.FAILED, 100, 101, 102, "exit status 1", cause="retry")

@@ -15,7 +15,7 @@ from dms.adapters import database, writer
 from dms.adapters.database import APPLICATION_ID, SCHEMA_VERSION, store_error
 from dms.adapters.sqlite import SqliteStore
 from dms.background_tasks.store import PutExecution, PutTask, Query, StoredTask, TaskState
-from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.errors import StoreBroken, StoreError, StoreTooNew
 
 RUN = Execution("1-1", "1-1", "backup", 1, 1, Status.SUCCESS, 100, 101, 102)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dms import Program, Scheduler, SqliteStore, Task
 from dms.adapters.transcripts import MOST_WAITING, Bounds, FileTranscripts
-from dms.background_tasks.transcript import Transcript, TranscriptLine, Wanted
+from dms.background_tasks.running.transcript import Transcript, TranscriptLine, Wanted
 from dms.errors import InvalidInput, StoreError
 from dms.instant import Instant
 

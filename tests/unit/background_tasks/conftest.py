@@ -7,8 +7,8 @@ from threading import Condition, Event
 
 import pytest
 
+from dms.background_tasks.asking.view import RunEvent
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.view import RunEvent
 
 PATIENCE = 10
 """Seconds after which a test has failed; nothing here takes that long."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks import accounting
-from dms.background_tasks.accounting import counted
-from dms.background_tasks.decision import Attempt
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.task import Task
+from dms.background_tasks.agenda.decision import Attempt
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.running import accounting
+from dms.background_tasks.running.accounting import counted
+from dms.background_tasks.tasks.task import Task
 
 
 @pytest.fixture

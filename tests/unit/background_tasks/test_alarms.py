@@ -1,7 +1,7 @@
 """Alarms: two clocks, one earliest of all."""
 
-from dms.background_tasks.alarms import Alarms
-from dms.background_tasks.single_timetable import OnceTimetable
+from dms.background_tasks.agenda.alarms import Alarms
+from dms.background_tasks.times.single_timetable import OnceTimetable
 from dms.instant import Instant
 
 START = Instant(1_000_000_000, 5_000_000)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.asked_calendar import AskedCalendar
+from dms.background_tasks.times.asked_calendar import AskedCalendar
 from dms.instant import from_datetime
 
 SECOND = 1_000_000

@@ -6,13 +6,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from dms.background_tasks.agenda import MOST_BACKFILLED
-from dms.background_tasks.backfill import past_fires
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.exclusion import Calendar, Exclusion
-from dms.background_tasks.task import Task
-from dms.background_tasks.timetables import timetable_of
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.agenda import MOST_BACKFILLED
+from dms.background_tasks.agenda.backfill import past_fires
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.times.timetables import timetable_of
+from dms.background_tasks.triggers.exclusion import Calendar, Exclusion
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.errors import InvalidInput
 from dms.instant import Instant, from_datetime, microseconds, to_datetime
 

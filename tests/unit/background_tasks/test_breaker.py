@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from dms.background_tasks.breaker import Breaker
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.task import Program, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.breaker import Breaker
+from dms.background_tasks.tasks.task import Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.errors import InvalidInput
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.calling import (
+from dms.background_tasks.running.calling import (
     BY_KEYWORD,
     Arguments,
     Calling,
@@ -17,7 +17,7 @@ from dms.background_tasks.calling import (
     find_function,
     prepare,
 )
-from dms.background_tasks.task import Program, Task
+from dms.background_tasks.tasks.task import Program, Task
 from dms.errors import InvalidInput, InvalidTask
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dms.background_tasks.chain import circle_of, waited_for
-from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.registry import Registry
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.chain import circle_of, waited_for
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
 from dms.errors import InvalidTask
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.concurrency import Concurrency
 from dms.errors import InvalidTask
 from dms.instant import SECOND
 

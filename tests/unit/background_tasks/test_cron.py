@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.cron import CronExpression
+from dms.background_tasks.triggers.cron import CronExpression
 from dms.errors import InvalidCron
 from dms.instant import from_datetime, to_datetime
 

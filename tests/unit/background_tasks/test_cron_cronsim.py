@@ -12,7 +12,7 @@ from cronsim import CronSim, CronSimError
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dms.background_tasks.cron import CronExpression
+from dms.background_tasks.triggers.cron import CronExpression
 from dms.errors import InvalidCron
 from dms.instant import from_datetime, to_datetime
 

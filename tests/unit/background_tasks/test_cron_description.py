@@ -2,7 +2,7 @@
 
 import pytest
 
-from dms.background_tasks.cron_description import describe
+from dms.background_tasks.triggers.cron_description import describe
 
 
 @pytest.mark.parametrize(

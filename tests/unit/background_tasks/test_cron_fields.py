@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.cron_fields import NICKNAMES, read_fields
+from dms.background_tasks.triggers.cron_fields import NICKNAMES, read_fields
 from dms.errors import InvalidCron
 
 

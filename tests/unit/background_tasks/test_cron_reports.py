@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.background_tasks.cron import CronExpression
+from dms.background_tasks.triggers.cron import CronExpression
 from dms.errors import InvalidCron
 from dms.instant import from_datetime, to_datetime
 

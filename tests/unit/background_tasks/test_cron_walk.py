@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cron_walk import clock_of, gaps_of, line_of, seconds_of, walk, walk_seconds
-from dms.background_tasks.cron import CronExpression
+from dms.background_tasks.triggers.cron import CronExpression
 from dms.errors import InvalidCron
 from dms.instant import from_datetime, to_datetime
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.breaker import Breaker
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.definition import definition, plain, program_from, reference_to, task_from
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.limits import Limits
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.tasks.breaker import Breaker
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.definition import definition, plain, program_from, reference_to, task_from
+from dms.background_tasks.tasks.limits import Limits
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.errors import InvalidTask
 
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.agenda import Agenda
-from dms.background_tasks.calling import Arguments, prepare
-from dms.background_tasks.decision import Alert, Attempt, Cancel, End, Failed, Kill, Save, Skip, Start
-from dms.background_tasks.dispatcher import REMEMBERED, Dispatcher, Messages
-from dms.background_tasks.executor import Deliver
-from dms.background_tasks.gate_keeper import GateKeeper
+from dms.background_tasks.agenda.agenda import Agenda
+from dms.background_tasks.agenda.decision import Alert, Attempt, Cancel, End, Failed, Kill, Save, Skip, Start
+from dms.background_tasks.asking.view import RunEvent
 from dms.background_tasks.handle import Handle
-from dms.background_tasks.run import Run
-from dms.background_tasks.saving import Saving
-from dms.background_tasks.task import Execution, Status, Task
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.loop.dispatcher import REMEMBERED, Dispatcher, Messages
+from dms.background_tasks.loop.gate_keeper import GateKeeper
+from dms.background_tasks.running.calling import Arguments, prepare
+from dms.background_tasks.running.executor import Deliver
+from dms.background_tasks.running.run import Run
+from dms.background_tasks.running.saving import Saving
+from dms.background_tasks.tasks.task import Execution, Status, Task
 from dms.errors import NotFound, StoreError
 from dms.instant import Instant
 

@@ -1,6 +1,6 @@
 """When no process lived."""
 
-from dms.background_tasks.downtime import Downtime, downtimes
+from dms.background_tasks.asking.downtime import Downtime, downtimes
 from dms.background_tasks.store import Life
 
 LIVES = [Life(1, 0, 10, True), Life(2, 20, 30), Life(3, 40, 50, True), Life(5, 60, 70), Life(6, 65, 80)]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import dms
-from dms.background_tasks.engine import CLOCK_CHECK, Engine
+from dms.background_tasks.loop.engine import CLOCK_CHECK, Engine
 from dms.background_tasks.scheduler import Scheduler
 from dms.instant import SECOND, Instant, to_datetime
 from dms.testing import FakeClock

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import dms
-from dms.background_tasks.decision import Alert
+from dms.background_tasks.agenda.decision import Alert
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
 
@@ -13,7 +13,7 @@ from dms.background_tasks.scheduler import Scheduler
 async def test_events_that_come_faster_than_they_are_looked_at_are_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dms.background_tasks.event_inlet.MOST_WAITING", 10)
+    monkeypatch.setattr("dms.background_tasks.loop.event_inlet.MOST_WAITING", 10)
     heard: asyncio.Queue[object] = asyncio.Queue()
     alerts: list[Alert] = []
 

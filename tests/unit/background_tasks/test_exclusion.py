@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.exclusion import Calendar, Exclusion, why_unknown
+from dms.background_tasks.triggers.exclusion import Calendar, Exclusion, why_unknown
 from dms.errors import InvalidInput
 from dms.instant import from_datetime, to_datetime
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.calling import Arguments
-from dms.background_tasks.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.executor import (
+from dms.background_tasks.agenda.decision import Attempt, Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.running.calling import Arguments
+from dms.background_tasks.running.executor import (
     LONGEST_ERROR,
     LONGEST_VARIABLE,
     CoroutineExecutor,
@@ -22,12 +22,12 @@ from dms.background_tasks.executor import (
     ThreadExecutor,
     error_text,
 )
-from dms.background_tasks.executors import make_executors
-from dms.background_tasks.launching import Launcher
-from dms.background_tasks.process_executor import ProcessExecutor
-from dms.background_tasks.run import Run, Sinks
-from dms.background_tasks.task import Event as TaskEvent
-from dms.background_tasks.task import Program, Task
+from dms.background_tasks.running.executors import make_executors
+from dms.background_tasks.running.launching import Launcher
+from dms.background_tasks.running.process_executor import ProcessExecutor
+from dms.background_tasks.running.run import Run, Sinks
+from dms.background_tasks.tasks.task import Event as TaskEvent
+from dms.background_tasks.tasks.task import Program, Task
 from dms.clock import thread_cpu
 
 PATIENCE = 10

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
-from dms.background_tasks.explanation import Evidence, explain
+from dms.background_tasks.asking.explanation import Evidence, explain
 from dms.background_tasks.store import Life, Pause, Skipped
-from dms.background_tasks.task import Event, Execution, Status
+from dms.background_tasks.tasks.task import Event, Execution, Status
 from dms.instant import SECOND, from_datetime
 
 HELSINKI = ZoneInfo("Europe/Helsinki")

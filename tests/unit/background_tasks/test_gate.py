@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dms.background_tasks.gate import check_gates, has_mains_power, is_network_up
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.gate import check_gates, has_mains_power, is_network_up
+from dms.background_tasks.tasks.task import Task
 from dms.errors import InvalidTask
 
 HEADER = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"

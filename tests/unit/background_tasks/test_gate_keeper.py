@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.gate_keeper import GateKeeper
+from dms.background_tasks.loop.gate_keeper import GateKeeper
 
 PATIENCE = 10
 

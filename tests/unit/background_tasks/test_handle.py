@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dms.background_tasks.handle import Handle
-from dms.background_tasks.task import Execution, Status
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.errors import Conflict, InvalidDuration, Misuse, ShuttingDown, WaitTimeout
 
 

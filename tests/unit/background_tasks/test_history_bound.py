@@ -3,8 +3,8 @@
 from typing import NoReturn
 
 from dms import MemoryStore, Scheduler, Task
-from dms.background_tasks.history_bound import BETWEEN, NO_AGE, OLDEST, HistoryBound
 from dms.background_tasks.host import Host
+from dms.background_tasks.loop.history_bound import BETWEEN, NO_AGE, OLDEST, HistoryBound
 from dms.background_tasks.store import Query
 from dms.instant import Instant
 from dms.testing import FakeClock

@@ -4,11 +4,11 @@ import logging
 
 import pytest
 
-from dms.background_tasks.decision import Alert, Attempt
-from dms.background_tasks.entry import Entry
+from dms.background_tasks.agenda.decision import Alert, Attempt
+from dms.background_tasks.agenda.entry import Entry
 from dms.background_tasks.host import Host
-from dms.background_tasks.run import Run, Sinks
-from dms.background_tasks.task import Task
+from dms.background_tasks.running.run import Run, Sinks
+from dms.background_tasks.tasks.task import Task
 
 
 @pytest.mark.parametrize(

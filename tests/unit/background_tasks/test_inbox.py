@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.inbox import Inbox
+from dms.background_tasks.loop.inbox import Inbox
 from dms.instant import Instant
 
 NOW = Instant(0, 0)
@@ -142,7 +142,7 @@ async def test_a_turn_that_is_passed_has_seen_the_clock_as_it_was_before(inbox: 
 def test_a_question_before_the_loop_is_there_waits_for_nothing(
     inbox: Inbox[Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dms.background_tasks.inbox.Event", None)  # without which nobody can wait
+    monkeypatch.setattr("dms.background_tasks.loop.inbox.Event", None)  # without which nobody can wait
     inbox.post(Receiver.tell, 1)
     inbox.settle()
     inbox.pass_turn()

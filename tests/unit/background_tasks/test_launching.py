@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.decision import Failed, Outcome, Succeeded
-from dms.background_tasks.launching import Launched, Launcher
-from dms.background_tasks.program import ProgramRun
-from dms.background_tasks.task import Program
+from dms.background_tasks.agenda.decision import Failed, Outcome, Succeeded
+from dms.background_tasks.running.launching import Launched, Launcher
+from dms.background_tasks.running.program import ProgramRun
+from dms.background_tasks.tasks.task import Program
 
 Ended = Callable[[int], bool]
 MEGABYTE = 1_000_000

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dms.background_tasks.decision import Attempt, End
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.ledger import SEEN, Ledger
+from dms.background_tasks.agenda.decision import Attempt, End
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.agenda.ledger import SEEN, Ledger
 from dms.background_tasks.store import (
     DropTask,
     Life,
@@ -15,7 +15,7 @@ from dms.background_tasks.store import (
     PutState,
     PutTask,
 )
-from dms.background_tasks.task import Status, Task
+from dms.background_tasks.tasks.task import Status, Task
 
 
 @pytest.fixture

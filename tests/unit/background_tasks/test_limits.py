@@ -9,8 +9,8 @@ import pytest
 
 import dms
 import in_processes
-from dms.background_tasks.limits import Limits
 from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.tasks.limits import Limits
 
 PATIENCE = 30
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dms.background_tasks.loop_thread import LoopThread, in_thread
+from dms.background_tasks.running.loop_thread import LoopThread, in_thread
 
 
 async def nothing() -> None:

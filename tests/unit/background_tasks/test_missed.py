@@ -2,11 +2,11 @@
 
 import pytest
 
-from dms.background_tasks.decision import Attempt
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.missed import has_waited_too_long, held, outlived, why_not_all, why_too_late
+from dms.background_tasks.agenda.decision import Attempt
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.agenda.missed import has_waited_too_long, held, outlived, why_not_all, why_too_late
 from dms.background_tasks.store import Pause
-from dms.background_tasks.task import Program, Task
+from dms.background_tasks.tasks.task import Program, Task
 from dms.instant import Instant
 
 SECOND = 1_000_000

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.background_tasks.moment import wall_of
+from dms.background_tasks.triggers.moment import wall_of
 from dms.errors import InvalidTrigger
 from dms.instant import to_datetime
 

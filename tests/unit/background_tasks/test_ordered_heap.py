@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.ordered_heap import OrderedHeap
+from dms.background_tasks.times.ordered_heap import OrderedHeap
 
 Steps = list[tuple[str, int]]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dms.background_tasks.overlap import told_overlap, why_busy
-from dms.background_tasks.task import Overlap, Program, Task
+from dms.background_tasks.agenda.overlap import told_overlap, why_busy
+from dms.background_tasks.tasks.task import Overlap, Program, Task
 from dms.errors import InvalidInput
 
 

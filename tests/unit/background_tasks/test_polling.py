@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.polling import Poller
+from dms.background_tasks.loop.polling import Poller
 from dms.testing import FakeClock
 
 PATIENCE = 10

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.decision import Cancelled, Failed, Outcome, Succeeded
-from dms.background_tasks.launching import Launcher
-from dms.background_tasks.program import TAIL, ProgramRun, _Stream
-from dms.background_tasks.task import Program
+from dms.background_tasks.agenda.decision import Cancelled, Failed, Outcome, Succeeded
+from dms.background_tasks.running.launching import Launcher
+from dms.background_tasks.running.program import TAIL, ProgramRun, _Stream
+from dms.background_tasks.tasks.task import Program
 
 LAUNCHER = Launcher()
 PATIENCE = 10
@@ -214,7 +214,7 @@ def test_a_line_that_is_written_over_for_long_is_told_once_a_second(
 ) -> None:
     """appveyor/ci#858: all states of a counter stood behind each other in one endless line."""
     seconds = iter(range(100))
-    monkeypatch.setattr("dms.background_tasks.program.stopwatch", lambda: next(seconds) * 0.5 + 1)
+    monkeypatch.setattr("dms.background_tasks.running.program.stopwatch", lambda: next(seconds) * 0.5 + 1)
     read, write = os.pipe()
     with open(read, "rb", buffering=0) as pipe:
         stream = _Stream("stdout", pipe.fileno(), heard)

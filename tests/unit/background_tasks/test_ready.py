@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.decision import Attempt
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.ready import Line, Slots
-from dms.background_tasks.task import Task
+from dms.background_tasks.agenda.decision import Attempt
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.agenda.ready import Line, Slots
+from dms.background_tasks.tasks.task import Task
 
 QUANTUM = 60
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from dms.background_tasks.definition import definition
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.recovery import Memory
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.agenda.recovery import Memory
 from dms.background_tasks.store import Pause, Stored, StoredTask, TaskState
-from dms.background_tasks.task import Execution, Status, Task
-from dms.background_tasks.timetables import timetable_of
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.definition import definition
+from dms.background_tasks.tasks.task import Execution, Status, Task
+from dms.background_tasks.times.timetables import timetable_of
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.instant import Instant
 
 NOW = Instant(1_000_000_000, 5_000_000)

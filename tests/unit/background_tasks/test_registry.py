@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.concurrency import Concurrency
 from dms.background_tasks.registry import Registry
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.task import Task
 from dms.errors import Conflict, InvalidTask, NotFound
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.definition import definition
-from dms.background_tasks.event_trigger import EventTrigger
 from dms.background_tasks.restoring import lives_by_itself, restore
-from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.store import StoredTask, TaskState
-from dms.background_tasks.task import Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.tasks.definition import definition
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def stored(task: Task, **changes: Any) -> StoredTask:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.retry import GiveUp, RetryLater, RetryPolicy, kinds_of
+from dms.background_tasks.tasks.retry import GiveUp, RetryLater, RetryPolicy, kinds_of
 from dms.errors import InvalidDuration, InvalidInput, InvalidTask
 
 SECOND = 1_000_000
@@ -173,7 +173,8 @@ def test_a_function_that_asks_for_a_retry_says_when_and_why() -> None:
 
 
 def test_an_error_is_of_each_of_its_classes_by_their_full_names_but_not_of_object() -> None:
-    assert ("dms.background_tasks.retry.GiveUp", "builtins.Exception", "builtins.BaseException") == kinds_of(GiveUp())
+    named = ("dms.background_tasks.tasks.retry.GiveUp", "builtins.Exception", "builtins.BaseException")
+    assert named == kinds_of(GiveUp())
 
 
 def test_a_name_is_that_of_a_class_by_its_last_part_only() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.decision import Attempt
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.run import Progress, Run, Sinks
-from dms.background_tasks.task import Event, Task
+from dms.background_tasks.agenda.decision import Attempt
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.running.run import Progress, Run, Sinks
+from dms.background_tasks.tasks.task import Event, Task
 from dms.errors import InvalidInput
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import dms
 from dms.adapters.memory import MemoryStore
-from dms.background_tasks.saved_state import MOST, pack, taken_over, unpack, with_state
+from dms.background_tasks.agenda.saved_state import MOST, pack, taken_over, unpack, with_state
 from dms.background_tasks.scheduler import Scheduler
 from dms.errors import InvalidInput
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import dms
+from dms.background_tasks.asking.view import RunEvent
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.view import RunEvent
 from dms.errors import (
     Conflict,
     InvalidInput,

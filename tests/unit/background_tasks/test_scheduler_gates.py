@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import dms
-from dms.background_tasks.definition import definition
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
+from dms.background_tasks.tasks.definition import definition
 from dms.errors import Conflict, InvalidInput, InvalidTask
 from dms.testing import FakeClock
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import dms
-from dms.background_tasks.decision import Alert
+from dms.background_tasks.agenda.decision import Alert
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.store import Change, ExecutionStore, PutExecution
@@ -526,7 +526,7 @@ def test_a_disk_that_does_not_answer_is_told_and_no_longer_once_it_does(monkeypa
         alerts.append(alert)
         (told if alert.message else withdrawn).set()
 
-    monkeypatch.setattr("dms.background_tasks.slow_disk.PATIENCE", 0.05)
+    monkeypatch.setattr("dms.background_tasks.loop.slow_disk.PATIENCE", 0.05)
     store, alerts, told, withdrawn = Stuck(), list[Alert](), Event(), Event()
     with Scheduler(store=store, host=Host(alert=alert)) as scheduler:
         scheduler.add_tasks([dms.Task("durable", answer), dms.Task("fleeting", answer, durability="none")])

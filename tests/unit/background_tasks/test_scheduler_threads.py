@@ -9,7 +9,7 @@ from threading import Barrier, Thread
 import pytest
 
 import dms
-from dms.background_tasks.decision import Alert
+from dms.background_tasks.agenda.decision import Alert
 from dms.background_tasks.handle import Handle
 from dms.background_tasks.host import Host
 from dms.background_tasks.scheduler import Scheduler

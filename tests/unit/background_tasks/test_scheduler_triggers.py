@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import dms
-from dms.background_tasks.decision import Alert
+from dms.background_tasks.agenda.decision import Alert
 from dms.background_tasks.host import Host
+from dms.background_tasks.loop.third_party import ThirdParty
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.third_party import ThirdParty
 from dms.testing import FakeClock
 
 Make = Callable[..., Any]

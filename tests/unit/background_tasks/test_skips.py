@@ -1,6 +1,6 @@
 """What is remembered of fires that did not run."""
 
-from dms.background_tasks.skips import LATEST, Skips
+from dms.background_tasks.agenda.skips import LATEST, Skips
 from dms.background_tasks.store import Skipped
 
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import CatchUp, Durability, Execution, Lane, Overlap, Program, Status, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import CatchUp, Durability, Execution, Lane, Overlap, Program, Status, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.errors import InvalidInput, InvalidTask, InvalidTrigger
 
 

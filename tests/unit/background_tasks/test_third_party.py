@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dms.background_tasks.third_party import ThirdParty
+from dms.background_tasks.loop.third_party import ThirdParty
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.calendar_timetable import CalendarTimetable
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.timetables import timetable_of
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.times.calendar_timetable import CalendarTimetable
+from dms.background_tasks.times.timetables import timetable_of
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.instant import Instant, from_datetime, to_datetime
 
 SECOND = 1_000_000

@@ -1,7 +1,7 @@
 """What stays of one-time tasks that are over."""
 
+from dms.background_tasks.agenda.tombstones import Tombstones
 from dms.background_tasks.store import StoredTask, TaskState
-from dms.background_tasks.tombstones import Tombstones
 
 
 def over(name, task_id, finished):

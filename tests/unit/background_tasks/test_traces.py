@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from dms.adapters.record import execution_of, row_of
+from dms.background_tasks.asking.view import RunEvent
 from dms.background_tasks.host import Host
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.run import Run
+from dms.background_tasks.running.run import Run
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Execution, Program, Status, Task
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Execution, Program, Status, Task
 from dms.trace import CURRENT, Trace, begin, read_traceparent
 
 PATIENCE = 10

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.event_trigger import EventTrigger, check_topic
-from dms.background_tasks.trigger import (
+from dms.background_tasks.triggers.event_trigger import EventTrigger, check_topic
+from dms.background_tasks.triggers.trigger import (
     OneTimeTrigger,
     PeriodicTrigger,
     definition_of,

@@ -5,14 +5,14 @@ from itertools import count
 import hypothesis.strategies as st
 from hypothesis import given
 
-from dms.background_tasks.alarms import Alarms
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.decision import Attempt
-from dms.background_tasks.entry import Entry
-from dms.background_tasks.ledger import Ledger
-from dms.background_tasks.ready import Slots
-from dms.background_tasks.task import Lane, Status, Task
-from dms.background_tasks.turnstile import Turnstiles
+from dms.background_tasks.agenda.alarms import Alarms
+from dms.background_tasks.agenda.decision import Attempt
+from dms.background_tasks.agenda.entry import Entry
+from dms.background_tasks.agenda.ledger import Ledger
+from dms.background_tasks.agenda.ready import Slots
+from dms.background_tasks.agenda.turnstile import Turnstiles
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.task import Lane, Status, Task
 from dms.instant import Instant
 
 QUANTUM = 60

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import dms
+from dms.background_tasks.asking.view import summary
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Execution, Lane, Status
-from dms.background_tasks.view import summary
+from dms.background_tasks.tasks.task import Execution, Lane, Status
 from dms.testing import FakeClock
 
 Make = Callable[..., Any]

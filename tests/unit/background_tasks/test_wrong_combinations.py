@@ -8,17 +8,17 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from dms.background_tasks.breaker import Breaker
-from dms.background_tasks.calling import prepare
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.gate import BUILT_IN, check_gates
-from dms.background_tasks.limits import Limits
 from dms.background_tasks.registry import Registry
-from dms.background_tasks.retry import RetryPolicy
+from dms.background_tasks.running.calling import prepare
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.tasks.breaker import Breaker
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.gate import BUILT_IN, check_gates
+from dms.background_tasks.tasks.limits import Limits
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.config import TaskDeclaration, load
 from dms.config.setting import is_section, keys_of
 from dms.declared_tasks import check_tasks

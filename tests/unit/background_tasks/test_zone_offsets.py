@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.background_tasks.zone_offsets import Stretch, ZoneOffsets, offsets_of
+from dms.background_tasks.triggers.zone_offsets import Stretch, ZoneOffsets, offsets_of
 
 HOUR = 3600
 BORDER = 400 << 22

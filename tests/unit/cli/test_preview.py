@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dms.background_tasks.preview import LeftOut, Preview, collisions
-from dms.background_tasks.rehearsal import ComingRun, Full
+from dms.background_tasks.asking.preview import LeftOut, Preview, collisions
+from dms.background_tasks.asking.rehearsal import ComingRun, Full
 from dms.cli.preview import print_preview
 from dms.command.preview import preview_document
 from dms.instant import SECOND, from_datetime

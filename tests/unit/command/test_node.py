@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Lane, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.task import Lane, Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.command.node import NodeInfo, node_operations
 from dms.command.operation import Operation
 from dms.health import Finding, Health

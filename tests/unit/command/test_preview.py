@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.background_tasks.preview import LeftOut, Preview, collisions
-from dms.background_tasks.rehearsal import ComingRun, Full
+from dms.background_tasks.asking.preview import LeftOut, Preview, collisions
+from dms.background_tasks.asking.rehearsal import ComingRun, Full
 from dms.command.preview import MOST_RUNS, MOST_STEPS, MOST_TASKS, MOST_TOLD, preview_document
 from dms.instant import SECOND, from_datetime
 

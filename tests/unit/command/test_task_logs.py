@@ -9,10 +9,10 @@ import pytest
 
 from dms.adapters.memory import MemoryStore
 from dms.adapters.transcripts import FileTranscripts
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.run import Run
+from dms.background_tasks.running.run import Run
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
 from dms.command.operation import Operation
 from dms.command.task_logs import task_log_operations
 from dms.errors import InvalidParameters, NotFound

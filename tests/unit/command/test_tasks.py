@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.retry import RetryPolicy
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.clock import SystemClock
 from dms.command.events import event_operations
 from dms.command.operation import Operation

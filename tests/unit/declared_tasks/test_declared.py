@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from dms.background_tasks.breaker import Breaker
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.limits import Limits
-from dms.background_tasks.retry import NO_RETRY, Backoff, RetryPolicy
-from dms.background_tasks.task import CatchUp, Durability, Overlap, Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.tasks.breaker import Breaker
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.limits import Limits
+from dms.background_tasks.tasks.retry import NO_RETRY, Backoff, RetryPolicy
+from dms.background_tasks.tasks.task import CatchUp, Durability, Overlap, Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.exclusion import Calendar
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.config import TaskDeclaration, load, validate
 from dms.declared_tasks import Declared, Unloadable, check_tasks, tasks_from
 from dms.declared_tasks.declared import unusable

@@ -10,8 +10,8 @@ import pytest
 
 from dms.access.caller import ADMIN, Caller
 from dms.adapters.config_store import MemoryConfigStore
-from dms.background_tasks.task import Execution, Status
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.asking.view import RunEvent
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.clock import SystemClock
 from dms.command.command import Command
 from dms.command.operation import Effect, Nothing, Operation, by_name

@@ -5,8 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from dms.access.caller import ADMIN, Caller
-from dms.background_tasks.task import Execution, Status
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.asking.view import RunEvent
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.command.command import Command
 from dms.command.operation import Effect, Nothing, Operation, by_name
 from dms.errors import Conflict, DmsError

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from dms.background_tasks.run import Progress
-from dms.background_tasks.task import Execution, Status
-from dms.background_tasks.view import RunEvent
+from dms.background_tasks.asking.view import RunEvent
+from dms.background_tasks.running.run import Progress
+from dms.background_tasks.tasks.task import Execution, Status
 from dms.init.run_event_log import RunEventLog
 from dms.instant import SECOND, Instant
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Durability, Execution, Lane, Status
+from dms.background_tasks.tasks.task import Durability, Execution, Lane, Status
 from dms.clock import SystemClock
 from dms.config import default_config
 from dms.node_tasks.facts import facts_task, gather

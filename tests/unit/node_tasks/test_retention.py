@@ -9,7 +9,7 @@ import pytest
 from dms.adapters.memory import MemoryStore
 from dms.background_tasks.scheduler import Scheduler
 from dms.background_tasks.store import PutExecution, Query
-from dms.background_tasks.task import Durability, Execution, Lane, Status, Task
+from dms.background_tasks.tasks.task import Durability, Execution, Lane, Status, Task
 from dms.config import Config, default_config
 from dms.errors import StoreError
 from dms.instant import SECOND, Instant

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from dms.access.caller import Caller
-from dms.background_tasks.task import Task
+from dms.background_tasks.tasks.task import Task
 from dms.command.command import Command
 from dms.command.operation import Effect, Operation, Operations, by_name
 from dms.command.rpc import describe, rpc_operations

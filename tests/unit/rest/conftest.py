@@ -20,10 +20,10 @@ from dms.access.tokens import Tokens
 from dms.adapters.config_store import MemoryConfigStore
 from dms.adapters.memory import MemoryStore
 from dms.adapters.transcripts import FileTranscripts
-from dms.background_tasks.run import Run
+from dms.background_tasks.running.run import Run
 from dms.background_tasks.scheduler import Scheduler
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.clock import SystemClock
 from dms.command.command import Command
 from dms.command.config import config_operations

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from dms.adapters.memory import MemoryStore
-from dms.background_tasks.agenda import Agenda
-from dms.background_tasks.decision import (
+from dms.background_tasks.agenda.agenda import Agenda
+from dms.background_tasks.agenda.decision import (
     Accept,
     Alert,
     AskGate,
@@ -28,10 +28,10 @@ from dms.background_tasks.decision import (
     Start,
     Succeeded,
 )
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.recording import Recording
-from dms.background_tasks.recovery import Memory
-from dms.background_tasks.task import Event, Execution, Overlap, Task
+from dms.background_tasks.agenda.recovery import Memory
+from dms.background_tasks.asking.recording import Recording
+from dms.background_tasks.tasks.task import Event, Execution, Overlap, Task
+from dms.background_tasks.triggers.exclusion import Calendar
 from dms.instant import Instant, from_datetime, microseconds, to_datetime
 
 WAKEUPS = 20_000

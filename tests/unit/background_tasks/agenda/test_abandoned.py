@@ -2,8 +2,8 @@
 
 import pytest
 
-from dms.background_tasks.decision import Succeeded
-from dms.background_tasks.task import Program, Task
+from dms.background_tasks.agenda.decision import Succeeded
+from dms.background_tasks.tasks.task import Program, Task
 
 
 def nothing():

@@ -15,14 +15,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.decision import Cancelled, Failed, Succeeded
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.recording import Recording
-from dms.background_tasks.replaying import replay
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Lane, Status, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.decision import Cancelled, Failed, Succeeded
+from dms.background_tasks.asking.recording import Recording
+from dms.background_tasks.asking.replaying import replay
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Lane, Status, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.instant import Instant
 
 SLOTS = 2

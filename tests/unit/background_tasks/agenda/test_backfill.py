@@ -2,11 +2,11 @@
 
 import pytest
 
-from dms.background_tasks.agenda import MOST_BACKFILLED
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.agenda import MOST_BACKFILLED
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.instant import to_datetime
 
 PAST = ["2026-01-01T03:00", "2026-01-02T03:00", "2026-01-03T03:00"]

@@ -5,12 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.exclusion import Calendar
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 NIGHTS = Calendar(windows=["22:00-06:00"])
 WEEKENDS = Calendar(weekdays=["sat", "sun"])

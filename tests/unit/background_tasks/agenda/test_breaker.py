@@ -1,11 +1,11 @@
 """A task that keeps failing is held back."""
 
-from dms.background_tasks.breaker import Breaker
-from dms.background_tasks.decision import Cancelled, Failed
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Cancelled, Failed
+from dms.background_tasks.tasks.breaker import Breaker
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 NO = Failed("no")
 

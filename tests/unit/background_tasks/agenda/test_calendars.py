@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from time import perf_counter
 from zoneinfo import ZoneInfo
 
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 
 def nothing():

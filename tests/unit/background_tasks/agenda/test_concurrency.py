@@ -4,11 +4,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.decision import Cancelled, Failed
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Cancelled, Failed
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.instant import microseconds
 
 DISK = Concurrency("disk")

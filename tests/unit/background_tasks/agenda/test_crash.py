@@ -2,11 +2,11 @@
 
 import pytest
 
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def nothing():
@@ -392,7 +392,7 @@ def test_a_one_time_task_runs_once_wherever_the_crash_falls(make_world, step):
 
 
 def test_of_one_time_tasks_that_are_over_so_many_stay_and_those_that_come_again_longest(world, monkeypatch):
-    monkeypatch.setattr("dms.background_tasks.tombstones.MOST", 2)
+    monkeypatch.setattr("dms.background_tasks.agenda.tombstones.MOST", 2)
     world.crash()
     world.add(*(Task(name, nothing, triggers=[OneTimeTrigger("1s")]) for name in "ab"))
     world.go("1s")
@@ -419,7 +419,7 @@ def test_a_one_time_task_that_comes_again_while_the_process_lives_leaves_one_tom
 def test_a_one_time_task_with_another_time_takes_the_place_of_its_tombstone_whatever_their_number(world, monkeypatch):
     world.add(Task("job", nothing, triggers=[OneTimeTrigger("1s")]))
     world.go("1s")
-    monkeypatch.setattr("dms.background_tasks.tombstones.MOST", 0)
+    monkeypatch.setattr("dms.background_tasks.agenda.tombstones.MOST", 0)
     world.crash()
     world.add(Task("job", nothing, triggers=[OneTimeTrigger("1h")]))
     assert [None] == [task.state.finished for task in world.store._tasks.values()]

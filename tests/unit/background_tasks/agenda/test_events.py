@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.gathering import Gathering
-from dms.background_tasks.task import Event, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.gathering import Gathering
+from dms.background_tasks.tasks.task import Event, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.instant import SECOND
 
 

@@ -6,18 +6,18 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.evidence import evidence_of
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.explanation import explain
-from dms.background_tasks.phrases import MINUTE
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.skips import LATEST
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.agenda.skips import LATEST
+from dms.background_tasks.asking.evidence import evidence_of
+from dms.background_tasks.asking.explanation import explain
+from dms.background_tasks.asking.phrases import MINUTE
+from dms.background_tasks.asking.view import view_of
 from dms.background_tasks.store import Life, Query
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
-from dms.background_tasks.view import view_of
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.exclusion import Calendar
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.instant import from_datetime, microseconds
 
 BEGAN = from_datetime(datetime(2026, 1, 5, tzinfo=UTC))

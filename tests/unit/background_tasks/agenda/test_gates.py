@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.decision import AskGate, LeaveGate
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import AskGate, LeaveGate
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 
 def nothing():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dms.background_tasks.decision import Cancelled
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Program, Status, Task
+from dms.background_tasks.agenda.decision import Cancelled
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Program, Status, Task
 from dms.instant import SECOND
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from dms.background_tasks.concurrency import Concurrency
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.tasks.concurrency import Concurrency
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 
 def nothing():

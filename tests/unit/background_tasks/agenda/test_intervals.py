@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 
 def nothing():

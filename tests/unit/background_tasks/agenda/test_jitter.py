@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 
 def nothing():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 
 THE_LAST_TEN = "08:57 08:58 08:59 09:00 09:01 09:02 09:03 09:04 09:05 09:06".split()
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dms.background_tasks.decision import Alert
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.decision import Alert
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def nothing():

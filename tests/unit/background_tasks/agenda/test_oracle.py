@@ -8,10 +8,10 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from dms.background_tasks.decision import Cancelled, Failed, Succeeded
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Cancelled, Failed, Succeeded
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 from dms.instant import Instant, to_datetime
 
 SECOND = 1_000_000

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dms.background_tasks.decision import Succeeded
-from dms.background_tasks.task import Lane, Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Succeeded
+from dms.background_tasks.tasks.task import Lane, Task
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 
 def nothing():

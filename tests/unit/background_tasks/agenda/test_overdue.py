@@ -1,9 +1,9 @@
 """A success that is expected within some time."""
 
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 OVERDUE = {("overdue", "job"): "job has not succeeded for 2h, within which it was expected to"}
 

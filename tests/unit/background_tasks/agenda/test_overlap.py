@@ -2,11 +2,11 @@
 
 import pytest
 
-from dms.background_tasks.decision import Cancelled, Failed
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Overlap, Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.decision import Cancelled, Failed
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Overlap, Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def nothing():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import PeriodicTrigger
-from dms.background_tasks.view import view_of
+from dms.background_tasks.asking.view import view_of
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import PeriodicTrigger
 
 REASON = "it was running in each of the last 3 crashes"
 

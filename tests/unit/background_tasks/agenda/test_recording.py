@@ -8,15 +8,15 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.exclusion import Calendar
-from dms.background_tasks.recorded import CALLS, FORMAT
-from dms.background_tasks.recording import Recording
-from dms.background_tasks.replaying import replay, replay_lines
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Concurrency, Event, Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.asking.recorded import CALLS, FORMAT
+from dms.background_tasks.asking.recording import Recording
+from dms.background_tasks.asking.replaying import replay, replay_lines
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Concurrency, Event, Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.exclusion import Calendar
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.errors import InvalidInput
 
 

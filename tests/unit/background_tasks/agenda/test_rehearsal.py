@@ -6,14 +6,14 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from dms.background_tasks import rehearsal as module
-from dms.background_tasks.decision import Failed, Succeeded
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.preview import leave_out, preview_of
-from dms.background_tasks.rehearsal import Full, Rehearsal
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Concurrency, Lane, Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.decision import Failed, Succeeded
+from dms.background_tasks.asking import rehearsal as module
+from dms.background_tasks.asking.preview import leave_out, preview_of
+from dms.background_tasks.asking.rehearsal import Full, Rehearsal
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Concurrency, Lane, Program, Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 from dms.instant import SECOND, Instant, from_datetime, microseconds, to_datetime
 
 

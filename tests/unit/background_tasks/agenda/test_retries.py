@@ -2,10 +2,10 @@
 
 import pytest
 
-from dms.background_tasks.decision import Cancelled, Failed, Succeeded
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Event, Program, Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.agenda.decision import Cancelled, Failed, Succeeded
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Event, Program, Task
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 
 NO = Failed("no")
 

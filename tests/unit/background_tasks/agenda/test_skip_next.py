@@ -2,9 +2,9 @@
 
 import pytest
 
-from dms.background_tasks.event_trigger import EventTrigger
-from dms.background_tasks.task import Task
-from dms.background_tasks.trigger import OneTimeTrigger, PeriodicTrigger
+from dms.background_tasks.tasks.task import Task
+from dms.background_tasks.triggers.event_trigger import EventTrigger
+from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
 
 
 def nothing():

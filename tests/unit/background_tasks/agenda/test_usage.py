@@ -2,9 +2,9 @@
 
 import pytest
 
-from dms.background_tasks.decision import Failed
-from dms.background_tasks.retry import RetryPolicy
-from dms.background_tasks.task import Status, Task, Usage
+from dms.background_tasks.agenda.decision import Failed
+from dms.background_tasks.tasks.retry import RetryPolicy
+from dms.background_tasks.tasks.task import Status, Task, Usage
 from dms.instant import SECOND
 
 

@@ -1,0 +1,1 @@
+"""The decisions: what a fire leads to, who may start, what an end means."""

@@ -1,0 +1,1 @@
+"""What is told of tasks: how they are, why, what is to come."""

@@ -1,0 +1,1 @@
+"""The loop: messages in, decisions carried out."""

@@ -1,0 +1,1 @@
+"""How far each trigger has come, and what comes due next."""

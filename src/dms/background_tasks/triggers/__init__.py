@@ -1,0 +1,1 @@
+"""When: what a user says of it, and the cron engine."""
