@@ -149,6 +149,11 @@ def chatter(run):
         run.log.info(f"{number} {'x' * 100}", number=number)
 
 
+def print_something():
+    print("printed", end="")
+    print(" in pieces", flush=True)
+
+
 def talk_by_the_standard_library():
     import logging, warnings
     logging.getLogger("theirs").warning("a warning of %s", "theirs\\nwith a second line")

@@ -14,6 +14,7 @@ FLOOD = f"import sys\nfor number in range({200_000}): print('%0100d' % number)\n
 TASKS: dict[str, Any] = {
     "speak": {"run": ["sh", "-c", SPEAK], "cwd": "."},
     "function": {"call": "functions:talk"},
+    "prints": {"call": "functions:print_something"},
     "theirs": {"call": "functions:talk_by_the_standard_library"},
     "quiet": {"run": ["true"]},
     "flood": {"run": [PYTHON, "-c", FLOOD]},
@@ -77,6 +78,11 @@ def test_a_run_that_writes_without_end_takes_neither_the_disk_nor_the_memory(nod
     told = out.splitlines()
     missing = next(int(line.split()[1]) for line in told if "lines are not kept" in line)
     assert (0, 200_001) == (code, missing + len(told) - 2)
+
+
+def test_what_a_function_prints_is_kept_as_what_a_program_prints(node: Any) -> None:
+    node.run("prints")
+    assert [("stdout", "printed in pieces")] == [(line["kind"], line["text"]) for line in lines(node, "prints")]
 
 
 def test_a_change_of_the_bounds_counts_at_once(node: Any) -> None:

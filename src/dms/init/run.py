@@ -26,6 +26,7 @@ from dms.http.opening import opening_of
 from dms.init.flood import FloodGuard
 from dms.init.live_log import level_of
 from dms.init.logger import configure_logger
+from dms.init.printed import printed_to_runs
 from dms.init.service_manager import ServiceManager
 from dms.init.shutdown import CLEAN, Outside, Shutdown
 from dms.init.wiring import Foundation, Node
@@ -110,7 +111,8 @@ async def _serve(on: Foundation, stream: TextIO, manager: ServiceManager) -> int
     logs = logs_topic(clock.now().wall)
     log = configure_logger(level_of(config), stream, logs.publish, clock, flood=FloodGuard())
     try:
-        return await _run(Node(on, logs, log), on, stream, manager)
+        with printed_to_runs():
+            return await _run(Node(on, logs, log), on, stream, manager)
     finally:
         log.close()
 

@@ -89,6 +89,8 @@ async def _conduct(attempt: Attempt, run: Run, arguments: Arguments, deliver: De
         outcome = Cancelled()
     except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its own failure
         outcome = failure_of(error)
+    if run.unfinished is not None:
+        run.finish_lines()
     deliver(attempt.id, outcome)
 
 
@@ -305,6 +307,8 @@ def _json(payload: Any) -> bytes:
 def _call_counted(attempt: Attempt, arguments: Arguments, run: Run) -> Outcome:
     began = thread_cpu()
     outcome = _call(attempt.task.target, arguments, run)
+    if run.unfinished is not None:
+        run.finish_lines()
     attempt.cpu = (thread_cpu() - began) // NANOSECONDS
     return outcome
 

@@ -67,6 +67,9 @@ class Sinks(NamedTuple):
 CURRENT_RUN: "ContextVar[Run | None]" = ContextVar("dms_run", default=None)
 """The run whose function is under way here, where its lines are kept: in this thread, in this task of an event loop."""
 
+LONGEST_LINE = 65_536
+"""Characters of a line that may wait for its end."""
+
 _NO_FIELDS: Mapping[str, Any] = {}
 
 
@@ -76,7 +79,17 @@ class Run:
     `config` is the configuration as it was at the start.
     """
 
-    __slots__ = ("_attempt", "_beat", "_cancelled", "_progress", "_sinks", "_told", "config", "transcript")
+    __slots__ = (
+        "_attempt",
+        "_beat",
+        "_cancelled",
+        "_progress",
+        "_sinks",
+        "_told",
+        "config",
+        "transcript",
+        "unfinished",
+    )
 
     def __init__(self, attempt: Attempt, config: Any, sinks: Sinks) -> None:
         self._attempt, self.config, self._sinks = attempt, config, sinks
@@ -84,6 +97,7 @@ class Run:
         self._told = self._beat = False
         self._cancelled = False
         self.transcript: Transcript | None = None
+        self.unfinished: dict[str, str] | None = None
 
     @property
     def id(self) -> str:
@@ -182,6 +196,29 @@ class Run:
             self._sinks.log(self, "debug", line, {"stream": stream})
         self.keep(stream, *lines)
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing that it says is heard any more."""
+        return self._attempt.over
+
+    def write(self, stream: str, text: str) -> None:
+        """Its function prints to `stdout` or `stderr`, in pieces: whole lines are kept at once, the rest of one when
+        that comes, or with `finish_lines`. Of a line that is written over and over the last state counts."""
+        unfinished = self.unfinished = self.unfinished or {}
+        *lines, rest = (_last_state(line) for line in f"{unfinished.get(stream, '')}{text}".split("\n"))
+        if len(rest) > LONGEST_LINE:
+            lines, rest = [*lines, rest], ""
+        unfinished[stream] = rest
+        if lines:
+            self.printed(stream, [line.rstrip("\r") for line in lines])
+
+    def finish_lines(self) -> None:
+        """Its function has ended: what it has printed without an end of the line is a line too; for the executor."""
+        unfinished, self.unfinished = self.unfinished or {}, None
+        for stream, rest in unfinished.items():
+            if rest:
+                self.printed(stream, [rest.rstrip("\r")])
+
     def keep(self, kind: str, *texts: str, fields: Mapping[str, Any] = _NO_FIELDS) -> None:
         """Add lines to its transcript, where there is one; what comes after its end is not heard."""
         if self._sinks.transcript is None or self._attempt.over:
@@ -208,6 +245,10 @@ class Run:
     def take_heartbeat(self) -> None:
         """Its sign of life has been heard; for the scheduler, which is told again of the next."""
         self._beat = False
+
+
+def _last_state(line: str) -> str:
+    return line[line.rfind("\r", 0, -1) + 1 :]
 
 
 def _number(what: str, given: float) -> float:
