@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Derandomised, so that a change is judged by itself and not by its luck; the long form looks for new examples.
-settings.register_profile("short", max_examples=50, deadline=None, derandomize=True, database=None)
+# What tests the tests by mutants calls them several times in one process, each time with new objects of their classes.
+_AGAIN = [HealthCheck.differing_executors]
+settings.register_profile(
+    "short", max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=_AGAIN
+)
 settings.register_profile("nightly", max_examples=2_000, deadline=None)
 
 
