@@ -1,16 +1,19 @@
 """How often a trigger may fire, and the calendars that leave fires out."""
 
-from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from cost import calls_of
 from dms.background_tasks.agenda.decision import Failed
 from dms.background_tasks.tasks.retry import RetryPolicy
 from dms.background_tasks.tasks.task import Task
 from dms.background_tasks.triggers.event_trigger import EventTrigger
 from dms.background_tasks.triggers.exclusion import Calendar
 from dms.background_tasks.triggers.trigger import PeriodicTrigger
+
+MANY = 50_000
+"""Calls of functions that no walk over years would be content with."""
 
 NIGHTS = Calendar(windows=["22:00-06:00"])
 WEEKENDS = Calendar(weekdays=["sat", "sun"])
@@ -276,12 +279,11 @@ def test_an_exclusion_that_leaves_nothing_hangs_nowhere(world, task):
     """quartz-scheduler/quartz#549, quartznet/quartznet#668: the search for a time that is left never ended."""
     world.keep_to(never=NEVER, mondays=Calendar(weekdays=["mon"]))
     world.add(task)
-    began = perf_counter()
+    assert calls_of(lambda: world.next_fire(task.name)) < MANY
     assert world.next_fire(task.name) is None
     world.go("10m")
 
     assert [] == world.runs(task.name)
-    assert perf_counter() - began < 5
 
 
 def test_what_was_missed_is_made_up_for_by_the_latest_that_no_calendar_leaves_out(world):
@@ -307,16 +309,14 @@ def test_of_what_was_missed_that_which_lies_before_the_latest_run_was_missed(wor
     assert 25 + 5 == len(world.labels("tick")) + world.skipped.total()
 
 
-def test_ten_years_of_what_was_missed_and_left_out_cost_milliseconds(world):
+def test_ten_years_of_what_was_missed_and_left_out_are_not_walked_over(world):
     """quartznet/quartznet#2270: nights, weekends and holidays together took 13 seconds to get out of."""
     world.keep_to(nights=NIGHTS, weekends=WEEKENDS)
     world.add(cron("* * * * *", exclude=["nights", "weekends"]))
     world.sleep("3650d")
-    began = perf_counter()
-    world.turn()
 
+    assert calls_of(world.turn) < MANY
     assert 1 == len(world.begun)
-    assert perf_counter() - began < 0.5
 
 
 def test_skip_next_waits_for_a_fire_that_no_calendar_leaves_out(world):
