@@ -1,29 +1,12 @@
 """Intervals: their phase, their start and end, what a clock that is set does to them; fixed delays."""
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dms.background_tasks.agenda.decision import Failed
 from dms.background_tasks.tasks.retry import RetryPolicy
-from dms.background_tasks.tasks.task import Task
-from dms.background_tasks.triggers.trigger import PeriodicTrigger
-
-
-def nothing():
-    pass
-
-
-def at(text):
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def every(interval, name="tick", **fields):
-    trigger = {key: fields.pop(key) for key in ("jitter", "at_start", "mode", "start", "end") if key in fields}
-    return Task(name, nothing, triggers=[PeriodicTrigger(interval, **trigger)], **fields)
-
+from timed_tasks import at, every
 
 # ── intervals ──
 

@@ -1,6 +1,5 @@
 """Jitter: a stable share of what lies before the next fire."""
 
-from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -8,26 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms.background_tasks.tasks.task import Task
 from dms.background_tasks.triggers.trigger import PeriodicTrigger
-
-
-def nothing():
-    pass
-
-
-def at(text):
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def every(interval, name="tick", **fields):
-    trigger = {key: fields.pop(key) for key in ("jitter", "at_start", "mode", "start", "end") if key in fields}
-    return Task(name, nothing, triggers=[PeriodicTrigger(interval, **trigger)], **fields)
-
-
-def cron(expression, name="job", timezone="UTC", **fields):
-    trigger = {key: fields.pop(key) for key in ("jitter", "start", "end") if key in fields}
-    return Task(name, nothing, triggers=[PeriodicTrigger(cron=expression, timezone=timezone, **trigger)], **fields)
+from timed_tasks import at, cron, every
 
 
 def test_jitter_delays_each_fire_by_the_same_share_in_every_process(world):

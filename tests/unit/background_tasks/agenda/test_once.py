@@ -7,20 +7,7 @@ import pytest
 from dms.background_tasks.agenda.decision import Alert
 from dms.background_tasks.tasks.task import Task
 from dms.background_tasks.triggers.trigger import OneTimeTrigger, PeriodicTrigger
-
-
-def nothing():
-    pass
-
-
-def at(text):
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def every(interval, name="tick", **fields):
-    trigger = {key: fields.pop(key) for key in ("jitter", "at_start", "mode", "start", "end") if key in fields}
-    return Task(name, nothing, triggers=[PeriodicTrigger(interval, **trigger)], **fields)
-
+from timed_tasks import at, every, nothing
 
 # ── once ──
 
