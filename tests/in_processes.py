@@ -92,7 +92,8 @@ def until_cancelled(run: Run, sign: str) -> str:
 def sleep_with_nobody_to_ask(sign: str) -> None:
     try:
         Path(sign).touch()
-        time.sleep(60)
+        while True:
+            signal.pause()
     finally:
         Path(sign).unlink()
 
@@ -111,11 +112,11 @@ async def wait_for_ever(sign: str) -> None:
 
 def stubborn(sign: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     Path(sign).with_suffix(".new").write_text(f"{os.getpid()} {child.pid}")
     Path(sign).with_suffix(".new").rename(sign)
     while True:
-        time.sleep(1)
+        signal.pause()
 
 
 def use_memory(megabytes: int) -> int:
@@ -172,4 +173,4 @@ def hold_memory(run: Run) -> None:
         try:
             held.append(bytearray(500_000))
         except MemoryError:
-            time.sleep(60)
+            signal.pause()
